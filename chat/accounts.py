@@ -1,0 +1,133 @@
+"""Accounts and sessions: passwords (argon2, off the event loop), tokens (only their hashes are kept), and limits on guessing."""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from chat import payloads
+from chat.errors import Refused
+
+TOUCH_SECONDS = 3600  # `last_used_at` and the expiry move at most this often
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who a request comes from."""
+
+    id: str
+    user_id: str
+
+
+@dataclass(frozen=True)
+class AttemptLimits:
+    """Failed sign-ins within `window` seconds, over all instances."""
+
+    per_account: int
+    per_address: int
+    window: int
+
+
+class Accounts:
+    """Sign-up, sign-in and sessions on one database.
+
+    `hasher` is argon2's; `days` is how long an unused session lives.
+    """
+
+    def __init__(self, db, limits: AttemptLimits, *, days: int = 30, hasher: PasswordHasher | None = None):
+        self._db = db
+        self._limits = limits
+        self._days = days
+        self._hasher = hasher or PasswordHasher()
+        # One at a time: a hash takes a core and 64 MiB for about 50 ms, and the event loop needs the other core.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="argon2")
+        self._decoy = None
+
+    def close(self):
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def sign_up(self, op: str | None, username: str, password: str, display_name: str | None, address: str, user_agent: str) -> dict:
+        """Create an account and sign it in; answers `{user, token}`. A retry with the same `op` gets the same token.
+
+        Raises `Refused`: username_taken, too_many_attempts, idempotency_key_reused.
+        """
+        await self._take_attempt([f"address:{address}"], [self._limits.per_address])
+        hashed = await self._in_thread(self._hasher.hash, password)
+        row = await self._db.row("select * from create_user(%s, %s, %s, %s)",
+                                 username, display_name or username, hashed, op and hashlib.sha256(op.encode()).digest())
+        if row.password_hash != hashed and not await self._verifies(row.password_hash, password):
+            raise Refused("idempotency_key_reused", field="Idempotency-Key")
+        return await self._sign_in(row, op, "sign-up", user_agent)
+
+    async def sign_in(self, op: str | None, username: str, password: str, address: str, user_agent: str) -> dict:
+        """Answers `{user, token}`; a retry with the same `op` gets the same token.
+
+        Raises `Refused`: wrong_credentials (whichever was wrong, after the same work), too_many_attempts, idempotency_key_reused.
+        """
+        # Per account *and* address: somebody else's guesses must not lock the owner out. The address alone bounds many accounts.
+        keys = [f"account:{username.lower()}@{address}", f"address:{address}"]
+        await self._take_attempt(keys, [self._limits.per_account, self._limits.per_address])
+        row = await self._db.row("select * from users where lower(username) = lower(%s)", username)
+        if self._decoy is None:
+            self._decoy = await self._in_thread(self._hasher.hash, secrets.token_hex())
+        if not await self._verifies(row.password_hash if row else self._decoy, password) or row is None:
+            raise Refused("wrong_credentials")
+        await self._db.row("select return_sign_in_attempt(%s)", keys)
+        return await self._sign_in(row, op, "sign-in", user_agent)
+
+    async def session(self, token: str) -> Session | None:
+        """The live session of a token, or None."""
+        row = await self._db.row(
+            """select id, user_id, last_used_at < now() - make_interval(secs => %s) as stale from sessions
+               where token_hash = %s and revoked_at is null and expires_at > now()""", TOUCH_SECONDS, _hash(token))
+        if row is None:
+            return None
+        if row.stale:
+            await self._db.rows("""update sessions set last_used_at = now(), expires_at = now() + make_interval(days => %s)
+                                   where id = %s returning id""", self._days, row.id)
+        return Session(row.id, row.user_id)
+
+    async def sign_out(self, token: str) -> Session:
+        """End the session of a token, and answer it; ending it again changes nothing. Raises `Refused`: not_signed_in."""
+        row = await self._db.row(
+            "update sessions set revoked_at = coalesce(revoked_at, now_ms()) where token_hash = %s returning id, user_id", _hash(token))
+        if row is None:
+            raise Refused("not_signed_in")
+        return Session(row.id, row.user_id)
+
+    async def forget_old(self):
+        """Housekeeping: drop sessions that ended a month ago and attempts outside every window."""
+        await self._db.rows("delete from sessions where least(revoked_at, expires_at) < now() - interval '30 days' returning 1")
+        await self._db.rows("delete from sign_in_attempts where window_start < now() - make_interval(secs => %s) returning 1",
+                            2 * self._limits.window)
+
+    async def _sign_in(self, row, op, purpose, user_agent):
+        token = secrets.token_urlsafe(32)
+        if op:
+            key = (await self._db.row("select encode(token_key, 'hex') as key from parley")).key
+            token = hmac.new(bytes.fromhex(key), f"{purpose}:{row.id}:{op}".encode(), hashlib.sha256).hexdigest()
+        await self._db.row("select * from create_session(%s, %s, %s, %s)", row.id, _hash(token), self._days, user_agent[:200])
+        return {"user": payloads.user(row), "token": token}
+
+    async def _take_attempt(self, keys, limits):
+        wait = (await self._db.row("select take_sign_in_attempt(%s, %s, %s) as wait", keys, limits, self._limits.window)).wait
+        if wait:
+            raise Refused("too_many_attempts", retry_after=wait)
+
+    async def _verifies(self, hashed, password):
+        try:
+            return await self._in_thread(self._hasher.verify, hashed, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _in_thread(self, function, *arguments):
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+
+def _hash(token):
+    return hashlib.sha256(token.encode()).digest()

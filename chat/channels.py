@@ -1,0 +1,56 @@
+"""The nine channels, declared once. Subscriptions, routing, metric labels and contract tests are derived from `CHANNELS`."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    LOGGED = "logged"  # takes a seq in its chat; never lost, never doubled, in order
+    PROJECTION = "projection"  # a logged event for another audience, with the same seq; not replayed
+    STATE = "state"  # an absolute value, the newest wins; sent afresh on resume
+
+
+class Audience(Enum):
+    PARTICIPANTS = "participants of the chat"
+    OTHERS = "participants but the sender"
+    USER = "the user that it names"
+
+
+@dataclass(frozen=True)
+class Channel:
+    name: str
+    kind: Kind
+    audience: Audience
+    fields: tuple[str, ...]  # the object's keys, in this order
+    projects: str | None = None  # the logged channel that a projection is derived from
+    default: bool = True  # sent to clients that do not say which channels they want
+
+
+_MESSAGE = ("id", "content", "senderId", "chatId", "createdAt", "isEdited", "editedAt")
+_CHAT = ("id", "name", "description", "chatType", "participantIds", "createdAt", "updatedAt")
+_NOTICE = ("chatId", "message", "senderId")
+
+CHANNELS = {
+    channel.name: channel
+    for channel in (
+        Channel("messageAdded", Kind.LOGGED, Audience.PARTICIPANTS, _MESSAGE),
+        Channel("messageUpdated", Kind.LOGGED, Audience.PARTICIPANTS, _MESSAGE),
+        Channel("messageDeleted", Kind.LOGGED, Audience.PARTICIPANTS, ("id", "chatId")),
+        Channel("chatAdded", Kind.LOGGED, Audience.PARTICIPANTS, _CHAT),
+        Channel("chatUpdated", Kind.LOGGED, Audience.PARTICIPANTS, _CHAT),
+        Channel("chatMessageNotification", Kind.PROJECTION, Audience.OTHERS, _NOTICE, projects="messageAdded", default=False),
+        Channel("messageUpdateForChatList", Kind.PROJECTION, Audience.OTHERS, _NOTICE, projects="messageAdded", default=False),
+        Channel("unreadCountUpdated", Kind.STATE, Audience.USER, ("chatId", "userId", "unreadCount")),
+        Channel("messageReadUpdated", Kind.STATE, Audience.PARTICIPANTS, ("messageId", "userId", "readAt")),
+    )
+}
+
+LOGGED = frozenset(name for name, channel in CHANNELS.items() if channel.kind is Kind.LOGGED)
+PROJECTIONS = frozenset(name for name, channel in CHANNELS.items() if channel.kind is Kind.PROJECTION)
+STATES = frozenset(name for name, channel in CHANNELS.items() if channel.kind is Kind.STATE)
+DEFAULT = frozenset(name for name, channel in CHANNELS.items() if channel.default) - LOGGED
+
+
+def projections_of(name: str) -> tuple[str, ...]:
+    """The projections derived from the logged channel `name`, in the table's order."""
+    return tuple(channel.name for channel in CHANNELS.values() if channel.projects == name)

@@ -1,0 +1,188 @@
+"""PostgreSQL: one pool, calls with a deadline, and the mapping of its failures to our errors. The schema's version as well.
+
+Everything is autocommit: a mutation is one call of one function of `schema.sql`. Each of them is safe to repeat, so a call
+whose connection broke is made once more here, and a client may repeat it with its key after that.
+"""
+
+import asyncio
+import logging
+import time
+import warnings
+from contextlib import closing
+from pathlib import Path
+
+import aiopg
+import orjson
+import psycopg2
+import psycopg2.extensions
+import psycopg2.extras
+
+from chat.errors import Refused, Unavailable
+
+SCHEMA_VERSION = 1
+COMPATIBLE_FROM = 1  # the oldest code that can run on this schema
+MIGRATION_LOCK = 0x5061726C6579  # "Parley"
+REFUSED = "PA001"
+
+log = logging.getLogger("parley.db")
+
+# Failures of the moment, by class of SQLSTATE: connection, resources, intervention, rollback; and a lock not had in time.
+_TEMPORARY = ("08", "53", "57", "40", "55P03", "25006")
+_BROKEN = (psycopg2.OperationalError, psycopg2.InterfaceError)
+
+
+class UnknownSchema(Exception):
+    """The database's schema is not one that this code can run on; the message says what to do."""
+
+
+class Database:
+    """One instance's PostgreSQL connections.
+
+    `seconds` bounds one statement in the server; a call gets one second more for the way. Calls raise `Refused` (a rule
+    said no) or `Unavailable` (no answer now).
+    """
+
+    def __init__(self, url: str, *, size: int = 8, seconds: float = 5.0, lock_seconds: float = 2.0, name: str = "parley"):
+        self._dsn = psycopg2.extensions.make_dsn(
+            _as_dsn(url),
+            application_name=name,
+            options=f"-c statement_timeout={int(seconds * 1000)} -c lock_timeout={int(lock_seconds * 1000)} -c timezone=UTC",
+            keepalives_idle=5,
+            keepalives_interval=2,
+            keepalives_count=3,
+            tcp_user_timeout=int(seconds * 1000) + 1000,
+        )
+        self._size = size
+        self._deadline = seconds + 1
+        self._pool = None
+        self.last_success = None  # time.time() of the last answer
+        self.last_failure = None
+        self.last_error = None
+
+    async def open(self):
+        _register_types()
+        # No connection yet: an instance can start, and answer 503, before its database does.
+        self._pool = await aiopg.create_pool(
+            self._dsn, minsize=0, maxsize=self._size, timeout=self._deadline, enable_json=False, enable_hstore=False,
+            enable_uuid=False, cursor_factory=psycopg2.extras.NamedTupleCursor,
+        )
+
+    async def close(self):
+        if self._pool is not None:
+            self._pool.terminate()
+            await self._pool.wait_closed()
+
+    @property
+    def pool_use(self) -> tuple[int, int]:
+        """Connections in use, and the most there may be."""
+        return (self._pool.size - self._pool.freesize if self._pool else 0, self._size)
+
+    async def rows(self, sql: str, *parameters) -> list:
+        """The rows as named tuples. Raises `Refused` or `Unavailable`."""
+        deadline = time.monotonic() + self._deadline
+        for last_try in (False, True):
+            try:
+                rows = await asyncio.wait_for(self._execute(sql, parameters), deadline - time.monotonic())
+                self.last_success = time.time()
+                return rows
+            except psycopg2.Error as error:
+                if error.pgcode == REFUSED:
+                    self.last_success = time.time()
+                    raise Refused(error.diag.message_primary, field=error.diag.column_name or None) from None
+                if not isinstance(error, _BROKEN) and not (error.pgcode or "").startswith(_TEMPORARY):
+                    raise
+                # A pool that outlived a restart holds dead connections; the second try gets a new one.
+                if last_try or error.pgcode is not None and not error.pgcode.startswith(("08", "57P01")):
+                    self._fail(error)
+                    raise Unavailable(str(error).strip()) from error
+            except (asyncio.TimeoutError, OSError) as error:
+                self._fail(error)
+                raise Unavailable("no answer from PostgreSQL in time") from error
+
+    async def row(self, sql: str, *parameters):
+        """The first row, or None."""
+        rows = await self.rows(sql, *parameters)
+        return rows[0] if rows else None
+
+    async def _execute(self, sql, parameters):
+        connection = await self._pool.acquire()
+        try:
+            async with connection.cursor() as cursor:
+                try:
+                    await cursor.execute(sql, parameters)
+                except asyncio.CancelledError:
+                    # aiopg says "cancelled" for two things. Where the task was cancelled it has closed the connection;
+                    # where it is still open, the server gave up on the statement (statement_timeout).
+                    if connection.closed:
+                        raise
+                    self._fail(TimeoutError())
+                    raise Unavailable("statement_timeout") from None
+                return await cursor.fetchall()
+        finally:
+            # Its connections are autocommit, so one that is not idle was interrupted; the pool warns and closes it.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                self._pool.release(connection)
+
+    def _fail(self, error):
+        self.last_failure, self.last_error = time.time(), type(error).__name__
+
+    # The schema
+
+    async def check_schema(self):
+        """Raises `UnknownSchema` unless this code can run on the database's schema."""
+        try:
+            row = await self.row("select schema_version, compatible_from from parley")
+        except psycopg2.errors.UndefinedTable:
+            raise UnknownSchema("The database has no schema yet. Run: python server.py migrate") from None
+        except psycopg2.errors.UndefinedColumn:
+            raise UnknownSchema("The database holds something else under the name `parley`. Use another database.") from None
+        if row is None or row.schema_version < SCHEMA_VERSION:
+            raise UnknownSchema("The database's schema is older than this code. Run: python server.py migrate")
+        if row.compatible_from > SCHEMA_VERSION:
+            raise UnknownSchema("The database's schema is newer than this code. Deploy the release that migrated it.")
+
+    async def epoch(self) -> str:
+        """The id of the database's history."""
+        return (await self.row("select epoch from parley")).epoch
+
+
+def migrate(url: str) -> int:
+    """Apply `schema.sql` and return its version. As often as you like, from as many processes as you like: an advisory lock orders them.
+
+    Raises `UnknownSchema` where the database is newer than this code.
+    """
+    schema = (Path(__file__).parent.parent / "schema.sql").read_text(encoding="utf-8")
+    with closing(_connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+        cursor.execute("select to_regclass('parley') is not null")
+        if cursor.fetchone()[0]:
+            cursor.execute("select schema_version from parley")
+            row = cursor.fetchone()
+            if row and row[0] > SCHEMA_VERSION:
+                raise UnknownSchema("The database's schema is newer than this code. Deploy the release that migrated it.")
+        cursor.execute(schema)
+        cursor.execute("update parley set schema_version = %s, compatible_from = %s", (SCHEMA_VERSION, COMPATIBLE_FROM))
+    return SCHEMA_VERSION
+
+
+def new_epoch(url: str) -> str:
+    """Begin a new history, as after restoring a backup: every client's cursors become void. Returns the new epoch."""
+    with closing(_connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("update parley set epoch = gen_random_uuid() returning epoch")
+        return cursor.fetchone()[0]
+
+
+def _connect(url):
+    return psycopg2.connect(_as_dsn(url), connect_timeout=10, application_name="parley migrate")
+
+
+def _as_dsn(url):
+    # libpq knows both spellings; some platforms hand out a third.
+    return "postgresql://" + url.removeprefix("postgres://") if url.startswith("postgres://") else url
+
+
+def _register_types():
+    # Ids stay strings, arrays of them lists of strings, JSON is read by orjson.
+    psycopg2.extensions.register_type(psycopg2.extensions.new_array_type((2951,), "UUID[]", psycopg2.STRING))
+    psycopg2.extras.register_default_jsonb(globally=True, loads=orjson.loads)

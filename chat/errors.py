@@ -1,0 +1,61 @@
+"""What can be refused, and how it is told: each code of the one error shape with its HTTP status, once.
+
+ParleyError                   anything that is told to the client in the error shape
+├── Refused                   the rules say no, and would say so again
+└── Unavailable               PostgreSQL or this instance cannot answer now; the same request may work later
+"""
+
+CODES = {
+    "invalid_json": (400, "The body is not JSON."),
+    "invalid_value": (400, "A value is missing, unknown or not as documented."),
+    "not_signed_in": (401, "Sign in first."),
+    "wrong_credentials": (401, "Username or password is wrong."),
+    "xsrf_failed": (403, "The XSRF token is missing or wrong, or the request comes from another site."),
+    "not_the_sender": (403, "Only its sender may do this to a message."),
+    "not_the_owner": (403, "Only the chat's owner may do this."),
+    "not_found": (404, "There is no such thing, or it is not yours to see."),
+    "method_not_allowed": (405, "This address does not take this method."),
+    "username_taken": (409, "This username is taken."),
+    "direct_chat_is_fixed": (409, "A direct chat cannot be renamed, joined or left."),
+    "too_many_participants": (409, "The chat would have too many participants."),
+    "message_is_deleted": (409, "A deleted message cannot be edited."),
+    "body_too_large": (413, "The request's body is too large."),
+    "unsupported_media_type": (415, "The body must be application/json."),
+    "idempotency_key_reused": (422, "This Idempotency-Key was used for another request."),
+    "too_many_attempts": (429, "Too many attempts. Try again later."),
+    "too_fast": (429, "Too many requests. Try again shortly."),
+    "internal": (500, "Something went wrong on our side. It was logged."),
+    "unavailable": (503, "The service cannot answer now. Try again with the same Idempotency-Key."),
+}
+
+
+class ParleyError(Exception):
+    """An answer in the error shape. `retry_after` is in seconds, `field` names what was at fault."""
+
+    temporary = False
+
+    def __init__(self, code: str, message: str | None = None, field: str | None = None, retry_after: int | None = None):
+        self.code = code
+        self.status, default = CODES[code]
+        self.message = message or default
+        self.field = field
+        self.retry_after = retry_after
+        super().__init__(self.message)
+
+    def body(self) -> dict:
+        """The error shape: `{"error": {"code", "message", "field"}}`."""
+        return {"error": {"code": self.code, "message": self.message, "field": self.field}}
+
+
+class Refused(ParleyError):
+    """The rules say no; asking again changes nothing (but for `retry_after` where it is given)."""
+
+
+class Unavailable(ParleyError):
+    """No answer now. A mutation may or may not have happened: repeating it with its key is safe and tells."""
+
+    temporary = True
+
+    def __init__(self, why: str):
+        super().__init__("unavailable", retry_after=1)
+        self.why = why  # for the log

@@ -1,0 +1,81 @@
+"""Messages: send, edit, delete, and the pages of a chat's history."""
+
+from chat import payloads
+from chat.channels import projections_of
+from chat.errors import Refused
+from chat.events import Event, Outcome, digest
+from chat.unread import count_events
+
+
+async def send(db, actor: str, op: str, chat_id: str, content: str, unread_limit: int) -> Outcome:
+    """Send a message; answers the Message. Raises `Refused`: not_found, idempotency_key_reused."""
+    row = await db.row("select * from send_message(%s, %s, %s, %s, %s, %s)",
+                       actor, op, digest("send", chat_id, content), chat_id, content, unread_limit)
+    message = payloads.message(row)
+    events = []
+    if not row.repeated:
+        meta = {"unread": "derive"} if row.derive else {}
+        events.append(Event("messageAdded", chat_id, row.seq, message, meta))
+        events += [Event(name, chat_id, row.seq, payloads.notice(message)) for name in projections_of("messageAdded")]
+        events += count_events(chat_id, row.unread)
+        if row.read_now:
+            events.append(Event("messageReadUpdated", chat_id, row.seq, payloads.read(row.id, actor, row.created_at)))
+    return Outcome(payloads.message_view(row), events, row.event_seq, row.repeated)
+
+
+async def edit(db, actor: str, op: str, message_id: str, content: str) -> Outcome:
+    """Edit a message; answers the Message. Raises `Refused`: not_found, not_the_sender, message_is_deleted, idempotency_key_reused."""
+    row = await db.row("select * from edit_message(%s, %s, %s, %s, %s)",
+                       actor, op, digest("edit", message_id, content), message_id, content)
+    events = [] if row.repeated else [Event("messageUpdated", row.chat_id, row.event_seq, payloads.message(row))]
+    return Outcome(payloads.message_view(row), events, row.event_seq, row.repeated)
+
+
+async def delete(db, actor: str, op: str, message_id: str, unread_limit: int) -> Outcome:
+    """Leave a tombstone; answers nothing. Raises `Refused`: not_found, not_the_sender, idempotency_key_reused."""
+    row = await db.row("select * from delete_message(%s, %s, %s, %s, %s)",
+                       actor, op, digest("delete", message_id), message_id, unread_limit)
+    events = []
+    if not row.repeated:
+        meta = {"unread": "derive"} if row.derive else {}
+        events.append(Event("messageDeleted", row.chat_id, row.event_seq, payloads.deleted_message(row), meta))
+        events += count_events(row.chat_id, row.unread)
+    return Outcome(None, events, row.event_seq, row.repeated)
+
+
+_COLUMNS = "m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at"
+
+
+async def page(db, actor: str, chat_id: str, *, before: str | None = None, after: str | None = None,
+               around: str | None = None, limit: int = 50) -> dict:
+    """A page of Messages, oldest first: the newest, or before, after or around a message of this chat.
+
+    Raises `Refused`: not_found (the chat, or the message named), invalid_value (more than one of the three).
+    """
+    given = [(name, value) for name, value in (("before", before), ("after", after), ("around", around)) if value]
+    if len(given) > 1:
+        raise Refused("invalid_value", "Give only one of before, after and around.", given[1][0])
+    where, anchor = given[0] if given else ("before", None)
+    start = await db.row(
+        """select (select seq from messages where id = %s and chat_id = p.chat_id) as seq
+           from participants p where p.chat_id = %s and p.user_id = %s""", anchor, chat_id, actor)
+    if start is None:
+        raise Refused("not_found")
+    if anchor and start.seq is None:
+        raise Refused("not_found", field=where)
+    if where == "around":
+        older = limit - limit // 2
+        rows = await db.rows(
+            f"""(select {_COLUMNS} from messages m where chat_id = %s and seq <= %s order by seq desc limit %s)
+                union all
+                (select {_COLUMNS} from messages m where chat_id = %s and seq > %s order by seq limit %s) order by seq""",
+            chat_id, start.seq, older, chat_id, start.seq, limit - older)
+        return payloads.page([payloads.message_view(row) for row in rows], None)
+    older = where == "before"
+    compare, order = ("<", "desc") if older else (">", "asc")
+    rows = await db.rows(
+        f"""select {_COLUMNS} from messages m where chat_id = %s and (%s::bigint is null or seq {compare} %s)
+            order by seq {order} limit %s""", chat_id, start.seq, start.seq, limit + 1)
+    following = rows[limit - 1].id if len(rows) > limit else None
+    rows = rows[:limit][::-1] if older else rows[:limit]
+    return payloads.page([payloads.message_view(row) for row in rows], following)

@@ -1,0 +1,86 @@
+"""Every shape that leaves Parley, built in one place: the channels' objects and what HTTP adds to them.
+
+A row is anything with the named columns as attributes; ids are strings, times are aware datetimes.
+"""
+
+from datetime import datetime, timezone
+
+
+def iso(moment: datetime | None) -> str | None:
+    """`2026-11-23T10:12:00.123Z`: ISO 8601, UTC, milliseconds."""
+    return None if moment is None else moment.astimezone(timezone.utc).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def message(row) -> dict:
+    """The object of `messageAdded` and `messageUpdated`. A deleted message has an empty content."""
+    return {
+        "id": row.id,
+        "content": row.content,
+        "senderId": row.sender_id,
+        "chatId": row.chat_id,
+        "createdAt": iso(row.created_at),
+        "isEdited": row.edited_at is not None,
+        "editedAt": iso(row.edited_at),
+    }
+
+
+def message_view(row) -> dict:
+    """A message over HTTP: the object and its place in the chat."""
+    return {**message(row), "seq": row.seq}
+
+
+def deleted_message(row) -> dict:
+    """The object of `messageDeleted`."""
+    return {"id": row.id, "chatId": row.chat_id}
+
+
+def chat(row) -> dict:
+    """The object of `chatAdded` and `chatUpdated`."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "description": row.description,
+        "chatType": row.chat_type,
+        "participantIds": row.participant_ids,
+        "createdAt": iso(row.created_at),
+        "updatedAt": iso(row.updated_at),
+    }
+
+
+def chat_answer(row) -> dict:
+    """A chat over HTTP: the object and its owner."""
+    return {**chat(row), "ownerId": row.owner_id}
+
+
+def chat_view(row, last_message: dict | None) -> dict:
+    """A chat as one participant sees it."""
+    return {**chat_answer(row), "head": row.head_seq, "unreadCount": row.unread, "lastMessage": last_message}
+
+
+def notice(message: dict) -> dict:
+    """The object of `chatMessageNotification` and `messageUpdateForChatList`."""
+    return {"chatId": message["chatId"], "message": message, "senderId": message["senderId"]}
+
+
+def unread(chat_id: str, user_id: str, count: int) -> dict:
+    """The object of `unreadCountUpdated`."""
+    return {"chatId": chat_id, "userId": user_id, "unreadCount": count}
+
+
+def read(message_id: str, user_id: str, read_at: datetime) -> dict:
+    """The object of `messageReadUpdated`."""
+    return {"messageId": message_id, "userId": user_id, "readAt": iso(read_at)}
+
+
+def watermark(row) -> dict:
+    """How far one participant has read."""
+    return {"userId": row.user_id, "messageId": row.message_id, "seq": row.seq, "readAt": iso(row.read_at)}
+
+
+def user(row) -> dict:
+    return {"id": row.id, "username": row.username, "displayName": row.display_name, "createdAt": iso(row.created_at)}
+
+
+def page(items: list, following: str | None) -> dict:
+    """A list: `following` is the cursor of the next page, or None at the end."""
+    return {"items": items, "next": following}

@@ -1,0 +1,63 @@
+"""Reading: moving the watermark, and who read a message when."""
+
+from datetime import datetime, timedelta
+
+from chat import payloads
+from chat.errors import Refused
+from chat.events import Event, Outcome
+from chat.unread import count_event
+
+# A row's time is taken before its commit, and a client's `since` before another's commit: look a little further back.
+COMMIT_MARGIN = timedelta(seconds=10)
+
+
+async def mark(db, actor: str, message_id: str) -> Outcome:
+    """Read up to a message; answers when it was first read. Raises `Refused`: not_found."""
+    row = await db.row("select * from mark_read(%s, %s)", actor, message_id)
+    read = payloads.read(message_id, actor, row.read_at)
+    events = []
+    if row.moved:
+        events = [Event("messageReadUpdated", row.chat_id, row.seq, read),
+                  count_event(row.chat_id, actor, row.unread, row.head_seq, row.read_seq)]
+    return Outcome(read, events, None, not row.moved)
+
+
+async def of_message(db, actor: str, message_id: str, *, after: str | None = None, limit: int = 100) -> dict:
+    """Who has read a message, and when first; its sender is left out. Ordered by user id, which is the cursor.
+
+    Raises `Refused`: not_found.
+    """
+    message = await db.row(
+        """select m.id, m.chat_id, m.seq, m.sender_id from messages m
+           join participants p on p.chat_id = m.chat_id and p.user_id = %s where m.id = %s""", actor, message_id)
+    if message is None:
+        raise Refused("not_found")
+    rows = await db.rows(
+        """select p.user_id, coalesce(
+               (select min(at) from reads r where r.chat_id = p.chat_id and r.user_id = p.user_id and r.seq >= %s), p.read_at) as at
+           from participants p
+           where p.chat_id = %s and p.read_seq >= %s and p.joined_seq < %s and p.user_id <> %s and p.read_at is not null
+             and (%s::uuid is null or p.user_id > %s)
+           order by p.user_id limit %s""",
+        message.seq, message.chat_id, message.seq, message.seq, message.sender_id, after, after, limit + 1)
+    items = [payloads.read(message_id, row.user_id, row.at) for row in rows[:limit]]
+    return payloads.page(items, rows[limit - 1].user_id if len(rows) > limit else None)
+
+
+async def watermarks(db, chat_id: str) -> list[dict]:
+    """How far each participant of a chat has read."""
+    rows = await db.rows(
+        """select p.user_id, m.id as message_id, p.read_seq as seq, p.read_at
+           from participants p left join messages m on p.read_at is not null and m.chat_id = p.chat_id and m.seq = p.read_seq
+           where p.chat_id = %s order by p.user_id""", chat_id)
+    return [payloads.watermark(row) for row in rows]
+
+
+async def since(db, chat_ids, moment: datetime) -> list[Event]:
+    """The watermarks of these chats that moved since then; some that moved shortly before come again."""
+    rows = await db.rows(
+        """select distinct on (r.chat_id, r.user_id) r.chat_id, r.user_id, r.seq, r.at, m.id as message_id
+           from reads r join messages m on m.chat_id = r.chat_id and m.seq = r.seq
+           where r.chat_id = any(%s::uuid[]) and r.at > %s order by r.chat_id, r.user_id, r.seq desc""",
+        list(chat_ids), moment - COMMIT_MARGIN)
+    return [Event("messageReadUpdated", row.chat_id, row.seq, payloads.read(row.message_id, row.user_id, row.at)) for row in rows]

@@ -1,0 +1,60 @@
+"""Unread counts: always derived from the messages and the watermark, never counted up. Also which of two counts is the newer."""
+
+from enum import Enum
+
+from chat import payloads
+from chat.errors import Refused
+from chat.events import Event
+
+
+def count_events(chat_id: str, counts) -> list[Event]:
+    """`unreadCountUpdated` for each `[userId, unread, headSeq, readSeq]`."""
+    return [count_event(chat_id, user_id, unread, head, read_seq) for user_id, unread, head, read_seq in counts]
+
+
+def count_event(chat_id: str, user_id: str, unread: int, head: int, read_seq: int) -> Event:
+    return Event("unreadCountUpdated", chat_id, head, payloads.unread(chat_id, user_id, unread), {"readSeq": read_seq})
+
+
+class Age(Enum):
+    NEWER = "newer"
+    STALE = "stale"
+    UNCLEAR = "unclear"
+
+
+def compare(known: tuple[int, int] | None, found: tuple[int, int]) -> Age:
+    """Whether the count at `found` (head, watermark) replaces the one at `known`.
+
+    A count follows from the two numbers, and neither runs back. If one grew and the other shrank, each of the two counts misses
+    something that the other saw, and only a fresh one is right.
+    """
+    if known is None or known[0] <= found[0] and known[1] <= found[1] and known != found:
+        return Age.NEWER
+    if found[0] <= known[0] and found[1] <= known[1]:
+        return Age.STALE
+    return Age.UNCLEAR
+
+
+async def counts(db, chat_id: str, users) -> list[Event]:
+    """The present counts of these participants of a chat."""
+    rows = await db.rows("select * from unread_counts(%s, %s::uuid[], null)", chat_id, list(users))
+    return [count_event(chat_id, row.user_id, row.unread, row.head_seq, row.read_seq) for row in rows]
+
+
+async def of_chat(db, actor: str, chat_id: str) -> dict:
+    """The actor's unread count in one chat. Raises `Refused`: not_found."""
+    row = await db.row("select * from unread_counts(%s, %s::uuid[], null)", chat_id, [actor])
+    if row is None:
+        raise Refused("not_found")
+    return payloads.unread(chat_id, actor, row.unread)
+
+
+async def of_user(db, actor: str) -> dict:
+    """The actor's chats with unread messages, and their sum as `total`."""
+    rows = await db.rows(
+        """select * from (
+               select c.id, unread_count(c.id, c.message_count, p.read_seq, p.read_count) as unread
+               from participants p join chats c on c.id = p.chat_id where p.user_id = %s) counted
+           where unread > 0 order by id""", actor)
+    items = [payloads.unread(row.id, actor, row.unread) for row in rows]
+    return {**payloads.page(items, None), "total": sum(row.unread for row in rows)}

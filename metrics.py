@@ -1,0 +1,45 @@
+"""Every Prometheus metric of an instance, declared once. Anyone may import it; it imports nothing of ours."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+
+
+def _counter(name, text, *labels):
+    return Counter(f"parley_{name}", text, labels, registry=REGISTRY)
+
+
+def _gauge(name, text, *labels):
+    return Gauge(f"parley_{name}", text, labels, registry=REGISTRY)
+
+
+events_published = _counter("events_published", "Events handed to Redis.", "channel")
+events_received = _counter("events_received", "Events heard from Redis.", "channel")
+publish_failures = _counter("publish_failures", "Events that Redis did not take.", "channel")
+foreign_messages = _counter("foreign_messages", "Messages on our channels that are no events of this history.", "channel")
+deliveries = _counter("deliveries", "Frames of live events handed to sockets.", "channel")
+duplicates = _counter("duplicates", "Events heard again and dropped.")
+gaps = _counter("gaps", "Events heard ahead of their predecessors.")
+pulls = _counter("pulls", "Reads of what a chat's position missed.", "reason")
+pulled_events = _counter("pulled_events", "Events that came from PostgreSQL instead of Redis.")
+head_checks = _counter("head_checks", "Comparisons of positions with PostgreSQL.", "outcome")
+resumes = _counter("resumes", "Sockets that came back with cursors.")
+replayed_events = _counter("replayed_events", "Events replayed to single sockets.")
+resets = _counter("resets", "Chats that a client must fetch anew.", "reason")
+detached = _counter("detached", "Sockets taken off a chat's live stream to be caught up.", "reason")
+socket_closes = _counter("socket_closes", "Sockets closed by the server.", "code")
+sockets = _gauge("sockets", "Connected sockets.")
+watched_chats = _gauge("watched_chats", "Chats that have a socket here.")
+queue_bytes = _gauge("queue_bytes", "Bytes that sockets have not taken yet.")
+redis_up = _gauge("redis_up", "1 while the connection works.", "connection")
+redis_reconnects = _counter("redis_reconnects", "Attempts to connect anew.", "connection")
+canary_seconds = _gauge("canary_seconds", "Time from publishing the last canary to hearing it.")
+database_up = _gauge("database_up", "1 after an answer, 0 after a failure.")
+loop_lag = _gauge("loop_lag_seconds", "How late the event loop ran its last timer.")
+request_seconds = Histogram(
+    "parley_request_seconds", "Time to answer an HTTP request.", ("method", "route", "status"), registry=REGISTRY,
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10))

@@ -1,0 +1,48 @@
+/** What a message that arrives means beyond the message itself: own bubbles, the divider, notices, what was missed. Pure. */
+import { set, without } from "./state.js";
+import { isDeleted } from "./timeline.js";
+
+const NOTICES = 4;
+
+/** An own message came back before the answer to its request: its bubble is already there, so it is not shown twice. */
+export function matchOutbox(state, message) {
+  if (message.senderId !== state.me.id) return state;
+  if (state.outbox.some((item) => item.storedAs === message.id)) return state;
+  const item = state.outbox.find((one) => one.chatId === message.chatId && one.status === "sending" && !one.storedAs && one.content === message.content);
+  if (!item || state.aliases[message.id]) return state;
+  return {
+    ...state,
+    outbox: state.outbox.map((one) => (one === item ? { ...one, storedAs: message.id } : one)),
+    aliases: set(state.aliases, message.id, item.key),
+  };
+}
+
+/** A message that comes while nobody looks, everything before it read: the unread divider goes above it. */
+export function placeDivider(state, message) {
+  const { chatId, seq } = message;
+  if (state.open.chatId !== chatId || (state.attentive && state.atBottom)) return state;
+  const divider = state.dividers[chatId];
+  const read = state.watermarks[chatId]?.[state.me.id]?.seq ?? 0;
+  if (divider !== undefined && read < divider) return state;
+  return { ...state, dividers: set(state.dividers, chatId, seq) };
+}
+
+export function stopTyping(state, chatId, userId) {
+  const people = state.typing[chatId];
+  return people && userId in people ? { ...state, typing: { ...state.typing, [chatId]: without(people, userId) } } : state;
+}
+
+/** A message in a chat that is not open becomes a toast, once. */
+export function notify(state, message) {
+  if (isDeleted(message) || message.senderId === state.me.id) return state;
+  if (state.open.chatId === message.chatId || state.notices.some((notice) => notice.id === message.id)) return state;
+  return { ...state, notices: [...state.notices, message].slice(-NOTICES) };
+}
+
+/** A message that this page has not had before. While polling there are no projections, so this makes the notice. */
+export function arrived(state, message) {
+  if (message.senderId === state.me.id || isDeleted(message)) return state;
+  const { phase, missed } = state.connection;
+  if (phase === "polling") return notify(state, message);
+  return phase === "live" ? state : { ...state, connection: { ...state.connection, missed: missed + 1 } };
+}

@@ -1,0 +1,116 @@
+/** The shape of the page's state, and the questions that several parts of the screen ask of it. Pure. */
+import { isDeleted } from "./timeline.js";
+
+export function initialState(me) {
+  return {
+    me,
+    // The stream: what is brought back on reconnecting.
+    epoch: null,
+    since: null,
+    cursors: {}, // chatId → seq of the last logged event applied
+    starts: {}, // chatId → where the stream of this chat began; a snapshot older than that is stale
+    catchUp: null, // between `welcome` and `synced`
+    gap: null, // an event that did not follow its cursor: the connection must resume
+    connection: { phase: "connecting", inSyncAt: null, brokenAt: null, missed: 0, caughtUp: null },
+    // What is known.
+    chats: {}, // chatId → ChatView and `unreadSeq`; `lastMessage` is undefined where it must be asked for
+    chatsStatus: "loading",
+    timelines: {}, // chatId → see timeline.js
+    watermarks: {}, // chatId → userId → {seq, messageId, readAt}
+    users: {},
+    typing: {}, // chatId → userId → until (ms)
+    wanted: {}, // chatId → true: its ChatView must be fetched
+    gone: {}, // chatId → the title of a chat that this user is no longer in
+    // What this page does.
+    outbox: [], // see outbox.js
+    aliases: {}, // messageId → key of the outbox item that became it: the bubble stays the same element
+    notices: [], // messages in other chats, to be shown as toasts
+    drafts: {}, // chatId → text
+    open: { chatId: null, messageId: null, details: false },
+    attentive: false, // the page is visible and has the focus
+    atBottom: true, // the newest message of the open chat is in view
+    dividers: {}, // chatId → seq of the first message that was unread when the chat was opened
+  };
+}
+
+export const set = (object, key, value) => (object[key] === value ? object : { ...object, [key]: value });
+
+export function without(object, key) {
+  if (!(key in object)) return object;
+  const { [key]: _, ...rest } = object;
+  return rest;
+}
+
+/** Forgets everything about a chat that this user is no longer in (or that must be fetched anew). */
+export function dropChat(state, chatId, { left = false } = {}) {
+  const chat = state.chats[chatId];
+  return {
+    ...state,
+    chats: without(state.chats, chatId),
+    cursors: without(state.cursors, chatId),
+    starts: without(state.starts, chatId),
+    timelines: without(state.timelines, chatId),
+    watermarks: without(state.watermarks, chatId),
+    typing: without(state.typing, chatId),
+    wanted: without(state.wanted, chatId),
+    dividers: without(state.dividers, chatId),
+    notices: state.notices.filter((notice) => notice.chatId !== chatId),
+    gone: left && chat ? set(state.gone, chatId, chatTitle(state, chat)) : state.gone,
+  };
+}
+
+export const nameOf = (state, userId) => state.users[userId]?.displayName ?? null;
+
+/** The other person of a direct chat. */
+export const otherOf = (state, chat) => chat.participantIds.find((id) => id !== state.me.id);
+
+/** The chat's title, or null while a name in it is not known yet. */
+export function chatTitle(state, chat) {
+  if (chat.chatType === "direct") return nameOf(state, otherOf(state, chat));
+  if (chat.name) return chat.name;
+  const names = chat.participantIds.filter((id) => id !== state.me.id).slice(0, 3).map((id) => nameOf(state, id));
+  if (names.includes(null)) return null;
+  return names.join(", ") || "Just you";
+}
+
+const activity = (chat) => (chat.lastMessage ? chat.lastMessage.createdAt : chat.createdAt);
+
+/** Chats, the most recently active first. */
+export function sortedChats(state) {
+  return Object.values(state.chats).sort((a, b) => (activity(a) < activity(b) ? 1 : activity(a) > activity(b) ? -1 : a.id < b.id ? -1 : 1));
+}
+
+/** Unread messages to show for a chat: none while the reader is looking at the newest one. */
+export function unreadOf(state, chat) {
+  return state.open.chatId === chat.id && state.attentive && state.atBottom ? 0 : chat.unreadCount;
+}
+
+export const unreadTotal = (state) => Object.values(state.chats).reduce((sum, chat) => sum + unreadOf(state, chat), 0);
+
+/** What to show under an own message: `stored`, `partly` read (a group), `read` by everybody, with the numbers. */
+export function receiptOf(state, message) {
+  const chat = state.chats[message.chatId];
+  const marks = state.watermarks[message.chatId] ?? {};
+  const others = (chat?.participantIds ?? []).filter((id) => id !== message.senderId);
+  const readers = others.filter((id) => (marks[id]?.seq ?? 0) >= message.seq);
+  const state_ = readers.length === 0 ? "stored" : readers.length < others.length ? "partly" : "read";
+  return { state: state_, readers, others };
+}
+
+export function canDelete(state, message) {
+  if (isDeleted(message)) return false;
+  return message.senderId === state.me.id || state.chats[message.chatId]?.ownerId === state.me.id;
+}
+
+/** How the page hears of news: `connecting`, `live`, `polling`, `reconnecting` or `offline`. `heardAt`: the last sign of life. */
+export function takePhase(state, phase, now, heardAt = now) {
+  const was = state.connection;
+  if (was.phase === phase) return state;
+  if (phase === "live" || phase === "polling") {
+    const caughtUp = was.inSyncAt ? { at: now, messages: was.missed, brokenAt: was.brokenAt ?? now } : null;
+    return { ...state, connection: { phase, inSyncAt: now, brokenAt: null, missed: 0, caughtUp } };
+  }
+  const worked = was.phase === "live" || was.phase === "polling";
+  const inSyncAt = worked ? heardAt : was.inSyncAt;
+  return { ...state, connection: { ...was, phase, inSyncAt, brokenAt: was.brokenAt ?? now, caughtUp: null } };
+}

@@ -1,0 +1,39 @@
+/** Ties the connection to the page: the browser's events in, frames to the reducers, phases to the state. */
+import { Connection } from "./connection.js";
+import { applyFrame } from "./reducers.js";
+import { takePhase } from "./state.js";
+
+const CHANNELS = ["unreadCountUpdated", "messageReadUpdated", "chatMessageNotification"];
+
+export function createStream({ store, api, signedOut }) {
+  const openSocket = () => {
+    const url = new URL("/ws", location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    return new WebSocket(url, "parley.v1");
+  };
+
+  const resume = () => {
+    const { epoch, cursors, since } = store.state;
+    return { epoch, cursors, channels: CHANNELS, ...(since ? { since } : {}) };
+  };
+
+  const apply = (frame) => {
+    store.update((state) => applyFrame(state, frame));
+    return store.state.gap === null;
+  };
+
+  const report = (phase, heardAt) => {
+    const shown = phase === "reconnecting" && !navigator.onLine ? "offline" : phase;
+    store.update((state) => takePhase(state, shown, Date.now(), heardAt));
+  };
+
+  const sync = async (body) => (await api.post("/api/sync", body)).items;
+  const connection = new Connection({ openSocket, sync, resume, apply, report, signedOut });
+
+  addEventListener("online", () => connection.wake());
+  addEventListener("offline", () => connection.offline());
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && connection.wake());
+  addEventListener("pageshow", (event) => event.persisted && connection.wake());
+  connection.start();
+  return connection;
+}

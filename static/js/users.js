@@ -1,0 +1,43 @@
+/** Knowing people by their ids: each is asked for once, a few at a time, and remembered for this tab. */
+import { takeUsers } from "./snapshots.js";
+
+const AT_ONCE = 6;
+const RETRY_MS = 5_000;
+
+export class Users {
+  #queue = [];
+  #asked = new Set();
+  #running = 0;
+
+  constructor({ store, api, storage }) {
+    Object.assign(this, { store, api, storage });
+    this.take(storage.get("parley.users") ?? []);
+  }
+
+  take(users) {
+    this.store.update((state) => takeUsers(state, users));
+  }
+
+  /** Asks for the users that are not known yet; the parts of the screen call it with whom they show. */
+  want(ids) {
+    for (const id of ids) {
+      if (!id || this.store.state.users[id] || this.#asked.has(id)) continue;
+      this.#asked.add(id);
+      this.#queue.push(id);
+    }
+    while (this.#running < AT_ONCE && this.#queue.length) this.#fetch(this.#queue.shift());
+  }
+
+  async #fetch(id) {
+    this.#running += 1;
+    try {
+      this.take([await this.api.get(`/api/users/${id}`)]);
+      this.storage.set("parley.users", Object.values(this.store.state.users).slice(-500));
+    } catch (error) {
+      if (error.temporary) setTimeout(() => this.#asked.delete(id) && this.want([id]), RETRY_MS);
+      else this.take([{ id, username: "", displayName: "Somebody", createdAt: null }]);
+    }
+    this.#running -= 1;
+    this.want([]);
+  }
+}

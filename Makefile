@@ -1,0 +1,29 @@
+# `make run` and `make test` each do all of their own set-up: a .venv with what they need, once and after every change of
+# the requirements.
+
+VENV = .venv
+PY = $(VENV)/bin/python
+# Each worker has a PostgreSQL and a Valkey of its own.
+WORKERS = auto --maxprocesses=4
+ARGS =
+
+.PHONY: run test lint clean
+
+run:
+	@sh local/venv.sh $(VENV) requirements-local.txt
+	@exec $(PY) -m local.run
+
+# make test ARGS="-k cursor" runs only the Python tests that it names.
+test:
+	@sh local/venv.sh $(VENV) requirements-dev.txt
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@if [ -n "$(ARGS)" ]; then exit 0; \
+	elif node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null; then node --test tests/js/*.test.js; \
+	else echo "tests/js was not run: it needs Node 20 or newer"; fi
+
+lint:
+	@sh local/venv.sh $(VENV) requirements-dev.txt
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check local tests/local
+
+clean:
+	rm -rf $(VENV)

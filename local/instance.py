@@ -1,0 +1,82 @@
+"""An instance of Parley as `python server.py` runs it, on a unix socket behind nginx or on a TCP port."""
+
+import http.client
+import json
+import socket
+import sys
+from pathlib import Path
+
+from local.processes import ROOT, Command, Process, inherited_environment
+
+# What says who and where an instance is: never inherited from the one who starts it.
+OWN = ("PORT", "HOST", "LISTEN", "WEB_CONCURRENCY", "INSTANCE_NAME", "DYNO", "DATABASE_URL", "REDIS_URL")
+SERVER = ROOT / "server.py"
+
+
+class Instance(Process):
+    """One instance. `env` are further settings of it."""
+
+    stop_seconds = 25.0  # draining: DRAIN_SECONDS and a little
+
+    def __init__(self, name, database_url, redis_url, *, socket_path: Path | None = None, port=None, env=None, **rest):
+        super().__init__(name, **rest)
+        self.socket_path, self.port = socket_path, port
+        self.settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "INSTANCE_NAME": name, **(env or {})}
+
+    @property
+    def address(self) -> str:
+        """What nginx calls it."""
+        return f"unix:{self.socket_path}" if self.socket_path else f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Its own address for clients, past nginx; only with a port."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self):
+        return [sys.executable, SERVER]
+
+    def environment(self):
+        listen = {"LISTEN": f"unix:{self.socket_path}"} if self.socket_path else {"PORT": str(self.port), "HOST": "127.0.0.1"}
+        return {**inherited_environment(*OWN), "PYTHONUNBUFFERED": "1", **listen, **self.settings}
+
+    def ready(self):
+        try:
+            return self.get("/readyz")[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def get(self, path, timeout=5.0) -> tuple:
+        """`(status, body)` of one GET to this instance; the body decoded if it is JSON."""
+        connection = UnixConnection(self.socket_path, timeout) if self.socket_path else None
+        return get(connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout), path)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP to a unix socket."""
+
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self._path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def get(connection, path) -> tuple:
+    """`(status, body)` of one GET over a connection that is closed after it."""
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read()
+        return response.status, json.loads(body) if "json" in response.headers.get("Content-Type", "") else body
+    finally:
+        connection.close()
+
+
+def migrate(database_url, *, env=None, **options):
+    """Bring the database to this code's schema: `python server.py migrate`."""
+    settings = {**inherited_environment(*OWN), "PYTHONUNBUFFERED": "1", "DATABASE_URL": database_url, **(env or {})}
+    Command("migrate", [sys.executable, SERVER, "migrate"], env=settings, **options).run()

@@ -2,12 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 
 import orjson
 
 from chat import payloads
-from chat.channels import CHANNELS, LOGGED, Kind
+from chat.channels import CHANNELS, Kind
 
 ENVELOPE_VERSION = 1
 
@@ -80,7 +80,8 @@ class Log:
     chat_id: str
     head: int
     floor: int
-    members: frozenset[str]
+    asked: frozenset[str]  # users
+    members: frozenset[str]  # those of them who are in the chat
     events: list[Event]
 
 
@@ -110,12 +111,13 @@ async def replay(db, positions: dict[str, int], users, limit: int) -> dict[str, 
 
     One statement, so one snapshot: what it says of membership holds for every event in it. Chats that do not exist are left out.
     """
-    rows = await db.rows(_REPLAY, list(positions), list(positions.values()), limit, list(users))
+    asked = frozenset(users)
+    rows = await db.rows(_REPLAY, list(positions), list(positions.values()), limit, list(asked))
     logs = {}
     chat_ids = {row.chat_id: row.participant_ids for row in rows if row.participant_ids is not None}
     for row in rows:
         if row.members is not None:
-            logs[row.chat_id] = Log(row.chat_id, row.head_seq, row.floor_seq, frozenset(row.members), [])
+            logs[row.chat_id] = Log(row.chat_id, row.head_seq, row.floor_seq, asked, frozenset(row.members), [])
         if row.event_seq is not None:
             logs[row.chat_id].events.append(_rendered(row, chat_ids.get(row.chat_id)))
     return logs
@@ -167,9 +169,14 @@ async def membership(db, user_id: str) -> Membership:
 
 @dataclass(slots=True)
 class Changes:
-    """What differs from what an instance knows: newer heads, users whose chats changed, sessions that ended, the epoch."""
+    """What differs from what an instance knows: newer heads, users whose chats changed, sessions that ended, the epoch.
+
+    `ran_back`: a head is below a position, so the database was restored from a backup.
+    """
 
     epoch: str
+    at: datetime
+    ran_back: bool
     heads: dict[str, int]
     users: set[str]
     sessions: set[str]
@@ -178,9 +185,9 @@ class Changes:
 async def changes(db, heads: dict[str, int], versions: dict[str, int], sessions) -> Changes:
     """Compare an instance's positions, membership versions and session ids with the truth; one statement, only differences answer."""
     rows = await db.rows(
-        """select 'epoch' as what, epoch as id, 0::bigint as value from parley
+        """select 'epoch' as what, epoch as id, (extract(epoch from clock_timestamp()) * 1000)::bigint as value from parley
            union all
-           select 'chat', c.id, c.head_seq from unnest(%s::uuid[], %s::bigint[]) as k (id, seq) join chats c on c.id = k.id and c.head_seq > k.seq
+           select 'chat', c.id, c.head_seq from unnest(%s::uuid[], %s::bigint[]) as k (id, seq) join chats c on c.id = k.id and c.head_seq <> k.seq
            union all
            select 'user', u.id, 0 from unnest(%s::uuid[], %s::bigint[]) as k (id, version) join users u on u.id = k.id and u.membership_version <> k.version
            union all
@@ -189,12 +196,12 @@ async def changes(db, heads: dict[str, int], versions: dict[str, int], sessions)
     found = {"chat": {}, "user": {}, "session": {}, "epoch": {}}
     for row in rows:
         found[row.what][row.id] = row.value
-    return Changes(next(iter(found["epoch"])), found["chat"], set(found["user"]), set(found["session"]))
+    ran_back = any(head < heads[chat_id] for chat_id, head in found["chat"].items())
+    (epoch, milliseconds), = found["epoch"].items()
+    at = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+    return Changes(epoch, at, ran_back, found["chat"], set(found["user"]), set(found["session"]))
 
 
 async def prune(db, days: int, limit: int = 5000) -> int:
     """Forget up to `limit` events older than `days`; the number forgotten. Cursors below what is left get a reset."""
     return (await db.row("select prune_events(now() - make_interval(days => %s), %s) as n", days, limit)).n
-
-
-assert {"messageAdded", "messageUpdated", "messageDeleted", "chatAdded", "chatUpdated"} == LOGGED

@@ -1,0 +1,44 @@
+"""`/ws`: a WebSocket to a `realtime` session. Translation only: who is it, may they, which bytes arrived, and when it ended."""
+
+from tornado.websocket import WebSocketHandler
+
+from handlers.base import Base
+from realtime.frames import Close
+from realtime.wire import Wire
+
+SUBPROTOCOL = "parley.v1"
+
+
+class StreamHandler(Base, WebSocketHandler):
+    """Opens a stream for the request's session, which the route's `GET /ws` has in a cookie or a bearer token."""
+
+    stream = None
+
+    async def prepare(self):
+        self.refuse_other_sites()
+        await self.find_session()
+
+    def check_origin(self, origin: str) -> bool:
+        # `prepare` has compared scheme, host and port, also behind a proxy; Tornado compares the host alone.
+        return True
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
+
+    def open(self):
+        if self.session is None:
+            # Accepted first: browsers cannot see why a handshake fails.
+            self.close(Close.SIGNED_OUT, "not signed in")
+            return
+        self.set_nodelay(True)
+        self.stream = self.services.delivery.connect(
+            self.session.id, self.session.user_id, Wire(self.ws_connection.stream), self.close)
+
+    def on_message(self, message: str | bytes):
+        if self.stream is not None:
+            self.stream.receive(message)
+
+    def on_close(self):
+        if self.stream is not None:
+            self.stream.gone()
+            self.stream = None

@@ -1,0 +1,340 @@
+"""One instance's part in real time: what it publishes, hears, checks and tells. The face of `realtime` to the handlers."""
+
+import asyncio
+import logging
+import random
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+import orjson
+
+import metrics
+from chat import events as log
+from chat import reads
+from chat.channels import CHANNELS
+from chat.errors import ParleyError
+from chat.events import Event
+from realtime import frames, resume
+from realtime.bus import Publisher, Subscriber
+from realtime.feed import Feed
+from realtime.frames import Close, Hello
+from realtime.hub import Hub
+from realtime.session import Session
+
+logger = logging.getLogger("parley.delivery")
+
+CONTROL = "parley:control"
+TYPING = "parley:typing"
+SYNC_EVENTS = 1000  # in one answer of /api/sync
+CATCH_UPS = 4  # replays at a time, so that a storm of them leaves the database to the others
+SWEEP_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The settings of the same names; seconds and bytes."""
+
+    head_check_seconds: float = 2.0
+    head_check_degraded_seconds: float = 0.5
+    canary_seconds: float = 1.0
+    canary_timeout_seconds: float = 3.0
+    replay_page: int = 100
+    replay_limit: int = 1000
+    socket_buffer_bytes: int = 256 * 1024
+    socket_stall_seconds: float = 30.0
+    hello_seconds: float = 5.0
+    frames_per_second: int = 20
+    max_sockets_per_user: int = 50
+
+
+class Delivery:
+    """The real-time side of one instance, named `instance`, on one database and one Redis."""
+
+    def __init__(self, db, redis_url: str, instance: str, limits: Limits = Limits(), *, verify_tls: bool = True):
+        self.db = db
+        self.instance = instance
+        self.limits = limits
+        self.epoch = None
+        self.hub = Hub()
+        self.feed = Feed(db, self.hub, page=limits.replay_page, limit=limits.replay_limit)
+        self.openings = asyncio.Semaphore(CATCH_UPS)
+        self.catch_ups = asyncio.Semaphore(CATCH_UPS)
+        self.draining = False
+        self._publisher = Publisher(redis_url, verify_tls=verify_tls)
+        self._subscriber = Subscriber(redis_url, (*CHANNELS, CONTROL, TYPING), self._heard, self._subscribed, verify_tls=verify_tls)
+        self._boot = uuid.uuid4().hex  # tells this process's canaries from those of a namesake
+        self._canary_sent = None  # monotonic time of the oldest canary not yet heard
+        self._canary_heard = None
+        self._canary_heard_at = None
+        # Times of the database, whose clock is the only one that counts: until when nothing was missed from Redis, and the last seen.
+        self._whole_at = None
+        self._clock = None
+        self._look = asyncio.Event()
+        self._checked_at = None
+        self._tasks = []
+        metrics.sockets.set_function(lambda: len(self.hub.sessions))
+        metrics.watched_chats.set_function(lambda: len(self.hub.watches))
+        metrics.queue_bytes.set_function(lambda: sum(session.unsent for session in self.hub.sessions))
+
+    async def start(self):
+        """Begin to publish, hear and check. Raises `Unavailable` where the database does not answer."""
+        self.epoch = await self.db.epoch()
+        self._publisher.start()
+        self._subscriber.start()
+        self._tasks = [asyncio.ensure_future(loop()) for loop in (self._send_canaries, self._check_heads, self._sweep)]
+
+    async def stop(self):
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.feed.close()
+        await self._publisher.stop()
+        await self._subscriber.stop()
+
+    # What the handlers ask for
+
+    def publish(self, events: list[Event]):
+        """Tell everybody what was just committed. Never fails: what Redis does not take, the other instances read from PostgreSQL."""
+        if not events:
+            return
+        for event in events:
+            # Our own sockets at once, with or without Redis; the echo is dropped as one heard twice.
+            self.feed.offer(event)
+        self._publisher.publish([(event.channel, log.envelope(event, self.epoch, self.instance)) for event in events])
+
+    def session_ended(self, session_id: str):
+        """A sign-out: close its sockets, here and everywhere."""
+        self._end_sessions({session_id})
+        self._control({"kind": "sessionEnded", "sessionId": session_id})
+
+    async def sync(self, user_id: str, fields: dict) -> list[dict]:
+        """The frames that a socket would get from `welcome` to `synced`; without `synced` where there are more.
+
+        Raises `frames.BadFrame`, `Unavailable`.
+        """
+        hello = frames.hello(dict(fields))
+        membership = await log.membership(self.db, user_id)
+        plan = resume.plan(user_id, self.instance, membership, hello, self.limits.replay_limit)
+        answer, positions, count = plan.first, plan.positions, 0
+        lagging = {chat_id: at for chat_id, at in positions.items() if at < membership.chats[chat_id].head}
+        while lagging:
+            if count >= SYNC_EVENTS:
+                return answer
+            logs = await log.replay(self.db, lagging, [user_id], self.limits.replay_page)
+            for chat_id in list(lagging):
+                page = logs.get(chat_id)
+                if page is None or user_id not in page.members:
+                    answer.append(frames.left(chat_id))
+                    del positions[chat_id], lagging[chat_id]
+                    continue
+                for event in page.events:
+                    answer.append(frames.of_event(event))
+                    positions[chat_id] = lagging[chat_id] = event.seq
+                    count += 1
+                if not page.events or positions[chat_id] >= page.head:
+                    del lagging[chat_id]
+        states = []
+        if "unreadCountUpdated" in hello.channels:
+            states += resume.counts(user_id, membership, plan.missed)
+        if "messageReadUpdated" in hello.channels and hello.since is not None:
+            states += await reads.since(self.db, positions, hello.since)
+        answer += [frames.of_event(event) for event in states if event.chat_id in positions]
+        return [*answer, frames.synced(positions, membership.at)]
+
+    def connect(self, session_id: str, user_id: str, wire, close) -> Session:
+        """A socket of a signed-in user; it is closed at once where the user has too many here."""
+        session = Session(self, session_id, user_id, wire, close)
+        self.hub.connect(session)
+        if self.hub.sockets[user_id] > self.limits.max_sockets_per_user:
+            session.end(Close.TOO_MANY_SOCKETS, "too many sockets")
+        elif self.draining:
+            session.end(Close.RESTART, "draining")
+        return session
+
+    def typing(self, chat_id: str, user_id: str):
+        """Pass on that somebody types; lost where Redis is down."""
+        self._tell_typing(chat_id, user_id)
+        self._publisher.publish([(TYPING, orjson.dumps({"chatId": chat_id, "userId": user_id, "from": self._boot}))])
+
+    @property
+    def degraded(self) -> bool:
+        """Redis does not carry our events now; they arrive by head checks instead."""
+        return not (self._publisher.up and self._subscriber.up and self._canary_age() < self.limits.canary_timeout_seconds)
+
+    def state(self) -> dict:
+        """For /healthz. Times are ISO 8601."""
+        canary = None if self._canary_heard_at is None else _iso(self._canary_heard_at)
+        return {
+            "instance": self.instance,
+            "sockets": len(self.hub.sessions),
+            "watchedChats": len(self.hub.watches),
+            "draining": self.draining,
+            "publisher": _link(self._publisher),
+            "subscriber": _link(self._subscriber),
+            "canary": {"heardAt": canary, "state": "heard" if self._canary_age() < self.limits.canary_timeout_seconds else "missing"},
+            "heads": {"checkedAt": None if self._checked_at is None else _iso(self._checked_at)},
+        }
+
+    async def drain(self, seconds: float):
+        """Send the sockets elsewhere: tell them, then close them with 1012, spread over `seconds`."""
+        self.draining = True
+        sessions = list(self.hub.sessions)
+        random.shuffle(sessions)
+        spread = min(seconds, 0.02 * len(sessions))
+        notice = frames.encode(frames.draining(int(spread * 1000) + 200))
+        for session in sessions:
+            session.send(notice)
+        for session in sessions:
+            await asyncio.sleep(spread / len(sessions))
+            session.end(Close.RESTART, "restart")
+        for session in list(self.hub.sessions):
+            session.end(Close.RESTART, "restart")
+
+    # Hearing
+
+    def _heard(self, channel, payload):
+        try:
+            self._take(channel, payload)
+        except Exception:
+            # One bad message must not end the subscriber. What it carried, the next check repairs.
+            logger.exception("an event of %s could not be delivered", channel)
+
+    def _take(self, channel, payload):
+        metrics.events_received.labels(channel).inc()
+        if channel == CONTROL:
+            self._heard_control(payload)
+        elif channel == TYPING:
+            self._heard_typing(payload)
+        else:
+            try:
+                event, epoch, _ = log.opened(channel, payload)
+            except ValueError:
+                metrics.foreign_messages.labels(channel).inc()
+                return
+            if epoch == self.epoch:
+                self.feed.offer(event)
+            else:
+                metrics.foreign_messages.labels(channel).inc()
+                self._look.set()  # ours, or theirs, may be an old one
+
+    def _heard_control(self, payload):
+        message = _object(payload)
+        if message.get("kind") == "canary" and message.get("boot") == self._boot:
+            self._canary_heard, self._canary_heard_at = time.monotonic(), time.time()
+            self._canary_sent = None
+            if isinstance(sent := message.get("sent"), float):
+                metrics.canary_seconds.set(self._canary_heard - sent)
+        elif message.get("kind") == "sessionEnded":
+            self._end_sessions({message.get("sessionId")})
+
+    def _heard_typing(self, payload):
+        message = _object(payload)
+        if message.get("from") != self._boot and isinstance(message.get("chatId"), str) and isinstance(message.get("userId"), str):
+            self._tell_typing(message["chatId"], message["userId"])
+
+    def _tell_typing(self, chat_id, user_id):
+        watch = self.hub.watches.get(chat_id)
+        if watch is not None:
+            frame = frames.encode(frames.typing(chat_id, user_id))
+            for session in watch.attached:
+                if session.user_id != user_id:
+                    session.send(frame)
+
+    def _subscribed(self):
+        # What was published while nobody listened is in PostgreSQL.
+        self._canary_sent = None
+        self._look.set()
+
+    def _end_sessions(self, session_ids):
+        for session in [s for s in self.hub.sessions if s.session_id in session_ids]:
+            session.end(Close.SIGNED_OUT, "signed out")
+
+    # Loops
+
+    def _control(self, message):
+        return self._publisher.publish([(CONTROL, orjson.dumps(message))])
+
+    def _canary_age(self):
+        return float("inf") if self._canary_heard is None else time.monotonic() - self._canary_heard
+
+    async def _send_canaries(self):
+        while True:
+            now = time.monotonic()
+            if self._canary_sent is not None and now - self._canary_sent > self.limits.canary_timeout_seconds and self._subscriber.up:
+                self._canary_sent = None
+                self._subscriber.rebuild("its canary is missing")
+            elif self._control({"kind": "canary", "boot": self._boot, "sent": now}) and self._canary_sent is None:
+                self._canary_sent = now
+            await asyncio.sleep(self.limits.canary_seconds)
+
+    async def _check_heads(self):
+        while True:
+            degraded = self.degraded
+            seconds = self.limits.head_check_degraded_seconds if degraded else self.limits.head_check_seconds
+            try:
+                await asyncio.wait_for(self._look.wait(), seconds * random.uniform(0.8, 1.2))
+            except asyncio.TimeoutError:
+                pass
+            looked_at_once = self._look.is_set()
+            self._look.clear()
+            try:
+                await self._check(degraded or looked_at_once)
+            except ParleyError as error:
+                metrics.head_checks.labels("failed").inc()
+                logger.warning("head check failed: %s", getattr(error, "why", error))
+                await asyncio.sleep(self.limits.head_check_degraded_seconds)
+            except Exception:
+                logger.exception("head check failed")
+                await asyncio.sleep(self.limits.head_check_degraded_seconds)
+
+    async def _check(self, may_have_missed):
+        session_ids = {session.session_id for session in self.hub.sessions}
+        changes = await self.feed.check(self.epoch, session_ids, self._whole_at if may_have_missed else None)
+        if changes.epoch != self.epoch or changes.ran_back:
+            self._new_history(changes.epoch)
+            return
+        self._end_sessions(changes.sessions)
+        self._checked_at = time.time()
+        self._clock = (changes.at, time.monotonic())
+        if not self.degraded or may_have_missed:
+            self._whole_at = changes.at
+
+    def database_time(self) -> datetime | None:
+        """About what the database's clock shows; None before the first check."""
+        return self._clock and self._clock[0] + timedelta(seconds=time.monotonic() - self._clock[1])
+
+    def _new_history(self, epoch):
+        logger.warning("the database has another history; all sockets start anew")
+        self.epoch = epoch
+        for session in list(self.hub.sessions):
+            session.end(Close.RESTART, "another history")
+        self.hub.watches.clear()
+
+    async def _sweep(self):
+        """Close sockets that take nothing, and measure how late the loop is."""
+        while True:
+            due = time.monotonic() + SWEEP_SECONDS
+            await asyncio.sleep(SWEEP_SECONDS)
+            now = time.monotonic()
+            metrics.loop_lag.set(max(0.0, now - due))
+            stalled = [s for s in self.hub.sessions if s.stalled_for(now) > self.limits.socket_stall_seconds]
+            for session in stalled:
+                session.end(Close.TRY_AGAIN, "no progress")
+
+
+def _object(payload):
+    try:
+        message = orjson.loads(payload)
+    except ValueError:
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+def _iso(moment):
+    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _link(link):
+    return {**link.report(), "since": _iso(link.since)}

@@ -1,0 +1,357 @@
+"""The order of what is heard: each watched chat's events to its sockets, gapless, whatever Redis loses, doubles or reorders.
+
+Redis carries an event at once, PostgreSQL repairs. What an event means at a position is decided in `position`; here the decision is
+carried out: deliver, drop, or pull what was missed. Sockets that cannot follow are left to their session to catch up.
+"""
+
+import asyncio
+import logging
+
+import metrics
+from chat import events as log
+from chat import reads, unread
+from chat.channels import LOGGED, STATES, projections_of
+from chat.errors import ParleyError
+from chat.events import Event
+from chat.unread import Age
+from realtime import frames
+from realtime.hub import Hub, Watch
+from realtime.position import Step, step, void
+
+logger = logging.getLogger("parley.feed")
+
+COUNT_DELAY = 0.1  # unread counts of large chats are worked out together for so long
+MAX_WAITING = 1000
+
+
+class Feed:
+    """The events of one instance. `page` events are pulled at a time; beyond `limit` missing ones, sockets are reset."""
+
+    def __init__(self, db, hub: Hub, *, page: int = 100, limit: int = 1000):
+        self._db = db
+        self._hub = hub
+        self._page = page
+        self._limit = limit
+        self._tasks = set()
+        # While sockets are being opened: what was heard of chats that nobody watched yet, and users who joined something.
+        self._openings = 0
+        self._heard_meanwhile: dict[str, int] = {}
+        self._joined_meanwhile: set[str] = set()
+
+    # Hearing
+
+    def offer(self, event: Event):
+        """An event from Redis or from this instance's own commit; any number of times, in any order."""
+        if event.channel in LOGGED:
+            self._offer_logged(event)
+            return
+        watch = self._hub.watches.get(event.chat_id)
+        if watch is None:
+            return
+        if event.channel in STATES:
+            self._offer_state(watch, event)
+        elif step(watch.known, event.seq) is not Step.DROP:
+            # A projection follows its message; ahead of it, it tells that the message was missed.
+            self.pull(watch, event.seq, "projection")
+
+    def _offer_logged(self, event):
+        if self._openings:
+            self._heard_meanwhile[event.chat_id] = max(event.seq, self._heard_meanwhile.get(event.chat_id, 0))
+            self._joined_meanwhile.update(event.data.get("participantIds", ()))
+        watch = self._hub.watches.get(event.chat_id)
+        if watch is None:
+            if self._users_here(event):
+                # Nobody watched this chat, so there is no position to keep: it begins with this event.
+                self._deliver(self._hub.watch(event.chat_id, event.seq - 1), event, live=True)
+            return
+        decision = step(watch.known, event.seq)
+        if decision is Step.DELIVER:
+            self._deliver(watch, event, live=True)
+        elif decision is Step.DROP:
+            metrics.duplicates.inc()
+        else:
+            metrics.gaps.inc()
+            self.pull(watch, event.seq, "gap")
+
+    def _users_here(self, event):
+        users = self._hub.users
+        return [user_id for user_id in event.data.get("participantIds", ()) if user_id in users]
+
+    # Delivering
+
+    def _deliver(self, watch, event, live):
+        """Hand the next event to every socket that is at its predecessor, and let its participants in or out."""
+        about_chat = "participantIds" in event.data
+        if about_chat:
+            self._let_in(watch, event)
+        frame = frames.encode(frames.of_event(event))
+        for session in list(watch.attached):
+            if not session.send(frame):
+                self.fall_behind(session, watch, event.seq - 1, "slow")
+        watch.known = event.seq
+        watch.heard = max(watch.heard, event.seq)
+        metrics.deliveries.labels(event.channel).inc(len(watch.attached))
+        if event.channel == "messageAdded":
+            self._project(watch, event)
+        if about_chat:
+            self._let_out(watch, event)
+        if watch.behind:
+            self._let_ahead_in(watch)
+        if watch.waiting:
+            self._offer_waiting(watch)
+        if event.channel in ("messageAdded", "messageDeleted") and not (live and event.meta.get("unread") != "derive"):
+            self.refresh_counts(watch, None)
+
+    def _let_in(self, watch, event):
+        # One position before the event, so that whoever is let in gets it as their first.
+        for user_id in self._users_here(event):
+            outside = [s for s in self._hub.users[user_id] if watch.chat_id not in s.watches]
+            for session in outside:
+                session.say(frames.joined(watch.chat_id, event.seq - 1))
+                self._hub.attach(session, watch, event.seq - 1)
+            if outside:
+                self._hub.versions[user_id] += 1  # as the database did; a wrong guess costs one look at the next check
+
+    def _let_out(self, watch, event):
+        participants = set(event.data["participantIds"])
+        gone = [s for s in watch.sessions() if s.user_id not in participants]
+        for session in gone:
+            self._leave(session, watch)
+        for user_id in {session.user_id for session in gone}:
+            self._hub.versions[user_id] += 1
+
+    def _leave(self, session, watch):
+        self._hub.detach(session, watch)
+        session.say(frames.left(watch.chat_id))
+
+    def _project(self, watch, event):
+        if not event.data["content"]:
+            return  # a tombstone notifies nobody
+        for name in projections_of(event.channel):
+            wanting = [s for s in watch.attached if name in s.channels and s.user_id != event.data["senderId"]]
+            if wanting:
+                notice = Event(name, event.chat_id, event.seq, {
+                    "chatId": event.chat_id, "message": event.data, "senderId": event.data["senderId"]})
+                frame = frames.encode(frames.of_event(notice))
+                for session in wanting:
+                    session.send(frame)
+                metrics.deliveries.labels(name).inc(len(wanting))
+
+    def _let_ahead_in(self, watch):
+        for session, position in list(watch.behind.items()):
+            if position == watch.known and not session.catching_up:
+                self._hub.attach(session, watch, position)
+
+    def fall_behind(self, session, watch: Watch, position: int, reason: str):
+        """Take a socket off the live stream; its session catches it up from `position`."""
+        metrics.detached.labels(reason).inc()
+        watch.attached.discard(session)
+        watch.behind[session] = position
+        session.catch_up()
+
+    # States
+
+    def _offer_state(self, watch, event):
+        if event.meta.get("head", event.seq) > watch.known:
+            # It may tell of something after a removal that has not been delivered yet.
+            if len(watch.waiting) < MAX_WAITING:
+                watch.waiting.append(event)
+            self.pull(watch, event.meta.get("head", event.seq), "state")
+        elif event.channel == "unreadCountUpdated":
+            self._send_count(watch, event)
+        else:
+            self._send_read(watch, event)
+
+    def _offer_waiting(self, watch):
+        waiting, watch.waiting = watch.waiting, []
+        for event in waiting:
+            self._offer_state(watch, event)
+
+    def _send_count(self, watch, event):
+        user_id, found = event.data["userId"], (event.seq, event.meta["readSeq"])
+        sessions = self._hub.users.get(user_id)
+        if not sessions:
+            return
+        age = unread.compare(watch.counts.get(user_id), found)
+        if age is Age.NEWER:
+            watch.counts[user_id] = found
+            self._send_state(event, [s for s in sessions if watch.chat_id in s.watches])
+        elif age is Age.UNCLEAR:
+            self.refresh_counts(watch, {user_id})
+
+    def _send_read(self, watch, event):
+        user_id = event.data["userId"]
+        if event.seq > watch.reads.get(user_id, 0):
+            watch.reads[user_id] = event.seq
+            self._send_state(event, watch.sessions())
+
+    def _send_state(self, event, sessions):
+        wanting = [session for session in sessions if event.channel in session.channels]
+        if wanting:
+            frame = frames.encode(frames.of_event(event))
+            for session in wanting:
+                if not session.send(frame):
+                    session.missed_state()
+            metrics.deliveries.labels(event.channel).inc(len(wanting))
+
+    def refresh_counts(self, watch: Watch, user_ids):
+        """Work out the unread counts of these users' sockets here (None: of all) and send those that are new; soon, and together."""
+        wanting = {s.user_id for s in watch.sessions() if "unreadCountUpdated" in s.channels}
+        wanting = wanting if user_ids is None else wanting & set(user_ids)
+        if not wanting:
+            return
+        if watch.stale_counts is None:
+            watch.stale_counts = set()
+            self._spawn(self._refresh_counts(watch))
+        watch.stale_counts |= wanting
+
+    async def _refresh_counts(self, watch):
+        await asyncio.sleep(COUNT_DELAY)
+        users, watch.stale_counts = watch.stale_counts, None
+        for event in await unread.counts(self._db, watch.chat_id, users):
+            if self._watched(watch):
+                self._offer_state(watch, event)
+
+    # Repairing
+
+    def pull(self, watch: Watch, seq: int, reason: str):
+        """Read what was missed up to `seq` at least; at most one pull of a chat at a time."""
+        watch.heard = max(watch.heard, seq)
+        if not watch.pulling:
+            watch.pulling = True
+            metrics.pulls.labels(reason).inc()
+            self._spawn(self._pull(watch))
+
+    async def _pull(self, watch):
+        try:
+            while self._watched(watch) and watch.heard > watch.known:
+                logs = await log.replay(self._db, {watch.chat_id: watch.known}, watch.user_ids(), self._page)
+                if watch.chat_id not in logs:
+                    # A head that the database does not have: it was restored from a backup, which the next check will see.
+                    watch.heard = watch.known
+                    return
+                if self._watched(watch):
+                    self._apply(watch, logs[watch.chat_id])
+        except ParleyError as error:
+            # The next head check asks again.
+            logger.warning("pull of chat %s failed: %s", watch.chat_id, getattr(error, "why", error))
+            watch.heard = watch.known
+        finally:
+            watch.pulling = False
+
+    def _apply(self, watch, page: log.Log):
+        if page.head < watch.known:
+            return  # a live event overtook the snapshot; what it says of membership is old
+        watch.heard = page.head
+        for session in watch.sessions():
+            # Whoever was let in since the question was asked is not in the answer, nor are they out.
+            if session.user_id not in page.members and session.user_id in page.asked:
+                self._leave(session, watch)
+        if void(watch.known, page.head, page.floor, self._limit):
+            for session in list(watch.attached):
+                self.fall_behind(session, watch, watch.known, "pull")
+            watch.known = page.head
+            for session in list(watch.behind):
+                session.catch_up()
+            return
+        for event in page.events:
+            if event.seq == watch.known + 1:
+                metrics.pulled_events.inc()
+                self._deliver(watch, event, live=False)
+
+    def _watched(self, watch):
+        return self._hub.watches.get(watch.chat_id) is watch
+
+    async def check(self, epoch: str, session_ids, since) -> log.Changes:
+        """Compare this instance with the truth and repair what differs; with `since`, watermarks that moved since then too.
+
+        Raises `Unavailable`.
+        """
+        watches = self._hub.watches
+        changes = await log.changes(self._db, {chat_id: watch.known for chat_id, watch in watches.items()},
+                                    self._hub.versions, session_ids)
+        metrics.head_checks.labels("behind" if changes.heads or changes.users else "same").inc()
+        if changes.epoch != epoch:
+            return changes
+        for chat_id, head in changes.heads.items():
+            if (watch := watches.get(chat_id)) and head > watch.known:
+                self.pull(watch, head, "heads")
+        for user_id in changes.users:
+            await self.refresh_membership(user_id)
+        if since is not None and watches:
+            for event in await reads.since(self._db, list(watches), since):
+                if watch := watches.get(event.chat_id):
+                    self._offer_state(watch, event)
+                    if event.data["userId"] in self._hub.users:
+                        self.refresh_counts(watch, {event.data["userId"]})
+        return changes
+
+    async def refresh_membership(self, user_id: str):
+        """Let a user's sockets into and out of chats as the database has it."""
+        membership = await log.membership(self._db, user_id)
+        for session in list(self._hub.users.get(user_id, ())):
+            for chat_id, standing in membership.chats.items():
+                if chat_id not in session.watches:
+                    session.say(frames.joined(chat_id, standing.head))
+                    self.begin(session, chat_id, standing.head, standing.head)
+            for chat_id, watch in list(session.watches.items()):
+                if chat_id not in membership.chats:
+                    # A join that committed after this snapshot may have been let in already; the pull's snapshot decides.
+                    self.pull(watch, watch.known + 1, "membership")
+        if user_id in self._hub.versions:
+            self._hub.versions[user_id] = membership.version
+
+    # Opening
+
+    def opening(self):
+        """Begin to note what is heard, before the question is asked where a new socket stands. Ended by `opened()`."""
+        self._openings += 1
+
+    def opened(self, user_id: str) -> bool:
+        """End it; whether the user joined something meanwhile."""
+        self._openings -= 1
+        joined = user_id in self._joined_meanwhile
+        if not self._openings:
+            self._joined_meanwhile.clear()
+            self._heard_meanwhile.clear()
+        return joined
+
+    def begin(self, session, chat_id: str, position: int, head: int):
+        """A socket watches a chat from `position` on, where the database has just answered `head`."""
+        watch = self._hub.watch(chat_id, head)
+        self._hub.attach(session, watch, position)
+        heard = max(head, self._heard_meanwhile.get(chat_id, 0))
+        if heard > watch.known:
+            self.pull(watch, heard, "opening")
+        if position < watch.known:
+            session.catch_up()
+
+    def count_afresh(self, session, event: Event):
+        """Tell a socket its user's unread count as just read from the database, unless a newer one was told to others meanwhile."""
+        watch = session.watches.get(event.chat_id)
+        if watch is None:
+            return
+        known, found = watch.counts.get(session.user_id), (event.seq, event.meta["readSeq"])
+        if known == found:
+            session.tell(event)
+        elif unread.compare(known, found) is Age.NEWER:
+            self._send_count(watch, event)
+        else:
+            del watch.counts[session.user_id]
+            self.refresh_counts(watch, {session.user_id})
+
+    def _spawn(self, coroutine):
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task):
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if not isinstance(error, ParleyError):
+                logger.error("a repair failed", exc_info=error)
+
+    async def close(self):
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,94 @@
+"""Who is connected here: sessions by user, and the chats that they watch. Plain bookkeeping; no I/O and no decisions."""
+
+from collections import Counter
+
+
+class Watch:
+    """One chat that has a socket here.
+
+    Every attached session is at `known`, so a delivery looks at no position. The others are in `behind` with theirs: being caught
+    up, or ahead because their replay saw a commit before this instance heard of it.
+    """
+
+    __slots__ = ("chat_id", "known", "heard", "pulling", "attached", "behind", "counts", "reads", "waiting", "stale_counts")
+
+    def __init__(self, chat_id: str, known: int):
+        self.chat_id = chat_id
+        self.known = known  # this instance's position
+        self.heard = known  # the newest seq that is known to exist
+        self.pulling = False
+        self.attached = set()
+        self.behind = {}
+        self.counts = {}  # user id → (head, watermark) of the unread count last sent
+        self.reads = {}  # user id → watermark last sent
+        self.waiting = []  # states that presuppose events not delivered yet
+        self.stale_counts = None  # users whose unread counts are being worked out
+
+    def sessions(self) -> list:
+        return [*self.attached, *self.behind]
+
+    def user_ids(self) -> set[str]:
+        return {session.user_id for session in self.attached} | {session.user_id for session in self.behind}
+
+
+class Hub:
+    """The sessions and watches of one instance."""
+
+    def __init__(self):
+        self.sessions = set()
+        self.sockets = Counter()  # user id → sockets, also those that have not said hello
+        self.users: dict[str, set] = {}
+        self.versions: dict[str, int] = {}  # user id → membership version that their sessions agree with
+        self.watches: dict[str, Watch] = {}
+
+    def connect(self, session):
+        """A socket is there; it watches nothing yet."""
+        self.sessions.add(session)
+        self.sockets[session.user_id] += 1
+
+    def add(self, session, version: int):
+        """The session is about to watch its chats, as of this membership version."""
+        self.users.setdefault(session.user_id, set()).add(session)
+        # The older of two: a session opened before a change must be told of it.
+        self.versions[session.user_id] = min(version, self.versions.get(session.user_id, version))
+
+    def remove(self, session):
+        """Forget a session and the chats that nobody else watches."""
+        if session in self.sessions:
+            self.sessions.discard(session)
+            self.sockets[session.user_id] -= 1
+            if not self.sockets[session.user_id]:
+                del self.sockets[session.user_id]
+        for watch in list(session.watches.values()):
+            self.detach(session, watch)
+        others = self.users.get(session.user_id)
+        if others is not None:
+            others.discard(session)
+            if not others:
+                del self.users[session.user_id]
+                self.versions.pop(session.user_id, None)
+
+    def watch(self, chat_id: str, known: int) -> Watch:
+        """The chat's watch; a new one starts at `known`."""
+        watch = self.watches.get(chat_id)
+        if watch is None:
+            watch = self.watches[chat_id] = Watch(chat_id, known)
+        return watch
+
+    def attach(self, session, watch: Watch, position: int):
+        """The session watches the chat from `position` on."""
+        session.watches[watch.chat_id] = watch
+        if position == watch.known:
+            watch.behind.pop(session, None)
+            watch.attached.add(session)
+        else:
+            watch.attached.discard(session)
+            watch.behind[session] = position
+
+    def detach(self, session, watch: Watch):
+        """The session does not watch the chat any more."""
+        session.watches.pop(watch.chat_id, None)
+        watch.attached.discard(session)
+        watch.behind.pop(session, None)
+        if not watch.attached and not watch.behind:
+            self.watches.pop(watch.chat_id, None)

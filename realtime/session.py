@@ -1,0 +1,271 @@
+"""One socket: its hello, its replay, its backpressure, its end. What it may hear is the feed's business; its bytes are the wire's."""
+
+import asyncio
+import logging
+import time
+from datetime import datetime, timezone
+
+import metrics
+from chat import events as log
+from chat import reads
+from chat.errors import ParleyError
+from chat.events import Event
+from realtime import frames, resume
+from realtime.frames import BadFrame, Close, Hello, Ping, Typing
+from realtime.position import Step, step, void
+
+logger = logging.getLogger("parley.session")
+
+TYPING_SECONDS = 3.0
+RETRY_SECONDS = 0.2
+
+
+class Session:
+    """A signed-in user's socket on this instance.
+
+    `realtime` is the instance (`delivery.Delivery`); `wire` the way out; `close(code, reason)` ends the socket.
+    """
+
+    __slots__ = ("user_id", "session_id", "channels", "watches", "catching_up", "closed", "_realtime", "_wire", "_close", "_said_hello",
+                 "_opened", "_missed_state_at", "_allowance", "_allowance_at", "_typed", "_hello_timer", "_task", "__weakref__")
+
+    def __init__(self, realtime, session_id: str, user_id: str, wire, close):
+        self.user_id = user_id
+        self.session_id = session_id
+        self.channels = frozenset()
+        self.watches = {}  # chat id → Watch
+        self.catching_up = False
+        self.closed = False
+        self._realtime = realtime
+        self._wire = wire
+        self._close = close
+        self._said_hello = False
+        self._opened = False  # every chat of the user is watched; `synced` may be still to come
+        self._missed_state_at = None
+        self._allowance = 2.0 * realtime.limits.frames_per_second
+        self._allowance_at = time.monotonic()
+        self._typed = {}
+        self._task = None
+        self._hello_timer = asyncio.get_running_loop().call_later(
+            realtime.limits.hello_seconds, self.end, Close.NO_HELLO, "no hello")
+
+    # Out
+
+    def send(self, frame: bytes) -> bool:
+        """Queue a ready frame, unless the socket has too much unsent: then nothing, and False."""
+        if self._wire.unsent + self._wire.queued > self._realtime.limits.socket_buffer_bytes:
+            return False
+        self._wire.send(frame)
+        return True
+
+    def say(self, frame: dict):
+        """Queue a frame that must not be left out; a socket that is far too slow even for these is closed."""
+        if self._wire.unsent > 4 * self._realtime.limits.socket_buffer_bytes:
+            self.end(Close.TRY_AGAIN, "too slow")
+        else:
+            self._wire.send(frames.encode(frame))
+
+    def tell(self, event: Event):
+        """Send a state; one that the socket is too slow for is told when it has drained."""
+        if event.channel in self.channels and not self.send(frames.encode(frames.of_event(event))):
+            self.missed_state()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the kernel has not taken."""
+        return self._wire.unsent
+
+    def stalled_for(self, now: float) -> float:
+        """Seconds since the socket last took a byte of what waits for it; 0 where nothing does."""
+        return now - self._wire.progress_at if self._wire.unsent else 0.0
+
+    def missed_state(self):
+        """A state was left out because the socket is slow; the present ones are told when it has drained."""
+        if self._missed_state_at is None:
+            self._missed_state_at = self._realtime.database_time() or datetime.now(timezone.utc)
+
+    def end(self, code: Close, reason: str = ""):
+        """Close the socket, after what is queued."""
+        if not self.closed:
+            metrics.socket_closes.labels(str(int(code))).inc()
+            self._wire.flush()
+            self._close(int(code), reason)
+            self.gone()
+
+    def gone(self):
+        """The socket has ended, from whichever side."""
+        if not self.closed:
+            self.closed = True
+            self._hello_timer.cancel()
+            if self._task is not None:
+                self._task.cancel()
+            self._realtime.hub.remove(self)
+
+    # In
+
+    def receive(self, message: str | bytes):
+        """A frame from the client."""
+        if self.closed or not self._within_rate():
+            return
+        try:
+            frame = frames.parse(message)
+            if isinstance(frame, Hello) is self._said_hello:
+                raise BadFrame("The first frame, and only the first, is hello.", "type")
+        except BadFrame as error:
+            self.say(frames.error("invalid_value", str(error), error.field))
+            self.end(Close.BAD_FRAME, "bad frame")
+            return
+        if isinstance(frame, Hello):
+            self._said_hello = True
+            self._hello_timer.cancel()
+            self._task = asyncio.ensure_future(self._run(self._open(frame)))
+        elif isinstance(frame, Ping):
+            self.send(frames.PONG)
+        elif isinstance(frame, Typing):
+            self._type(frame.chat_id)
+
+    def _within_rate(self):
+        now, rate = time.monotonic(), self._realtime.limits.frames_per_second
+        self._allowance = min(self._allowance + (now - self._allowance_at) * rate, 2.0 * rate) - 1
+        self._allowance_at = now
+        if self._allowance < 0:
+            self.end(Close.TOO_FAST, "too fast")
+            return False
+        return True
+
+    def _type(self, chat_id):
+        if chat_id not in self.watches:
+            self.say(frames.error("not_found", "There is no such chat, or it is not yours to see.", "chatId"))
+            return
+        now = time.monotonic()
+        if now - self._typed.get(chat_id, -TYPING_SECONDS) >= TYPING_SECONDS:
+            self._typed = {chat: at for chat, at in self._typed.items() if now - at < TYPING_SECONDS}
+            self._typed[chat_id] = now
+            self._realtime.typing(chat_id, self.user_id)
+
+    async def _run(self, coroutine):
+        try:
+            await coroutine
+        except ParleyError as error:
+            logger.warning("socket of %s cannot be served: %s", self.user_id, getattr(error, "why", error))
+            self.end(Close.TRY_AGAIN, "unavailable")
+        except Exception:
+            logger.exception("socket of %s failed", self.user_id)
+            self.end(Close.TRY_AGAIN, "internal error")
+
+    # Opening
+
+    async def _open(self, hello: Hello):
+        realtime = self._realtime
+        self.channels = hello.channels
+        realtime.feed.opening()  # note what is heard, then ask where the user stands
+        joined = False
+        try:
+            async with realtime.openings:
+                membership = await log.membership(realtime.db, self.user_id)
+            if self.closed:
+                return
+            plan = resume.plan(self.user_id, realtime.instance, membership, hello, realtime.limits.replay_limit)
+            for frame in plan.first:
+                self.say(frame)
+            if hello.cursors:
+                metrics.resumes.inc()
+            for reason in plan.resets:
+                metrics.resets.labels(reason).inc()
+            realtime.hub.add(self, membership.version)
+            self.catching_up = True  # by this task
+            for chat_id, position in plan.positions.items():
+                realtime.feed.begin(self, chat_id, position, membership.chats[chat_id].head)
+        finally:
+            joined = realtime.feed.opened(self.user_id)
+        self._opened = True
+        if joined:
+            await realtime.feed.refresh_membership(self.user_id)
+        await self._replay()
+        if "unreadCountUpdated" in self.channels:
+            for event in resume.counts(self.user_id, membership, plan.missed):
+                realtime.feed.count_afresh(self, event)
+        if hello.since is not None:
+            await self._tell_reads(hello.since)
+        self.say(frames.synced({chat_id: self._position(watch) for chat_id, watch in self.watches.items()}, membership.at))
+        self._finish()
+
+    async def _tell_reads(self, since):
+        if "messageReadUpdated" in self.channels:
+            for event in await reads.since(self._realtime.db, self.watches, since):
+                self.tell(event)
+
+    def _position(self, watch):
+        return watch.behind.get(self, watch.known)
+
+    # Catching up
+
+    def catch_up(self):
+        """Follow the chats in which this socket fell behind, and tell the states it missed, as soon as it has drained."""
+        if self._opened and not self.catching_up and not self.closed:
+            self.catching_up = True
+            self._task = asyncio.ensure_future(self._run(self._catch_up()))
+
+    async def _catch_up(self):
+        await self._replay()
+        if self._missed_state_at is not None:
+            await self._wire.drained()
+            since, self._missed_state_at = self._missed_state_at, None
+            await self._tell_states(since)
+        self._finish()
+
+    async def _tell_states(self, since):
+        membership = await log.membership(self._realtime.db, self.user_id)
+        for event in resume.counts(self.user_id, membership, set(membership.chats)):
+            self._realtime.feed.count_afresh(self, event)
+        await self._tell_reads(since)
+
+    def _finish(self):
+        self.catching_up = False
+        # What fell behind while this task was at its end.
+        if not self.closed and (self._missed_state_at is not None or any(self._lagging())):
+            self.catch_up()
+
+    def _lagging(self):
+        return (chat_id for chat_id, watch in self.watches.items() if watch.behind.get(self, watch.known) < watch.known)
+
+    async def _replay(self):
+        """Replay page by page, as fast as the socket takes it, until every chat is at this instance's position."""
+        realtime = self._realtime
+        while positions := {chat_id: self.watches[chat_id].behind[self] for chat_id in self._lagging()}:
+            await self._wire.drained()
+            async with realtime.catch_ups:
+                logs = await log.replay(realtime.db, positions, [self.user_id], realtime.limits.replay_page)
+            moved = False
+            for chat_id, position in positions.items():
+                watch = self.watches.get(chat_id)
+                # Only where nothing has happened to this socket in this chat since the question was asked.
+                if watch is not None and watch.behind.get(self) == position:
+                    moved |= self._apply(watch, position, logs.get(chat_id))
+            if not moved:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _apply(self, watch, position, page) -> bool:
+        """Hand over a page of one chat; whether that changed anything."""
+        feed, hub = self._realtime.feed, self._realtime.hub
+        if page is not None and page.head < watch.known:
+            return False  # older than what this instance has seen: ask again
+        if page is None or self.user_id not in page.members:
+            hub.detach(self, watch)
+            self.say(frames.left(watch.chat_id))
+            return True
+        start = position
+        if reason := void(position, page.head, page.floor, self._realtime.limits.replay_limit):
+            metrics.resets.labels(reason.value).inc()
+            self.say(frames.reset(watch.chat_id, page.head, reason.value))
+            position = page.head
+        for event in page.events:
+            if step(position, event.seq) is Step.DELIVER:
+                if not self.send(frames.encode(frames.of_event(event))):
+                    break
+                metrics.replayed_events.inc()
+                position = event.seq
+        hub.attach(self, watch, position)
+        if position > watch.known:
+            feed.pull(watch, position, "replay")
+        return position != start

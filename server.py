@@ -1,0 +1,224 @@
+"""Entry point of an instance: settings → services → application → listen; `migrate`, `new-epoch`; drain on SIGTERM."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+
+import psycopg2
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets, bind_unix_socket
+
+import settings
+from chat import events
+from chat.accounts import Accounts, AttemptLimits
+from chat.db import Database, UnknownSchema, migrate, new_epoch
+from chat.errors import ParleyError, Unavailable
+from handlers.application import Services, make_application
+from realtime.delivery import Delivery, Limits
+
+log = logging.getLogger("parley")
+
+# Bytes that Tornado takes before the handlers answer 413 themselves; beyond it, the connection is cut.
+REQUEST_CEILING = 1024 * 1024
+START_SECONDS = 60  # an instance may start before its database
+HOUSEKEEPING_SECONDS = 3600
+
+
+class StartError(Exception):
+    """The instance cannot start; the message is for the operator."""
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        configuration = settings.load()
+        if not configuration.database_url:
+            raise StartError("DATABASE_URL is not set. Give a PostgreSQL URL, or use `make run`, which brings its own.")
+        command = arguments[0] if arguments else "serve"
+        logging.basicConfig(level=configuration.log_level.upper(), format="%(levelname).1s %(name)s %(message)s", stream=sys.stdout)
+        if command == "migrate":
+            print(f"The schema is at version {migrate(configuration.database_url)}.")
+        elif command == "new-epoch":
+            print(f"The new epoch is {new_epoch(configuration.database_url)}.")
+        elif command == "serve":
+            return serve(configuration)
+        else:
+            raise StartError(f"Unknown command {command!r}. There are: serve (the default), migrate, new-epoch.")
+        return 0
+    except (StartError, settings.SettingError, UnknownSchema, ValueError) as error:
+        print(f"parley: {error}", file=sys.stderr)
+    except psycopg2.Error as error:
+        print(f"parley: PostgreSQL: {str(error).strip()}", file=sys.stderr)
+    return 1
+
+
+def serve(configuration) -> int:
+    """Run one instance, or as many as `WEB_CONCURRENCY` says on one port, until SIGTERM or SIGINT."""
+    sockets = listen(configuration)
+    name = configuration.instance_name or os.environ.get("DYNO") or "web.1"
+    if configuration.web_concurrency <= 1:
+        return asyncio.run(Instance(configuration, name, sockets).run())
+    return Processes(configuration.web_concurrency, lambda number: asyncio.run(
+        Instance(configuration, f"{name}-{number}", sockets).run())).run()
+
+
+def listen(configuration) -> list:
+    """The listening sockets. Raises `StartError` where the address is taken."""
+    try:
+        if not configuration.listen:
+            return bind_sockets(configuration.port, configuration.host or None, backlog=1024)
+        if not configuration.listen.startswith("unix:"):
+            raise StartError("LISTEN must be unix:/path. For TCP, leave it empty and set PORT.")
+        return [bind_unix_socket(configuration.listen.removeprefix("unix:"), mode=0o666, backlog=1024)]
+    except OSError as error:
+        raise StartError(f"Cannot listen on {configuration.listen or f'port {configuration.port}'}: {error.strerror}. "
+                         "Choose another with PORT or LISTEN.") from error
+
+
+class Instance:
+    """One server process: its services, from start to drain."""
+
+    def __init__(self, configuration, name: str, sockets: list):
+        self._configuration = configuration
+        self._name = name
+        self._sockets = sockets
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> int:
+        self._on_signals()
+        configuration = self._configuration
+        db = Database(configuration.database_url, size=configuration.database_pool, seconds=configuration.database_seconds,
+                      lock_seconds=configuration.lock_seconds, name=f"parley {self._name}")
+        await db.open()
+        accounts = Accounts(db, AttemptLimits(configuration.sign_in_attempts_per_account, configuration.sign_in_attempts_per_address,
+                                              configuration.sign_in_window_seconds), days=configuration.session_days)
+        limits = Limits(**{field: getattr(configuration, field) for field in Limits.__dataclass_fields__})
+        delivery = Delivery(db, configuration.redis_url, self._name, limits, verify_tls=configuration.redis_tls_verify)
+        try:
+            await self._start(db, delivery)
+            server = HTTPServer(make_application(Services(configuration, db, accounts, delivery)), xheaders=configuration.trust_proxy,
+                                max_body_size=REQUEST_CEILING, max_buffer_size=2 * REQUEST_CEILING)
+            server.add_sockets(self._sockets)
+            housekeeping = asyncio.ensure_future(self._keep_house(db, accounts, configuration.keep_events_days))
+            # What lives as long as the process is not worth looking at in every full collection.
+            gc.collect()
+            gc.freeze()
+            log.info("%s: ready on %s", self._name, configuration.listen or f"port {configuration.port}")
+            await self._stopping.wait()
+            housekeeping.cancel()
+            await self._drain(server, delivery)
+        except StartError as error:
+            print(f"parley: {error}", file=sys.stderr)
+            return 1
+        finally:
+            await delivery.stop()
+            accounts.close()
+            await db.close()
+        log.info("%s: stopped", self._name)
+        return 0
+
+    def _on_signals(self):
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+
+    async def _start(self, db, delivery):
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + START_SECONDS
+        while not self._stopping.is_set():
+            try:
+                await db.check_schema()
+                await delivery.start()
+                return
+            except UnknownSchema as error:
+                raise StartError(str(error)) from None
+            except Unavailable as error:
+                if loop.time() > deadline:
+                    raise StartError(f"PostgreSQL does not answer: {error.why}") from None
+                log.warning("%s: waiting for PostgreSQL: %s", self._name, error.why)
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), 1)
+
+    async def _drain(self, server, delivery):
+        """Take no new connections, send the sockets elsewhere, finish what is under way; all within DRAIN_SECONDS."""
+        seconds = self._configuration.drain_seconds
+        log.info("%s: draining %d sockets", self._name, len(delivery.hub.sessions))
+        delivery.draining = True
+        server.stop()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(delivery.drain(seconds / 2), seconds)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(server.close_all_connections(), seconds / 4)
+
+    @staticmethod
+    async def _keep_house(db, accounts, days):
+        """Forget old events, sessions and attempts, now and every hour; every instance may, and more than one does no harm."""
+        while True:
+            try:
+                while await events.prune(db, days):
+                    await asyncio.sleep(1)
+                await accounts.forget_old()
+            except ParleyError as error:
+                log.warning("housekeeping: %s", getattr(error, "why", error))
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+
+class Processes:
+    """`count` processes of one program on the same listening sockets; a parent that passes signals on and replaces what dies."""
+
+    def __init__(self, count: int, run):
+        self._count = count
+        self._run = run
+        self._children: dict[int, int] = {}  # pid → number
+        self._stopping = False
+
+    def run(self) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        for number in range(1, self._count + 1):
+            self._fork(number)
+        worst = 0
+        while self._children:
+            try:
+                pid, status = os.wait()
+            except InterruptedError:
+                continue
+            number, code = self._children.pop(pid), os.waitstatus_to_exitcode(status)
+            if self._stopping:
+                worst = max(worst, abs(code))
+            elif code == 1:
+                self._stop()  # it could not start, and said why: another try would say the same
+                worst = 1
+            else:
+                log.error("process %d ended with %d; it is replaced", number, code)
+                self._fork(number)
+        return min(worst, 1)
+
+    def _fork(self, number):
+        pid = os.fork()
+        if pid:
+            self._children[pid] = number
+            return
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, signal.SIG_DFL)
+        code = 1
+        try:
+            code = self._run(number)
+        except KeyboardInterrupt:
+            code = 0
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+
+    def _stop(self, *_):
+        self._stopping = True
+        for pid in self._children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -44,6 +44,8 @@ async def delete(db, actor: str, op: str, message_id: str, unread_limit: int) ->
 
 
 _COLUMNS = "m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at"
+# Membership in the snapshot of the page itself: what is said after a removal is on no page of the removed.
+_MINE = "m.chat_id = (select p.chat_id from participants p where p.chat_id = %s and p.user_id = %s)"
 
 
 async def page(db, actor: str, chat_id: str, *, before: str | None = None, after: str | None = None,
@@ -66,16 +68,16 @@ async def page(db, actor: str, chat_id: str, *, before: str | None = None, after
     if where == "around":
         older = limit - limit // 2
         rows = await db.rows(
-            f"""(select {_COLUMNS} from messages m where chat_id = %s and seq <= %s order by seq desc limit %s)
+            f"""(select {_COLUMNS} from messages m where {_MINE} and m.seq <= %s order by m.seq desc limit %s)
                 union all
-                (select {_COLUMNS} from messages m where chat_id = %s and seq > %s order by seq limit %s) order by seq""",
-            chat_id, start.seq, older, chat_id, start.seq, limit - older)
+                (select {_COLUMNS} from messages m where {_MINE} and m.seq > %s order by m.seq limit %s) order by seq""",
+            chat_id, actor, start.seq, older, chat_id, actor, start.seq, limit - older)
         return payloads.page([payloads.message_view(row) for row in rows], None)
     older = where == "before"
     compare, order = ("<", "desc") if older else (">", "asc")
     rows = await db.rows(
-        f"""select {_COLUMNS} from messages m where chat_id = %s and (%s::bigint is null or seq {compare} %s)
-            order by seq {order} limit %s""", chat_id, start.seq, start.seq, limit + 1)
+        f"""select {_COLUMNS} from messages m where {_MINE} and (%s::bigint is null or m.seq {compare} %s)
+            order by m.seq {order} limit %s""", chat_id, actor, start.seq, start.seq, limit + 1)
     following = rows[limit - 1].id if len(rows) > limit else None
     rows = rows[:limit][::-1] if older else rows[:limit]
     return payloads.page([payloads.message_view(row) for row in rows], following)

@@ -5,6 +5,7 @@
 
 import os
 import pwd
+import re
 import socket
 from pathlib import Path
 
@@ -53,7 +54,7 @@ class Nginx(Process):
             return probe.connect_ex((host, self.port)) == 0
 
     def explain(self):
-        reasons = [line.split("] ", 1)[-1] for line in self.log if "[emerg]" in line]
+        reasons = [re.sub(r"^.*\[emerg\] [\d#]+: ", "", line) for line in self.log if "[emerg]" in line]
         return reasons[0] if reasons else super().explain()
 
     @property

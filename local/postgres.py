@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -16,7 +17,7 @@ import psycopg2
 from psycopg2 import sql
 
 from local import binaries, unprivileged
-from local.processes import Command, Process, Trouble
+from local.processes import POLL_SECONDS, Command, Process, Trouble, is_gone
 
 SUPERUSER = "postgres"
 SOCKET_PORT = 5432  # names the socket file even where TCP is off
@@ -46,7 +47,8 @@ class Postgres(Process):
         return self._socket_url(database)
 
     def _socket_url(self, database=SUPERUSER):
-        return f"postgresql://{SUPERUSER}@/{quote(database)}?{urlencode({'host': self.socket_dir})}"
+        where = urlencode({"host": self.socket_dir, "port": self.port or SOCKET_PORT})
+        return f"postgresql://{SUPERUSER}@/{quote(database)}?{where}"
 
     # Databases
 
@@ -155,11 +157,13 @@ class Postgres(Process):
             if str(self.data) not in process.cmdline():
                 lock.unlink()  # left by a crash, and the number is somebody else's by now
                 return
-            process.wait(timeout=5)
         except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
             return
-        except psutil.TimeoutExpired:
-            raise Trouble(f"another PostgreSQL (process {process.pid}) uses {self.data}; stop it: kill -INT {process.pid}") from None
+        deadline = time.monotonic() + 5
+        while not is_gone(process):
+            if time.monotonic() > deadline:
+                raise Trouble(f"another PostgreSQL uses {self.data}; stop it: kill -INT {process.pid}")
+            time.sleep(POLL_SECONDS)
 
 
 def account_for(data: Path):

@@ -175,7 +175,9 @@ class Process:
     def _kill(self, family):
         self._signal(family, signal.SIGKILL)
         self._popen.wait()
-        psutil.wait_procs(family, timeout=5)
+        deadline = time.monotonic() + 5
+        while not all(map(is_gone, family)) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
 
     def _collect(self):
         """After its end: the rest of the log, and nothing for the guard to do."""
@@ -216,6 +218,14 @@ class Command(Process):
             self.until(lambda: self.exit_status == 0, seconds, "done")
         finally:
             self.kill()
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Whether it runs no more. Orphans in a container may stay zombies for long, where nobody asks for their status."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def free_port() -> int:

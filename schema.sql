@@ -6,6 +6,7 @@
 --   3. check membership and rights, after the lock: a removal that committed first counts
 --   4. write the state, append to chat_events, move chats.head_seq
 --   5. return everything that must be published
+-- Where a repetition would answer with a chat as it is now, 3 comes before it: the chat is not shown to one who has left it.
 --
 -- A refusal is raised as SQLSTATE PA001 whose message is the error's code and whose COLUMN is the field at fault.
 -- Locks are taken chat first, then participants, then users in the order of their ids.
@@ -400,12 +401,14 @@ declare
     c       chats;
     members uuid[] := array(select distinct id from unnest(p_users || p_actor) as id);
     new_id  uuid := gen_random_uuid();
+    pair    text;
     t       timestamptz := now_ms();
 begin
     -- There is no chat to lock yet: two runs of one operation meet here instead.
     perform pg_advisory_xact_lock(hashtextextended(p_actor::text || p_op::text, 0));
     e := first_run(p_actor, p_op, p_digest);
     if e.seq is not null then
+        perform check_participant(e.chat_id, p_actor);
         return chat_result(e.chat_id, true, e.seq, 'chatAdded');
     end if;
     if cardinality(members) > p_max then
@@ -416,16 +419,21 @@ begin
         perform refuse('not_found', 'participantIds');
     end if;
 
-    insert into chats (id, chat_type, name, description, owner_id, direct_key, last_at, active_at, created_at, updated_at)
-    values (new_id, p_type, p_name, p_description, case p_type when 'group' then p_actor end,
-            case p_type when 'direct' then (select string_agg(id::text, ':' order by id) from unnest(members) as id) end, t, t, t, t)
-    on conflict (direct_key) where deleted_at is null do nothing
-    returning * into c;
-    if not found then
-        select * into c from chats
-        where direct_key = (select string_agg(id::text, ':' order by id) from unnest(members) as id) and deleted_at is null;
-        return chat_result(c.id, true, null, 'chatAdded');
+    if p_type = 'direct' then
+        pair := (select string_agg(id::text, ':' order by id) from unnest(members) as id);
     end if;
+    loop
+        insert into chats (id, chat_type, name, description, owner_id, direct_key, last_at, active_at, created_at, updated_at)
+        values (new_id, p_type, p_name, p_description, case p_type when 'group' then p_actor end, pair, t, t, t, t)
+        on conflict (direct_key) where deleted_at is null do nothing
+        returning * into c;
+        exit when found;
+        select * into c from chats where direct_key = pair and deleted_at is null;
+        if found then
+            return chat_result(c.id, true, null, 'chatAdded');
+        end if;
+        -- The one that was in the way has been deleted in between.
+    end loop;
     perform join_chat(c.id, members, 1, 0, t);
     return chat_result(c.id, false, append_event(c, 'chatAdded', null, null, p_actor, p_op, p_digest, t), 'chatAdded');
 end $$;
@@ -439,11 +447,10 @@ declare
     e chat_events := first_run(p_actor, p_op, p_digest);
     t timestamptz := greatest(now_ms(), c.last_at);
 begin
+    perform check_participant(c.id, p_actor);
     if e.seq is not null then
         return chat_result(c.id, true, e.seq, e.kind);
-    end if;
-    perform check_participant(c.id, p_actor);
-    if c.chat_type = 'direct' then
+    elsif c.chat_type = 'direct' then
         perform refuse('direct_chat_is_fixed');
     end if;
     update chats set name = case when p_has_name then p_name else name end,
@@ -461,11 +468,10 @@ declare
     wanted uuid[] := array(select distinct id from unnest(p_users) as id);
     t     timestamptz := greatest(now_ms(), c.last_at);
 begin
+    perform check_participant(c.id, p_actor);
     if e.seq is not null then
         return chat_result(c.id, true, e.seq, e.kind);
-    end if;
-    perform check_participant(c.id, p_actor);
-    if c.chat_type = 'direct' then
+    elsif c.chat_type = 'direct' then
         perform refuse('direct_chat_is_fixed');
     elsif (select count(*) from users where id = any(wanted)) <> cardinality(wanted) then
         perform refuse('not_found', 'userIds');

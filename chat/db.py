@@ -23,6 +23,7 @@ SCHEMA_VERSION = 1
 COMPATIBLE_FROM = 1  # the oldest code that can run on this schema
 MIGRATION_LOCK = 0x5061726C6579  # "Parley"
 REFUSED = "PA001"
+REUSED_KEY = "chat_events_op"  # the unique key that meets where one Idempotency-Key is used in two chats at once
 
 log = logging.getLogger("parley.db")
 
@@ -86,9 +87,9 @@ class Database:
                 self.last_success = time.time()
                 return rows
             except psycopg2.Error as error:
-                if error.pgcode == REFUSED:
+                if refusal := _refusal(error):
                     self.last_success = time.time()
-                    raise Refused(error.diag.message_primary, field=error.diag.column_name or None) from None
+                    raise refusal from None
                 if not isinstance(error, _BROKEN) and not (error.pgcode or "").startswith(_TEMPORARY):
                     raise
                 # A pool that outlived a restart holds dead connections; the second try gets a new one.
@@ -171,6 +172,15 @@ def new_epoch(url: str) -> str:
     with closing(_connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute("update parley set epoch = gen_random_uuid() returning epoch")
         return cursor.fetchone()[0]
+
+
+def _refusal(error) -> Refused | None:
+    """The rule that a statement ran into, if that is why it failed."""
+    if error.pgcode == REFUSED:
+        return Refused(error.diag.message_primary, field=error.diag.column_name or None)
+    if error.diag.constraint_name == REUSED_KEY:
+        return Refused("idempotency_key_reused", field="Idempotency-Key")
+    return None
 
 
 def _connect(url):

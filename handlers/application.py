@@ -1,0 +1,121 @@
+"""The application: its services, its one table of routes, and what the handlers share."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from tornado.web import Application, URLSpec
+
+from chat.accounts import Accounts
+from chat.db import Database
+from handlers import (
+    VERSION,
+    accounts,
+    chats,
+    contract,
+    health,
+    messages,
+    pages,
+    participants,
+    reads,
+    static,
+    stream,
+    sync,
+    unread,
+    users,
+)
+from handlers.base import NotFound
+from handlers.openapi.checks import Contract
+from handlers.pace import Pace
+from handlers.sessions import Sessions
+
+if TYPE_CHECKING:
+    from realtime.delivery import Delivery
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+
+# `{name}` is one segment of the path, handed to the method; `{name:path}` is all the rest.
+ROUTES = (
+    ("/api/sign-up", accounts.SignUp),
+    ("/api/sign-in", accounts.SignIn),
+    ("/api/sign-out", accounts.SignOut),
+    ("/api/me", accounts.Me),
+    ("/api/users", users.Users),
+    ("/api/users/{userId}", users.User),
+    ("/api/chats", chats.Chats),
+    ("/api/chats/{chatId}", chats.Chat),
+    ("/api/chats/{chatId}/participants", participants.Participants),
+    ("/api/chats/{chatId}/participants/{userId}", participants.Participant),
+    ("/api/chats/{chatId}/messages", messages.Messages),
+    ("/api/messages/{messageId}", messages.Message),
+    ("/api/messages/{messageId}/read", reads.Read),
+    ("/api/messages/{messageId}/reads", reads.Reads),
+    ("/api/unread", unread.UnreadChats),
+    ("/api/unread/{chatId}", unread.UnreadChat),
+    ("/api/sync", sync.Sync),
+    ("/api/openapi.json", contract.OpenApi),
+    ("/api/docs", contract.Docs),
+    ("/healthz", health.Healthz),
+    ("/readyz", health.Readyz),
+    ("/metrics", health.Metrics),
+    ("/ws", stream.StreamHandler),
+    ("/", pages.App),
+    ("/chats/{chatId}", pages.App),
+    ("/chats/{chatId}/messages/{messageId}", pages.App),
+    ("/sign-in", pages.SignIn),
+    ("/sign-up", pages.SignUp),
+    ("/favicon.ico", static.Favicon),
+    ("/static/{file:path}", static.StaticFile),
+)
+
+
+@dataclass
+class Services:
+    """What the handlers are given: everything that one instance is made of."""
+
+    settings: SimpleNamespace  # of settings.load()
+    db: Database
+    accounts: Accounts
+    delivery: "Delivery"
+    sessions: Sessions = field(init=False)
+    pace: Pace = field(init=False)
+
+    def __post_init__(self):
+        self.sessions = Sessions(self.accounts)
+        per_second = self.settings.mutations_per_second
+        self.pace = Pace(per_second, 2 * per_second)
+
+
+def make_application(services: Services) -> Application:
+    """The Tornado application of one instance."""
+    return Application(
+        [URLSpec(pattern(path), handler, {"route": path}) for path, handler in ROUTES],
+        default_handler_class=NotFound,
+        default_handler_args={"route": "unmatched"},
+        log_function=lambda handler: None,  # handlers.base logs
+        services=services,
+        contract=Contract(ROUTES, services.settings),
+        templates=_templates(),
+    )
+
+
+def pattern(path: str) -> str:
+    """The regular expression of a path in the table."""
+    parts = re.split(r"({\w+(?::path)?})", path)
+    return "".join(_part(part) for part in parts) + "$"
+
+
+def _part(part):
+    if part.endswith(":path}"):
+        return "(.+)"
+    return "([^/]+)" if part.startswith("{") else re.escape(part)
+
+
+def _templates():
+    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    templates.globals.update(static_url=static.static_url, version=VERSION)
+    templates.filters["code"] = contract.code
+    return templates

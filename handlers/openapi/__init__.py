@@ -1,0 +1,1 @@
+"""The HTTP contract: shapes, operations, the document made of them, and the checks compiled from that document."""

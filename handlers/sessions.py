@@ -1,0 +1,54 @@
+"""Who a request comes from: the token in its headers, and the live session of a token, remembered for two seconds."""
+
+import hashlib
+import time
+from collections import OrderedDict
+
+from chat.accounts import Accounts, Session
+
+REMEMBER_SECONDS = 2.0  # so long another instance's sign-out may take to reach the requests here
+REMEMBER_MOST = 10_000
+
+
+class Sessions:
+    """Sessions by token. One database round trip less for each request of a busy client; only hashes are kept."""
+
+    def __init__(self, accounts: Accounts, *, clock=time.monotonic):
+        self._accounts = accounts
+        self._clock = clock
+        self._known: OrderedDict[bytes, tuple[Session, float]] = OrderedDict()
+        self._forgotten = 0
+
+    async def get(self, token: str | None) -> Session | None:
+        """The live session of a token, or None. Raises `Unavailable`."""
+        if not token:
+            return None
+        key = _key(token)
+        session, until = self._known.get(key, (None, 0.0))
+        if session is not None and self._clock() < until:
+            self._known.move_to_end(key)
+            return session
+        forgotten = self._forgotten
+        session = await self._accounts.session(token)
+        # A sign-out that ran meanwhile must not be undone by what was read before it.
+        if session is not None and forgotten == self._forgotten:
+            self._known[key] = (session, self._clock() + REMEMBER_SECONDS)
+            self._known.move_to_end(key)
+            if len(self._known) > REMEMBER_MOST:
+                self._known.popitem(last=False)
+        return session
+
+    def forget(self, token: str):
+        """The session of this token has ended."""
+        self._forgotten += 1
+        self._known.pop(_key(token), None)
+
+
+def bearer(authorization: str) -> str | None:
+    """The token of an `Authorization` header; None for another scheme, which some proxy's own sign-in may use."""
+    scheme, _, token = authorization.strip().partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _key(token):
+    return hashlib.sha256(token.encode()).digest()

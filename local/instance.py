@@ -37,7 +37,10 @@ class Instance(Process):
         return [sys.executable, SERVER]
 
     def environment(self):
-        listen = {"LISTEN": f"unix:{self.socket_path}"} if self.socket_path else {"PORT": str(self.port), "HOST": "127.0.0.1"}
+        if self.socket_path:
+            listen = {"LISTEN": f"unix:{self.socket_path}"}
+        else:
+            listen = {"PORT": str(self.port), "HOST": "127.0.0.1"}
         return {**inherited_environment(*OWN), "PYTHONUNBUFFERED": "1", **listen, **self.settings}
 
     def ready(self):

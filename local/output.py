@@ -13,7 +13,7 @@ class Output:
 
     def __init__(self, names):
         self._printer = Printer(sys.stdout, width=max(map(len, names)))
-        self._colours = dict(zip(names, get_colours()))
+        self._colours = dict(zip(names, get_colours(), strict=False))
         self._lock = threading.Lock()
         self.closed = False
 

@@ -1,4 +1,4 @@
-"""PostgreSQL from its wheel: a data directory, a server on a unix socket (and TCP where tests need it), databases in it."""
+"""PostgreSQL from its wheel: a data directory, a server on a unix socket (on TCP for tests), databases in it."""
 
 import contextlib
 import os
@@ -61,7 +61,8 @@ class Postgres(Process):
     def create_database(self, name, template="template1"):
         """Create a database as a copy of `template`, to which nobody may be connected."""
         with self._session() as cursor:
-            cursor.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
+            statement = sql.SQL("create database {} template {}")
+            cursor.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
 
     def drop_database(self, name):
         """Drop a database, and whoever is connected to it."""
@@ -102,6 +103,9 @@ class Postgres(Process):
         return as_account(self._account, words)
 
     def ready(self):
+        # Asked by its file first: each connection that comes too early would be a FATAL line in the log.
+        if not self._says_ready():
+            return False
         try:
             with self._session() as cursor:
                 if self._password:
@@ -114,6 +118,13 @@ class Postgres(Process):
         """The last line in which PostgreSQL says why it stops."""
         reasons = [re.sub(r"^.*?(FATAL|PANIC):\s*", "", line) for line in self.log if re.search("FATAL|PANIC", line)]
         return reasons[-1] if reasons else super().explain()
+
+    def _says_ready(self):
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and int(lines[0]) == self.pid and lines[7].strip() == "ready"
 
     def _program(self, name):
         return binaries.find("postgres").parent / name
@@ -145,8 +156,8 @@ class Postgres(Process):
         ours = re.search(r"\d+", output).group()
         if there != ours:
             raise Trouble(
-                f"{self.data} was made by PostgreSQL {there}, and this is PostgreSQL {ours}. To start empty, move it away:"
-                f" mv {self.data} {self.data}.{there} (to keep the data, dump it with {there} and load it into {ours})"
+                f"{self.data} was made by PostgreSQL {there}, and this is PostgreSQL {ours}. To start empty, move it"
+                f" away: mv {self.data} {self.data}.{there} (to keep it, dump it with {there} and load it into {ours})"
             )
 
     def _wait_for_predecessor(self):
@@ -167,7 +178,7 @@ class Postgres(Process):
 
 
 def account_for(data: Path):
-    """The user to run as where we are root, which PostgreSQL refuses: the data's owner, or `nobody`. None: as we are."""
+    """Whom to run as where we are root, which PostgreSQL refuses: the data's owner, or `nobody`. None: as we are."""
     if os.geteuid() != 0:
         return None
     if data.exists() and data.stat().st_uid != 0:
@@ -189,4 +200,4 @@ def own_directory(path: Path, account):
         if account:
             os.chown(path, *account)
     except PermissionError:
-        raise Trouble(f"{path} is not yours to write; run this as its owner, or give it to yourself with chown") from None
+        raise Trouble(f"{path} is not yours to write; run this as its owner, or chown it to yourself") from None

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from local.guard import guard
 
 ROOT = Path(__file__).resolve().parent.parent
 POLL_SECONDS = 0.02
+FILES = 65_536
 
 
 class Trouble(Exception):
@@ -30,9 +32,9 @@ class Cancelled(Exception):
 class Process:
     """One child with its log.
 
-    A subclass gives `command()` and, where it has to, `prepare()`, `environment()`, `ready()` and `explain()`. Every child
-    has a session of its own, so that Ctrl-C in the terminal reaches only us, and we end the parts in order. The guard ends
-    it even if we are killed.
+    A subclass gives `command()` and, where it has to, `prepare()`, `environment()`, `ready()` and `explain()`. Every
+    child has a session of its own, so that Ctrl-C in the terminal reaches only us, and we end the parts in order. The
+    guard ends it even if we are killed.
     """
 
     failure = "did not start"
@@ -231,8 +233,8 @@ def is_gone(process: psutil.Process) -> bool:
 def free_port() -> int:
     """A TCP port that nobody listens on now.
 
-    Taken from below the range that the kernel gives to outgoing connections: one of those could otherwise sit on the port
-    when a stopped service wants it back.
+    Taken from below the range that the kernel gives to outgoing connections: one of those could otherwise sit on the
+    port when a stopped service wants it back.
     """
     while True:
         port = random.randrange(10_000, 32_000)
@@ -254,6 +256,14 @@ def port_is_free(host, port) -> bool:
         except OSError:
             return False
     return True
+
+
+def raise_file_limit():
+    """Let our children have as many files and sockets as we may give them; shells often say 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def inherited_environment(*without) -> dict:

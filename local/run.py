@@ -1,7 +1,7 @@
 """`make run`: a whole Parley on this machine. Starts every part in order, keeps them going, stops them in order.
 
-The environment may say PORT (8000; 0 takes a free one), HOST (127.0.0.1), INSTANCES (2) and VAR_DIR (var), and everything
-in settings.py.
+The environment may say PORT (8000; 0 takes a free one), HOST (127.0.0.1), INSTANCES (2) and VAR_DIR (var), and
+everything in settings.py.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ from local.instance import Instance, migrate
 from local.nginx import Nginx
 from local.output import Output
 from local.postgres import Postgres
-from local.processes import ROOT, Cancelled, Trouble, free_port, port_is_free
+from local.processes import ROOT, Cancelled, Trouble, free_port, port_is_free, raise_file_limit
 from local.valkey import Valkey
 
 DATABASE = "parley"
@@ -110,7 +110,7 @@ class Run:
             time.sleep(0.2)
 
     def revive(self, part):
-        """Start a dead part again: at once the first time, then after 1, 2, 4 … 10 seconds as long as it keeps dying."""
+        """Start a dead part again: at once the first time, then after 1, 2, 4 … 10 seconds while it keeps dying."""
         now = time.monotonic()
         tries, due = self.revivals.get(part, (0, 0.0))
         if now < due:
@@ -172,7 +172,7 @@ class Lock:
 
 
 def socket_directory(var: Path) -> Path:
-    """Where the unix sockets go: `var/run`, or a temporary directory where that path is too long or too strange for one."""
+    """Where the unix sockets go: `var/run`, or a temporary directory where that is too long or strange for a socket."""
     path = var / "run"
     if len(str(path)) + LONGEST_SOCKET <= LONGEST_SOCKET_PATH and re.fullmatch(r"[\w./+-]+", str(path), re.ASCII):
         path.mkdir(parents=True, exist_ok=True)
@@ -209,6 +209,7 @@ def _number(environ, name, default) -> int:
 
 def main() -> int:
     try:
+        raise_file_limit()
         options = Options(os.environ)
         lock = Lock(options.var)
         address = f"http://{options.host}:{options.port}"
@@ -216,6 +217,9 @@ def main() -> int:
         return serve(Run(options))
     except Trouble as trouble:
         print(f"make run: {trouble}", file=sys.stderr, flush=True)
+        return 1
+    except OSError as error:
+        print(f"make run: {error}", file=sys.stderr, flush=True)
         return 1
     finally:
         guard.close()

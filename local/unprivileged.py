@@ -28,7 +28,7 @@ def become(uid: int, gid: int):
     os.setuid(uid)
     if kept:
         # Reading is all that is needed, but containers often grant only the larger right.
-        any(keep_only(libc, capability) for capability in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE)) or keep_only(libc, None)
+        keep_only(libc, CAP_DAC_READ_SEARCH) or keep_only(libc, CAP_DAC_OVERRIDE) or keep_only(libc, None)
 
 
 def keep_only(libc, capability: int | None) -> bool:

@@ -21,7 +21,7 @@ import pytest
 from local.instance import Instance, migrate
 from local.nginx import Nginx
 from local.postgres import Postgres
-from local.processes import free_port
+from local.processes import free_port, raise_file_limit
 from local.valkey import Valkey
 
 TEMPLATE = "parley_template"
@@ -30,14 +30,14 @@ TEMPLATE = "parley_template"
 class Cluster:
     """Instances behind nginx with a Valkey of their own and a fresh database in the shared PostgreSQL.
 
-    Every part can be killed (`kill()`), frozen (`freeze()`, `thaw()`), stopped in good order (`stop()`) and started again
-    (`start()`) at the same address. Instances listen on TCP, so that each can be reached past nginx at its own `url`;
-    with `sockets=True` on unix sockets, as `make run` has them.
+    Every part can be killed (`kill()`), frozen (`freeze()`, `thaw()`), stopped in good order (`stop()`) and started
+    again (`start()`) at the same address. Instances listen on TCP, so that each can be reached past nginx at its own
+    `url`; with `sockets=True` on unix sockets, as `make run` has them.
     """
 
     live = []  # those whose logs belong to the running test
 
-    def __init__(self, directory: Path, postgres: Postgres, database: str, *, instances=2, nginx=True, sockets=False, env=None):
+    def __init__(self, directory, postgres, database, *, instances=2, nginx=True, sockets=False, env=None):
         self.directory, self.postgres, self.database = Path(directory), postgres, database
         self.valkey = Valkey(self.directory / "valkey", port=free_port())
         self.env = {"DRAIN_SECONDS": "3", **(env or {})}
@@ -86,6 +86,7 @@ class Cluster:
 @pytest.fixture(scope="session")
 def service_directory():
     """A directory for the services of this test process; short, because unix sockets lie in it."""
+    raise_file_limit()
     path = Path(tempfile.mkdtemp(prefix="parley-", dir="/tmp"))
     path.chmod(0o711)
     yield path
@@ -99,7 +100,7 @@ def postgres(service_directory):
         service_directory / "pg",
         port=free_port(),
         password=os.urandom(8).hex(),
-        # Killed processes lose nothing without fsync, only a machine that stops would; and commits are as strict as ever.
+        # Without fsync a killed process loses nothing, only a machine that stops would; commits are as strict as ever.
         options={"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"},
     )
     server.start()

@@ -84,13 +84,17 @@ async def get(db, actor: str, chat_id: str) -> dict:
 
 
 async def page(db, actor: str, *, after: str | None = None, limit: int = 50) -> dict:
-    """The actor's ChatViews, most recently active first. The cursor is a chat's id; its chat may have moved up since, not down."""
+    """The actor's ChatViews, most recently active first. The cursor is a chat's id; its chat may have moved up since, not down.
 
+    Raises `Refused`: invalid_value (the cursor is no chat of the actor's, or not any more).
+    """
     rows = await db.rows(
         _VIEW + """where p.user_id = %s and (%s::uuid is null or (c.active_at, c.id) < (
                        select x.active_at, x.id from chats x join participants y on y.chat_id = x.id
                        where x.id = %s and y.user_id = p.user_id))
                    order by c.active_at desc, c.id desc limit %s""", actor, after, after, limit + 1)
+    if after and not rows and not await is_participant(db, actor, after):
+        raise Refused("invalid_value", "This is no chat of yours. Begin the list again.", "after")
     items = [_view(row) for row in rows[:limit]]
     return payloads.page(items, items[-1]["id"] if len(rows) > limit else None)
 

@@ -23,7 +23,7 @@ export function placeDivider(state, message) {
   if (state.open.chatId !== chatId || (state.attentive && state.atBottom)) return state;
   const divider = state.dividers[chatId];
   const read = state.watermarks[chatId]?.[state.me.id]?.seq ?? 0;
-  if (divider !== undefined && read < divider) return state;
+  if (divider !== null && divider !== undefined && read < divider) return state;
   return { ...state, dividers: set(state.dividers, chatId, seq) };
 }
 

@@ -15,7 +15,7 @@ export class Outbox {
   #busy = new Set();
   #attempts = new Map();
 
-  constructor({ store, api, storage, userId, setTimer = setTimeout, random = Math.random, now = () => new Date().toISOString() }) {
+  constructor({ store, api, storage, userId, setTimer = (run, ms) => setTimeout(run, ms), random = Math.random, now = () => new Date().toISOString() }) {
     Object.assign(this, { store, api, storage, setTimer, random, now, prefix: `parley.outbox.${userId}.` });
   }
 

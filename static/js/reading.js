@@ -9,7 +9,7 @@ export class Reading {
 
   constructor({ store, api }) {
     Object.assign(this, { store, api });
-    store.watch((state) => [state.attentive, state.connection.phase, state.open.chatId], () => this.#soon(SETTLE_MS));
+    store.watch((state) => [state.attentive, state.connection.phase, state.open.chatId, state.dividers], () => this.#soon(SETTLE_MS));
   }
 
   /** The messages column shows `message` (the newest in view that somebody else sent; null for none). */
@@ -26,8 +26,8 @@ export class Reading {
 
   async #tell() {
     const message = this.#seen;
-    const { attentive, open, watermarks, me } = this.store.state;
-    if (!message || !attentive || open.chatId !== message.chatId) return;
+    const { attentive, open, watermarks, dividers, me } = this.store.state;
+    if (!message || !attentive || open.chatId !== message.chatId || dividers[message.chatId] === undefined) return;
     const known = Math.max(watermarks[message.chatId]?.[me.id]?.seq ?? 0, this.#asked.get(message.chatId) ?? 0);
     if (known >= message.seq) return;
     this.#asked.set(message.chatId, message.seq);

@@ -106,7 +106,7 @@ const frameReducers = {
   reset(state, { chatId, head }) {
     const chat = state.chats[chatId];
     state = dropChat(state, chatId);
-    if (chat) state = { ...state, chats: { ...state.chats, [chatId]: { ...chat, head: 0, unreadSeq: 0, lastMessage: undefined } } };
+    if (chat) state = { ...state, chats: { ...state.chats, [chatId]: { ...chat, head: 0, unreadSeq: 0, lastMessage: undefined, whole: false } } };
     return want(startAt(state, chatId, head), chatId);
   },
 

@@ -14,6 +14,7 @@ export function takeChatView(state, view) {
   else if (fresh) merged = { ...chat, ...countOf(state, known, chat, watermarks) };
   else if (chat.updatedAt >= known.updatedAt) merged = { ...known, ownerId: chat.ownerId };
   else merged = known;
+  merged = { ...merged, whole: Boolean(view.watermarks || known?.whole) };
   state = { ...state, chats: set(state.chats, chat.id, merged), gone: without(state.gone, chat.id) };
   for (const { userId, ...mark } of watermarks) state = raiseWatermark(state, chat.id, userId, mark);
   return merged.lastMessage === undefined ? want(state, chat.id) : state;
@@ -70,7 +71,7 @@ export function takeSent(state, message, key) {
     ...state,
     outbox: state.outbox.filter((item) => item.key !== key),
     aliases: set(state.aliases, message.id, key),
-    dividers: without(state.dividers, message.chatId),
+    dividers: set(state.dividers, message.chatId, null),
   };
 }
 

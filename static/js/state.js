@@ -13,7 +13,7 @@ export function initialState(me) {
     gap: null, // an event that did not follow its cursor: the connection must resume
     connection: { phase: "connecting", inSyncAt: null, brokenAt: null, missed: 0, caughtUp: null },
     // What is known.
-    chats: {}, // chatId → ChatView and `unreadSeq`; `lastMessage` is undefined where it must be asked for
+    chats: {}, // chatId → ChatView, `unreadSeq`, and `whole` once its watermarks came; `lastMessage` undefined: ask for it
     chatsStatus: "loading",
     timelines: {}, // chatId → see timeline.js
     watermarks: {}, // chatId → userId → {seq, messageId, readAt}
@@ -29,7 +29,8 @@ export function initialState(me) {
     open: { chatId: null, messageId: null, details: false },
     attentive: false, // the page is visible and has the focus
     atBottom: true, // the newest message of the open chat is in view
-    dividers: {}, // chatId → seq of the first message that was unread when the chat was opened
+    dividers: {}, // chatId → seq from which messages were unread when the chat was opened; null: none; undefined: not decided
+    editing: null, // id of the message that is being edited
   };
 }
 
@@ -87,14 +88,21 @@ export function unreadOf(state, chat) {
 
 export const unreadTotal = (state) => Object.values(state.chats).reduce((sum, chat) => sum + unreadOf(state, chat), 0);
 
-/** What to show under an own message: `stored`, `partly` read (a group), `read` by everybody, with the numbers. */
-export function receiptOf(state, message) {
-  const chat = state.chats[message.chatId];
-  const marks = state.watermarks[message.chatId] ?? {};
-  const others = (chat?.participantIds ?? []).filter((id) => id !== message.senderId);
-  const readers = others.filter((id) => (marks[id]?.seq ?? 0) >= message.seq);
-  const state_ = readers.length === 0 ? "stored" : readers.length < others.length ? "partly" : "read";
-  return { state: state_, readers, others };
+/** How many others have read a message of this user: `{total, count(seq)}`. */
+export function readersOf(state, chat) {
+  const marks = state.watermarks[chat.id] ?? {};
+  const others = chat.participantIds.filter((id) => id !== state.me.id);
+  const seqs = others.map((id) => marks[id]?.seq ?? 0).sort((a, b) => b - a);
+  const count = (seq) => {
+    let [low, high] = [0, seqs.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (seqs[middle] >= seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  return { total: others.length, count };
 }
 
 export function canDelete(state, message) {

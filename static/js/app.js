@@ -1,0 +1,90 @@
+/** The entry of the signed-in page: makes the services, mounts the parts of the screen, begins the stream. */
+import { createApi } from "./api.js";
+import { mountChats } from "./chats.js";
+import { mountComposer } from "./composer.js";
+import { mountConversation } from "./conversation.js";
+import { mountDetails } from "./details.js";
+import { Drafts } from "./drafts.js";
+import { placeIcons } from "./icons.js";
+import { mountKeyboard } from "./keyboard.js";
+import { Loading } from "./loading.js";
+import { mountMessages } from "./messages.js";
+import { Navigation } from "./navigation.js";
+import { Operations } from "./operations.js";
+import { Outbox } from "./outbox.js";
+import { mountPill } from "./pill.js";
+import { Reading } from "./reading.js";
+import { initialState } from "./state.js";
+import { createStorage } from "./storage.js";
+import { createStore } from "./store.js";
+import { createStream } from "./stream.js";
+import { mountTitle } from "./title.js";
+import { mountToasts } from "./toasts.js";
+import { Users } from "./users.js";
+import { mountYou } from "./you.js";
+
+const { userId, username, displayName, maxMessageChars, maxNameChars, version } = document.body.dataset;
+const me = { id: userId, username, displayName };
+const backing = (name) => {
+  try {
+    return window[name];
+  } catch {
+    return null;
+  }
+};
+
+const wideScreen = matchMedia("(min-width: 960px)");
+const store = createStore({ ...initialState(me), users: { [me.id]: me } });
+const storage = createStorage(backing("localStorage"));
+const sessionStore = createStorage(backing("sessionStorage"));
+const services = {
+  store, storage, sessionStore, version, maxMessageChars: Number(maxMessageChars), maxNameChars: Number(maxNameChars), wide: () => wideScreen.matches,
+};
+services.api = createApi({ signedOut: () => services.navigation.signIn() });
+services.users = new Users({ ...services, storage: sessionStore });
+services.drafts = new Drafts({ ...services, userId });
+services.loading = new Loading(services);
+services.outbox = new Outbox({ ...services, userId });
+services.operations = new Operations(services);
+services.reading = new Reading(services);
+services.navigation = new Navigation(services);
+services.toast = mountToasts(services);
+/** Runs `work`; when it fails, says so in a toast. */
+services.attempt = (work, failure) => work().catch((error) => services.toast(`${failure} ${error.message}`));
+
+function attend() {
+  const attentive = document.visibilityState === "visible" && document.hasFocus();
+  store.update((state) => (state.attentive === attentive ? state : { ...state, attentive }));
+}
+for (const type of ["focus", "blur", "pageshow"]) addEventListener(type, attend);
+document.addEventListener("visibilitychange", attend);
+attend();
+
+placeIcons(document);
+services.stream = createStream({ ...services, signedOut: () => services.navigation.signIn() });
+services.messages = mountMessages(services);
+services.composer = mountComposer(services);
+mountChats(services);
+mountConversation(services);
+mountDetails(services);
+mountPill(services);
+mountTitle(services);
+mountYou(services);
+mountKeyboard(services);
+
+services.navigation.start();
+services.loading.chats();
+services.outbox.restore();
+addEventListener("storage", ({ key, newValue }) => key && newValue === null && services.outbox.forget(key));
+
+// Back in sync: what failed for want of a connection is tried again, and the chat list too if it never came.
+store.watch((state) => [state.connection.phase], ({ connection: { phase }, chatsStatus }) => {
+  if (phase !== "live" && phase !== "polling") return;
+  services.outbox.revive();
+  if (chatsStatus === "error") services.loading.chats();
+});
+
+// With a keyboard at hand, opening a chat means writing in it; on a phone the keyboard stays away.
+store.watch((state) => [state.open.chatId], ({ open }) => {
+  if (open.chatId && matchMedia("(hover: hover)").matches) services.composer.focus();
+});

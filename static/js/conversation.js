@@ -1,0 +1,85 @@
+/** The frame around the messages of the open chat: its header, who is typing, and what stands there without a chat. */
+import { chatAvatar } from "./avatar.js";
+import { fill, h, setText } from "./dom.js";
+import { icon } from "./icons.js";
+import { newChat } from "./new-chat.js";
+import { chatTitle, nameOf, otherOf } from "./state.js";
+import { plural } from "./time.js";
+
+function subtitle(state, chat) {
+  if (chat.chatType === "direct") {
+    const user = state.users[otherOf(state, chat)];
+    return user?.username ? `@${user.username}` : "";
+  }
+  return chat.description || plural(chat.participantIds.length, "person", "people");
+}
+
+function typingText(state, now) {
+  const people = Object.entries(state.typing[state.open.chatId] ?? {}).filter(([, until]) => until > now);
+  const names = people.map(([id]) => nameOf(state, id) ?? "Somebody");
+  if (!names.length) return "";
+  return names.length === 1 ? `${names[0]} is typing…` : names.length === 2 ? `${names[0]} and ${names[1]} are typing…` : "Several people are typing…";
+}
+
+export function mountConversation(services) {
+  const { store, navigation, users } = services;
+  const app = document.querySelector("#app");
+  const frame = document.querySelector("#conversation");
+  const header = document.querySelector("#chat-header");
+  const blank = document.querySelector("#blank");
+  const typing = document.querySelector("#typing");
+
+  const back = h("button", { type: "button", class: "icon-button back", id: "back", "aria-label": "Back to chats", on: { click: () => navigation.list() } }, icon("back"));
+  const face = h("span", { class: "header-avatar" });
+  const title = h("h1", { class: "header-title", tabindex: "-1", dir: "auto" });
+  const under = h("p", { class: "header-subtitle", dir: "auto" });
+  const info = h("button", { type: "button", class: "icon-button", id: "show-details", "aria-label": "Details", title: "Details", "aria-controls": "details",
+    on: { click: () => navigation.details(!store.state.open.details) } }, icon("info"));
+  fill(header, back, face, h("div", { class: "header-text" }, title, under), info);
+
+  function showBlank(state, view) {
+    const gone = state.gone[state.open.chatId];
+    const action = (label, run) => h("button", { type: "button", class: "button button-primary", on: { click: run } }, label);
+    if (view === "gone") {
+      return fill(blank, icon("leave"), h("h2", {}, gone ? `You are no longer in ${gone}` : "This chat is not here"),
+        h("p", {}, gone ? "It was deleted, or you left it." : "It may have been deleted, or you are not in it."), action("Back to your chats", () => navigation.list()));
+    }
+    if (view !== "none") return fill(blank);
+    const first = state.chatsStatus === "ready" && !Object.keys(state.chats).length;
+    fill(blank, icon("people"), h("h2", {}, first ? `Hello, ${state.me.displayName}` : "Pick a chat"),
+      h("p", {}, first ? "Nothing here yet. Write to somebody, or start a group." : "Or start a new one."),
+      action("Start a chat", () => newChat(services)),
+      h("p", { class: "blank-keys" }, h("kbd", {}, "Ctrl K"), " find a chat  ", h("kbd", {}, "?"), " all shortcuts"));
+  }
+
+  store.watch((state) => [state.open, state.chats[state.open.chatId], state.users, state.gone, state.chatsStatus], (state) => {
+    const { chatId, details } = state.open;
+    const chat = state.chats[chatId];
+    const view = !chatId ? "none" : chat || !(chatId in state.gone) ? "chat" : "gone";
+    app.dataset.pane = !chatId ? "list" : details && chat ? "details" : "chat";
+    frame.dataset.view = view;
+    info.setAttribute("aria-expanded", String(Boolean(details)));
+    showBlank(state, view);
+    if (!chat) {
+      fill(face, h("span", { class: "avatar skeleton" }));
+      setText(title, "");
+      title.classList.add("skeleton", "w6");
+      return setText(under, "");
+    }
+    users.want(chat.chatType === "direct" ? [otherOf(state, chat)] : []);
+    const name = chatTitle(state, chat);
+    fill(face, chatAvatar(state, chat));
+    title.classList.toggle("skeleton", name === null);
+    title.classList.remove("w6");
+    setText(title, name ?? "");
+    setText(under, subtitle(state, chat));
+  });
+
+  let timer = null;
+  store.watch((state) => [state.typing, state.open.chatId, state.users], function show(state) {
+    clearTimeout(timer);
+    const text = typingText(state, Date.now());
+    setText(typing, text);
+    if (text) timer = setTimeout(() => show(store.state), 1000);
+  });
+}

@@ -1,0 +1,95 @@
+/** One row of the messages column as an element, kept up to date in place. Clicks are heard by messages.js. */
+import { userAvatar } from "./avatar.js";
+import { fill, h, setText } from "./dom.js";
+import { editor } from "./editor.js";
+import { icon } from "./icons.js";
+import { clockTime, fullTime } from "./time.js";
+import { isDeleted } from "./timeline.js";
+import { richText } from "./text.js";
+
+const parts = new WeakMap();
+
+export function createMessage() {
+  const made = {
+    avatar: h("span", { class: "message-avatar" }),
+    author: h("span", { class: "message-author" }),
+    text: h("div", { class: "message-text", dir: "auto" }),
+    edited: h("span", { class: "message-edited" }),
+    time: h("time"),
+    receipt: h("span", { class: "receipt-place" }),
+    note: h("p", { class: "not-sent", role: "alert" }),
+  };
+  made.meta = h("span", { class: "message-meta" }, made.edited, made.time, made.receipt);
+  made.bubble = h("div", { class: "bubble" }, made.text, made.meta);
+  const body = h("div", { class: "message-body" }, made.author, made.bubble, made.note);
+  const element = h("li", { class: "message", tabindex: "-1" }, made.avatar, body);
+  parts.set(element, made);
+  return element;
+}
+
+function receiptText({ receipt, read, of }) {
+  if (receipt === "stored") return "Stored, not read yet";
+  if (of === 1) return "Read";
+  return receipt === "read" ? `Read by all ${of}` : `Read by ${read} of ${of}`;
+}
+
+function showReceipt(place, row) {
+  if (row.status !== "stored") {
+    const waiting = row.status === "failed" ? "Not sent" : "Waiting to be sent";
+    return fill(place, h("span", { class: "receipt", data: { state: row.status === "failed" ? "failed" : "sending" } },
+      icon(row.status === "failed" ? "warning" : "clock"), h("span", { class: "visually-hidden" }, waiting)));
+  }
+  if (!row.receipt) return fill(place);
+  const text = receiptText(row);
+  let button = place.querySelector("button");
+  if (!button) fill(place, (button = h("button", { type: "button", class: "receipt" })));
+  Object.assign(button.dataset, { action: "reads", state: row.receipt });
+  button.title = text;
+  button.setAttribute("aria-label", `${text}. Show who`);
+  const name = row.receipt === "stored" ? "check" : "checks";
+  if (!button.querySelector(`.icon-${name}`)) fill(button, icon(name));
+}
+
+function showNote(note, row) {
+  if (row.status !== "failed") return fill(note);
+  fill(note,
+    h("span", {}, row.error ? `Not sent: ${row.error}` : "Not sent"), " · ",
+    h("button", { type: "button", class: "link-button", data: { action: "retry" } }, "Retry"), " · ",
+    h("button", { type: "button", class: "link-button", data: { action: "discard" } }, "Delete"));
+}
+
+function showText(made, row, services) {
+  const { message } = row;
+  if (row.editing) return fill(made.text, editor(message, services));
+  if (isDeleted(message)) return fill(made.text, icon("trash"), "Message deleted");
+  fill(made.text, richText(message.content));
+}
+
+/** `services` is what the editor of a message needs: `{store, operations}`. */
+export function updateMessage(element, row, before, services) {
+  const made = parts.get(element);
+  const { message } = row;
+  const changed = (...names) => !before || names.some((name) => before[name] !== row[name]);
+
+  const flags = { own: row.own, first: row.first, last: row.last, deleted: isDeleted(message), editing: row.editing, marked: row.marked };
+  for (const [name, on] of Object.entries(flags)) element.toggleAttribute(`data-${name}`, Boolean(on));
+  Object.assign(element.dataset, { status: row.status, key: row.key });
+  if (message.id) Object.assign(element.dataset, { messageId: message.id, seq: message.seq });
+
+  if (changed("author", "first", "own")) {
+    const withFace = row.first && !row.own;
+    fill(made.avatar, withFace ? userAvatar(services.store.state, message.senderId) : null);
+    setText(made.author, row.own ? "You" : row.author ?? "…");
+    made.author.classList.toggle("visually-hidden", !(withFace && row.group));
+  }
+  if (before?.message.content !== message.content || changed("editing")) showText(made, row, services);
+  setText(made.edited, message.isEdited ? "(edited)" : "");
+  made.edited.title = message.isEdited ? `Edited ${fullTime(message.editedAt)}` : "";
+  if (before?.message.createdAt !== message.createdAt) {
+    made.time.dateTime = message.createdAt;
+    made.time.title = fullTime(message.createdAt);
+    setText(made.time, clockTime(message.createdAt));
+  }
+  if (changed("status", "receipt", "read", "of")) showReceipt(made.receipt, row);
+  if (changed("status", "error")) showNote(made.note, row);
+}

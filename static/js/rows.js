@@ -1,0 +1,75 @@
+/** What stands in the messages column, from top to bottom. Pure: the state in, a list of rows out.
+ *
+ * Rows are plain objects with a `kind` and a `key`; two rows with the same fields look the same, so only rows that
+ * differ are touched in the document.
+ */
+import { chatTitle, nameOf, readersOf } from "./state.js";
+import { dayKey, dayLabel } from "./time.js";
+import { isDeleted } from "./timeline.js";
+
+export const GROUP_MS = 5 * 60_000;
+
+const together = (a, b) => a && b && a.senderId === b.senderId && Math.abs(Date.parse(b.createdAt) - Date.parse(a.createdAt)) <= GROUP_MS;
+
+function top(state, chat, timeline) {
+  if (timeline.error === "older") return { kind: "error", key: "top" };
+  if (!timeline.atStart) return { kind: "more", key: "more" };
+  return { kind: "start", key: "start", chat, title: chatTitle(state, chat), empty: timeline.items.length === 0 };
+}
+
+function receipt(message, readers) {
+  const count = readers.count(message.seq);
+  return { read: count, of: readers.total, receipt: count === 0 ? "stored" : count < readers.total ? "partly" : "read" };
+}
+
+/** The messages of the server, then those that are still in the outbox. */
+function entries(state, chat, timeline) {
+  const stored = timeline.items.map((message) => ({ message, item: null }));
+  if (!timeline.atEnd) return stored;
+  const waiting = state.outbox.filter((item) => item.chatId === chat.id && !item.storedAs);
+  return [...stored, ...waiting.map((item) => ({ item, message: { id: null, content: item.content, senderId: state.me.id, createdAt: item.createdAt } }))];
+}
+
+function isUnreadStart(state, message, divider, before, timeline) {
+  if (!divider || message.id === null || message.seq < divider || message.senderId === state.me.id || isDeleted(message)) return false;
+  return before ? true : timeline.atStart;
+}
+
+export function rowsOf(state, now = new Date()) {
+  const chat = state.chats[state.open.chatId];
+  const timeline = state.timelines[state.open.chatId];
+  if (!chat || !timeline?.loaded) return [{ kind: timeline?.error ? "failed" : "loading", key: "loading", error: timeline?.error ?? null }];
+
+  const rows = [top(state, chat, timeline)];
+  const readers = readersOf(state, chat);
+  const all = entries(state, chat, timeline);
+  let divided = false;
+  all.forEach(({ message, item }, index) => {
+    const before = all[index - 1]?.message;
+    const after = all[index + 1]?.message;
+    const newDay = !before || dayKey(before.createdAt) !== dayKey(message.createdAt);
+    const unread = !divided && isUnreadStart(state, message, state.dividers[chat.id], before, timeline);
+    divided ||= unread;
+    if (newDay) rows.push({ kind: "day", key: `day ${dayKey(message.createdAt)} ${rows.length === 1}`, label: dayLabel(message.createdAt, now) });
+    if (unread) rows.push({ kind: "divider", key: "divider" });
+    const own = message.senderId === state.me.id;
+    rows.push({
+      kind: "message",
+      key: item?.key ?? state.aliases[message.id] ?? message.id,
+      message,
+      own,
+      author: nameOf(state, message.senderId),
+      group: chat.chatType === "group",
+      first: newDay || unread || !together(before, message),
+      last: !together(message, after) || (after && dayKey(after.createdAt) !== dayKey(message.createdAt)),
+      status: item?.status ?? "stored",
+      error: item?.error && !item.error.temporary ? item.error.message : null,
+      editing: state.editing !== null && state.editing === message.id,
+      marked: message.id !== null && state.open.messageId === message.id,
+      ...(own && !item && !isDeleted(message) ? receipt(message, readers) : { read: 0, of: 0, receipt: null }),
+    });
+  });
+  if (timeline.loading === "newer") rows.push({ kind: "more", key: "newer" });
+  if (timeline.error === "newer") rows.push({ kind: "error", key: "bottom" });
+  return rows;
+}

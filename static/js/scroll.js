@@ -1,0 +1,60 @@
+/** Keeps the reader's place in the messages column while rows are added and removed above and below. */
+const NEAR = 48;
+
+export class Scroll {
+  /** `moved()` is called after every movement, by the reader or by us. */
+  constructor(log, list, moved) {
+    Object.assign(this, { log, list, moved, stuck: true });
+    log.addEventListener("scroll", () => this.#look(), { passive: true });
+    new ResizeObserver(() => this.stuck && this.toBottom()).observe(log);
+  }
+
+  #look() {
+    this.stuck = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR;
+    this.moved();
+  }
+
+  toBottom() {
+    this.stuck = true;
+    this.log.scrollTop = this.log.scrollHeight;
+    this.moved();
+  }
+
+  /** Brings a row into view, `part` of the column's height from its top. */
+  to(row, part) {
+    this.log.scrollTop = row.offsetTop - this.log.clientHeight * part;
+    this.#look();
+  }
+
+  /** Runs `change`; what the reader looks at stays where it is, and a reader at the bottom stays at the bottom. */
+  hold(change) {
+    const anchor = this.stuck ? null : this.#firstInView();
+    const before = anchor?.getBoundingClientRect().top;
+    change();
+    if (this.stuck) this.log.scrollTop = this.log.scrollHeight;
+    else if (anchor?.isConnected) this.log.scrollTop += anchor.getBoundingClientRect().top - before;
+    this.#look();
+  }
+
+  #firstInView() {
+    const edge = this.log.scrollTop;
+    const rows = this.list.children;
+    let [low, high] = [0, rows.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (rows[middle].offsetTop + rows[middle].offsetHeight <= edge) low = middle + 1;
+      else high = middle;
+    }
+    for (let index = low; index < rows.length; index += 1) if (rows[index].dataset.key) return rows[index];
+    return rows[low] ?? null;
+  }
+
+  /** The last row that `wanted` and whose beginning is in view. */
+  lastInView(wanted) {
+    const edge = this.log.scrollTop + this.log.clientHeight - 8;
+    for (let row = this.list.lastElementChild; row; row = row.previousElementSibling) {
+      if (row.offsetTop < edge && wanted(row)) return row;
+    }
+    return null;
+  }
+}

@@ -11,7 +11,7 @@ class AccountHandler(ApiHandler):
     def signed_in(self, answer: dict, status: int):
         """The token in the body for programs, in a cookie for browsers."""
         self.set_cookie(self.session_cookie, answer["token"], httponly=True, expires_days=self.limits.session_days)
-        self.xsrf_token  # sets its cookie where there is none
+        self.xsrf_token  # noqa: B018  sets its cookie where there is none
         self.answer_json(answer, status)
 
     @property
@@ -20,8 +20,9 @@ class AccountHandler(ApiHandler):
 
 
 class SignUp(AccountHandler):
-    @operation("signUp", "Create an account and sign in", body="NewAccount", answers={201: "SignedIn"}, access=Access.PUBLIC,
-               mutation=True, errors=("username_taken", "too_many_attempts", "idempotency_key_reused", "unavailable"))
+    @operation("signUp", "Create an account and sign in", body="NewAccount", answers={201: "SignedIn"},
+               access=Access.PUBLIC, mutation=True,
+               errors=("username_taken", "too_many_attempts", "idempotency_key_reused", "unavailable"))
     async def post(self):
         """The answer sets the session cookie as well."""
         display_name = self.body.get("displayName")
@@ -31,10 +32,11 @@ class SignUp(AccountHandler):
 
 
 class SignIn(AccountHandler):
-    @operation("signIn", "Sign in", body="Credentials", answers={200: "SignedIn"}, access=Access.PUBLIC, mutation=True,
+    @operation("signIn", "Sign in", body="Credentials", answers={200: "SignedIn"},
+               access=Access.PUBLIC, mutation=True,
                errors=("wrong_credentials", "too_many_attempts", "idempotency_key_reused", "unavailable"))
     async def post(self):
-        """The answer sets the session cookie as well. It does not tell whether the username or the password was wrong."""
+        """The answer sets the session cookie as well. It does not tell whether name or password was wrong."""
         self.signed_in(await self.services.accounts.sign_in(
             self.given_op, self.body["username"], self.body["password"], self.address, self.user_agent), 200)
 
@@ -42,7 +44,7 @@ class SignIn(AccountHandler):
 class SignOut(AccountHandler):
     @operation("signOut", "End this session everywhere", answers={204: None}, access=Access.TOKEN, mutation=True)
     async def post(self):
-        """Its sockets are closed and its token is void, on every instance. Ending an ended session changes nothing."""
+        """Its token is void and its sockets are closed, on every instance. Ending an ended session changes nothing."""
         token = self.credentials.token
         session = await self.services.accounts.sign_out(token)
         self.services.sessions.forget(token)

@@ -1,4 +1,4 @@
-"""The way of an API request: origin, session, XSRF, pace, path, query and body are settled before an operation's own lines run."""
+"""The way of an API request: origin, session, XSRF, pace, path, query and body, before an operation's own lines run."""
 
 import uuid
 from urllib.parse import parse_qsl
@@ -15,8 +15,8 @@ from handlers.openapi.operation import Access, Operation
 class ApiHandler(Base):
     """Parent of the operations' handlers.
 
-    When an operation runs, `self.body` and `self.query` are as the document demands, path ids are canonical, `self.user_id` is who
-    asks, and `self.op` the mutation's id: the client's Idempotency-Key, or a new one.
+    When an operation runs, `self.body` and `self.query` are as the document demands, path ids are canonical,
+    `self.user_id` is who asks, and `self.op` the mutation's id: the client's Idempotency-Key, or a new one.
     """
 
     noun = ""  # the operations' heading in the document

@@ -1,4 +1,4 @@
-"""What every answer has in common: security headers, the one error shape, the session behind a request, metrics and the access log."""
+"""What all answers share: security headers, the one error shape, the session of a request, metrics, the access log."""
 
 import ipaddress
 import logging
@@ -17,15 +17,17 @@ from handlers.sessions import bearer
 log = logging.getLogger("parley.http")
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
-    "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 SESSION_COOKIE = "parley-session"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 # What Tornado itself refuses with, in our words. Any other status of its own making is our fault.
-_CODES_OF_TORNADO = {400: "invalid_value", 403: "not_found", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+_CODES_OF_TORNADO = {
+    400: "invalid_value", 403: "not_found", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,9 @@ class Base(RequestHandler):
 
     @property
     def address(self) -> str:
-        """What attempts to sign in are counted by: the client's address, of an IPv6 one its /64, which is one household's.
+        """What attempts to sign in are counted by: the client's address, of an IPv6 one its /64: one client has it all.
 
-        Behind a proxy it is the last entry of X-Forwarded-For, the one that our own proxy wrote; the others are the client's claims.
+        Behind a proxy it is the last entry of X-Forwarded-For, which our own proxy wrote; the others are claims.
         """
         forwarded = self.request.headers.get("X-Forwarded-For", "") if self.services.settings.trust_proxy else ""
         last = forwarded.rpartition(",")[2].strip()
@@ -157,7 +159,8 @@ class Base(RequestHandler):
         return _CODES_OF_TORNADO.get(status, "internal")
 
     def allowed_methods(self) -> list[str]:
-        return [method for method in METHODS if getattr(type(self), method.lower()) is not getattr(RequestHandler, method.lower())]
+        return [method for method in METHODS
+                if getattr(type(self), method.lower()) is not getattr(RequestHandler, method.lower())]
 
     def options(self, *path):
         """What may be done here. No other site gets any answer more, so no preflight of theirs succeeds."""
@@ -174,8 +177,8 @@ class Base(RequestHandler):
         method = self.request.method if self.request.method in METHODS else "other"
         seconds = self.request.request_time()
         metrics.request_seconds.labels(method, self.route, self.get_status()).observe(seconds)
-        log.log(logging.DEBUG if self.quiet else logging.INFO, "%s %s %d %.1f ms user %s", method, self.route, self.get_status(),
-                seconds * 1000, self.session.user_id if self.session else "-")
+        log.log(logging.DEBUG if self.quiet else logging.INFO, "%s %s %d %.1f ms user %s",
+                method, self.route, self.get_status(), seconds * 1000, self.session.user_id if self.session else "-")
 
     quiet = False  # asked often and by machines: logged at DEBUG
 

@@ -14,6 +14,15 @@ def code(text: str) -> Markup:
     return Markup(re.sub("`([^`]*)`", r"<code>\1</code>", str(escape(text))))
 
 
+def by_noun(document: dict) -> list[dict]:
+    """The operations under their headings, in the document's order."""
+    nouns = {}
+    for path, operations in document["paths"].items():
+        for method, one in operations.items():
+            nouns.setdefault(one["tags"][0], []).append({"path": path, "method": method, "operation": one})
+    return [{"name": name, "operations": operations} for name, operations in nouns.items()]
+
+
 class ContractHandler(ApiHandler):
     noun = "Contract"
 
@@ -33,8 +42,9 @@ class OpenApi(ContractHandler):
 
 
 class Docs(ContractHandler):
-    @operation("docs", "This document as a page", answers={200: "Text", 304: None}, access=Access.PUBLIC, media="text/html")
+    @operation("docs", "This document as a page", answers={200: "Text", 304: None}, media="text/html",
+               access=Access.PUBLIC)
     async def get(self):
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        template = self.settings["templates"].get_template("api_docs.html")
-        self.finish(template.render(document=self.settings["contract"].document))
+        template, document = self.settings["templates"].get_template("api_docs.html"), self.settings["contract"].document
+        self.finish(template.render(document=document, nouns=by_noun(document)))

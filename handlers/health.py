@@ -25,7 +25,8 @@ class HealthHandler(ApiHandler):
 
 
 class Healthz(HealthHandler):
-    @operation("health", "Whether this process lives, and what it knows of its services", answers={200: "Health"}, access=Access.PUBLIC)
+    @operation("health", "Whether this process lives, and what it knows of its services", answers={200: "Health"},
+               access=Access.PUBLIC)
     async def get(self):
         """Always 200 while the process answers, and without asking the services: a restart would mend none of them."""
         db, delivery = self.db, self.services.delivery
@@ -47,9 +48,13 @@ class Healthz(HealthHandler):
 
 
 class Readyz(HealthHandler):
-    @operation("readiness", "Whether this instance should get requests", answers={200: "Readiness", 503: "Readiness"}, access=Access.PUBLIC)
+    @operation("readiness", "Whether this instance should get requests", answers={200: "Readiness", 503: "Readiness"},
+               access=Access.PUBLIC)
     async def get(self):
-        """Not while it drains, PostgreSQL does not answer, or the schema is not this release's. Without Redis it is `degraded`, and ready."""
+        """Not while it drains, PostgreSQL does not answer, or the schema is not this release's.
+
+        Without Redis it is `degraded`, and ready.
+        """
         delivery = self.services.delivery
         if delivery.draining:
             self.answer_json({"status": "draining", "reason": "This instance is about to stop."}, 503)
@@ -61,13 +66,13 @@ class Readyz(HealthHandler):
         except (Unavailable, asyncio.TimeoutError):
             self.answer_json({"status": "unavailable", "reason": "PostgreSQL does not answer."}, 503)
         else:
-            degraded = delivery.degraded
-            self.answer_json({"status": "degraded" if degraded else "ok",
-                              "reason": "Redis does not carry events now; they arrive a little later." if degraded else None})
+            self.answer_json(
+                {"status": "degraded", "reason": "Redis does not carry events now; they arrive a little later."}
+                if delivery.degraded else {"status": "ok", "reason": None})
 
 
 class Metrics(HealthHandler):
-    @operation("metrics", "Metrics for Prometheus", answers={200: "Text"}, access=Access.PUBLIC, media="text/plain")
+    @operation("metrics", "Metrics for Prometheus", answers={200: "Text"}, media="text/plain", access=Access.PUBLIC)
     async def get(self):
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.finish(generate_latest(metrics.REGISTRY))

@@ -28,8 +28,8 @@ class Page(Base):
         self.xsrf_token  # noqa: B018  sets its cookie where there is none
         settings = self.services.settings
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(self.settings["templates"].get_template(template).render(
-            user=user, settings={"maxMessageChars": settings.max_message_chars, "maxNameChars": settings.max_name_chars}))
+        limits = {"maxMessageChars": settings.max_message_chars, "maxNameChars": settings.max_name_chars}
+        self.finish(self.settings["templates"].get_template(template).render(user=user, settings=limits))
 
 
 class App(Page):

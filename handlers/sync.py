@@ -12,7 +12,7 @@ class Sync(ApiHandler):
 
     @operation("sync", "What was missed since these cursors", body="SyncRequest", answers={200: "FrameList"})
     async def post(self):
-        """The frames that the socket would send from `welcome` to `synced`. Where the last one is not `synced`, ask again."""
+        """The frames that the socket would send from `welcome` to `synced`. Where the last is another, ask again."""
         try:
             items = await self.services.delivery.sync(self.user_id, self.body)
         except BadFrame as bad:

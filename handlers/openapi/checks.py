@@ -42,7 +42,7 @@ class Schema:
         self._validator = jsonschema_rs.validator_for({**schema, "components": components}, validate_formats=True)
 
     def check(self, value):
-        """Raises `Refused`: invalid_value with the field at fault, invalid_json where the nesting is beyond the validator."""
+        """Raises `Refused`: invalid_value with the field at fault, invalid_json where it is nested too deep."""
         try:
             if self._validator.is_valid(value):
                 return
@@ -70,11 +70,11 @@ class Checks:
 
     def __init__(self, declared: Operation, parameters: dict, components: dict):
         self._body = declared.body and Schema(shapes.ref(declared.body), components)
-        self._integers = {name for name in declared.query if parameters[name]["schema"]["type"] == "integer"}
-        self._ids = {name for name in declared.query if parameters[name]["schema"].get("format") == "uuid"}
-        self._defaults = {name: parameters[name]["schema"]["default"] for name in declared.query if "default" in parameters[name]["schema"]}
-        properties = {name: parameters[name]["schema"] for name in declared.query}
-        self._query = Schema({"type": "object", "properties": properties, "additionalProperties": False}, components)
+        taken = {name: parameters[name]["schema"] for name in declared.query}
+        self._integers = {name for name, schema in taken.items() if schema["type"] == "integer"}
+        self._ids = {name for name, schema in taken.items() if schema.get("format") == "uuid"}
+        self._defaults = {name: schema["default"] for name, schema in taken.items() if "default" in schema}
+        self._query = Schema({"type": "object", "properties": taken, "additionalProperties": False}, components)
 
     def body(self, text: bytes):
         """The parsed body. Raises `Refused`: invalid_json, invalid_value."""
@@ -86,7 +86,10 @@ class Checks:
         return value
 
     def query(self, pairs: list[tuple[str, str]]) -> dict:
-        """The parameters by name, numbers as numbers, ids in lower case, defaults filled in. Raises `Refused`: invalid_value."""
+        """The parameters by name: numbers as numbers, ids in lower case, defaults filled in.
+
+        Raises `Refused`: invalid_value.
+        """
         values = dict(self._defaults)
         seen = set()
         for name, text in pairs:

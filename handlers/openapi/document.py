@@ -10,18 +10,22 @@ from handlers.openapi.operation import Access, Operation
 METHODS = ("get", "post", "put", "patch", "delete")
 
 _ABOUT = """\
-JSON in and out. Browsers sign in with a session cookie and send the cookie `_xsrf` back as the header `X-Xsrftoken` with every
-mutation; programs send `Authorization: Bearer <token>`. Every mutation takes an `Idempotency-Key`: a retry with the same key changes
-nothing and answers as the first time. Foreign and missing ids give the same 404."""
+JSON in and out. Browsers sign in with a session cookie and send the cookie `_xsrf` back as the header `X-Xsrftoken` \
+with every mutation; programs send `Authorization: Bearer <token>`. Every mutation takes an `Idempotency-Key`: a retry \
+with the same key changes nothing and answers as the first time. Foreign and missing ids give the same 404."""
 
+_POSITIVE = {"type": "integer", "minimum": 1}
 _HEADERS = {
-    "Parley-Seq": {"description": "The seq of the event that this request made in its chat.", "schema": {"type": "integer", "minimum": 1}},
-    "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer", "minimum": 1}},
+    "Parley-Seq": {"description": "The seq of the event that this request made in its chat.", "schema": _POSITIVE},
+    "Retry-After": {"description": "Seconds after which to try again.", "schema": _POSITIVE},
     "WWW-Authenticate": {"description": "How programs sign in.", "schema": {"type": "string"}},
 }
 
 _IDEMPOTENCY_KEY = {
-    "name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "format": "uuid", "pattern": shapes.UUID},
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "format": "uuid", "pattern": shapes.UUID},
     "description": "Chosen by the client, one for each mutation; sent again with its retries.",
 }
 
@@ -68,7 +72,8 @@ def _operation(declared: Operation, method, path, noun, parameters, responses):
     if taken:
         built["parameters"] = taken
     if declared.body:
-        built["requestBody"] = {"required": True, "content": {"application/json": {"schema": shapes.ref(declared.body)}}}
+        content = {"application/json": {"schema": shapes.ref(declared.body)}}
+        built["requestBody"] = {"required": True, "content": content}
     built["responses"] = {str(status): _answer(declared, status, shape) for status, shape in declared.answers.items()}
     built["responses"] |= _refusals(declared.refusals(method, path), responses)
     built["security"] = [] if declared.access is Access.PUBLIC else [{"bearer": []}, {"cookie": []}]

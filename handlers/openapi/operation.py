@@ -1,4 +1,4 @@
-"""One operation of the API, declared on the handler's method that serves it: what it takes, what it answers, what it refuses."""
+"""One operation of the API, declared on the method that serves it: what it takes, what it answers, what it refuses."""
 
 import inspect
 from dataclasses import dataclass
@@ -15,7 +15,10 @@ class Access(Enum):
 
 @dataclass(frozen=True)
 class Operation:
-    """`answers`: status → name of a shape, or None for an empty body. `errors`: codes beyond those that follow from the rest."""
+    """`answers`: status → name of a shape, or None for an empty body.
+
+    `errors`: the codes that it may refuse with, beyond those that follow from the rest.
+    """
 
     id: str
     summary: str

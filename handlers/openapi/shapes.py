@@ -24,13 +24,14 @@ def _or_null(schema):
     return {**schema, "type": [schema["type"], "null"]}
 
 
-def _object(properties, required=None, **more):
-    """An answer: every property is there unless `required` says otherwise."""
-    return {"type": "object", "properties": properties, "required": list(properties) if required is None else required, **more}
+def _object(properties, **more):
+    """An answer: every property is always there."""
+    return {"type": "object", "properties": properties, "required": list(properties), **more}
 
 
 def _body(properties, required=(), **more):
-    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False, **more}
+    closed = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**closed, "required": list(required), **more} if required else {**closed, **more}
 
 
 def _list(of, **more):
@@ -112,7 +113,8 @@ _CHAT = {
 
 _READ = {"messageId": _ID, "userId": _ID, "readAt": _TIME}
 
-_CHAT_VIEW = {**_CHAT, "head": _SEQ, "unreadCount": _COUNT, "lastMessage": {"anyOf": [ref("Message"), {"type": "null"}]}}
+_LAST_MESSAGE = {"anyOf": [ref("Message"), {"type": "null"}]}
+_CHAT_VIEW = {**_CHAT, "head": _SEQ, "unreadCount": _COUNT, "lastMessage": _LAST_MESSAGE}
 
 _ANSWERS = {
     "User": _object({"id": _ID, "username": {"type": "string"}, "displayName": {"type": "string"}, "createdAt": _TIME}),
@@ -130,7 +132,7 @@ _ANSWERS = {
     "ReadList": _list("Read"),
     "UnreadList": _list("Unread", total=_COUNT),
     "FrameList": _list("Frame"),
-    "Frame": _object({"type": {"enum": list(FRAMES)}}, description="A frame of the stream, see docs/protocol.md.", additionalProperties=True),
+    "Frame": _object({"type": {"enum": list(FRAMES)}}, description="A frame of the stream.", additionalProperties=True),
     "Health": _object({
         "status": {"enum": ["ok", "degraded"]},
         "version": {"type": "string"},
@@ -140,7 +142,10 @@ _ANSWERS = {
             "connections": _COUNT, "mostConnections": _COUNT}),
         "delivery": {"type": "object", "additionalProperties": True},
     }),
-    "Readiness": _object({"status": {"enum": ["ok", "degraded", "draining", "unavailable"]}, "reason": {"type": ["string", "null"]}}),
+    "Readiness": _object({
+        "status": {"enum": ["ok", "degraded", "draining", "unavailable"]},
+        "reason": {"type": ["string", "null"]},
+    }),
     "Text": {"type": "string"},
     "Document": {"type": "object", "additionalProperties": True},
     "Error": _object({"error": _object({

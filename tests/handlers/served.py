@@ -246,9 +246,9 @@ class Answers:
         segments = path.partition("?")[0].split("/")
         for template, operations in self.document["paths"].items():
             parts = template.split("/")
-            if len(parts) == len(segments) and all(a == b or a[:1] == "{" and b for a, b in zip(parts, segments)):
-                if method.lower() in operations:
-                    return template, operations[method.lower()]
+            fits = len(parts) == len(segments) and all(a == b or a[:1] == "{" and b for a, b in zip(parts, segments, strict=True))
+            if fits and method.lower() in operations:
+                return template, operations[method.lower()]
         return None
 
     def check(self, method, path, answer: Answer):
@@ -256,7 +256,7 @@ class Answers:
         if found is None:
             return
         response = found[1]["responses"].get(str(answer.status))
-        assert response is not None, f"{method} {path} answered {answer.status}, which is not described: {answer.body[:300]}"
+        assert response is not None, f"{method} {path}: {answer.status} is not described: {answer.body[:300]}"
         if "$ref" in response:
             response = self.document["components"]["responses"][response["$ref"].rpartition("/")[2]]
         if "content" not in response:

@@ -324,6 +324,11 @@ end $$;
 
 -- Reading
 
+-- When somebody's watermark first reached this seq; null where it passed nothing unread on its way.
+create or replace function first_read_at(p_chat uuid, p_user uuid, p_seq bigint) returns timestamptz language sql stable as $$
+    select at from reads where chat_id = p_chat and user_id = p_user and seq >= p_seq order by seq limit 1
+$$;
+
 -- Takes no lock on the chat: many readers must not hold up a sender. (head, watermark) orders the counts instead.
 create or replace function mark_read(p_actor uuid, p_message uuid)
 returns table (moved boolean, chat_id uuid, seq bigint, read_at timestamptz, unread integer, head_seq bigint, read_seq bigint)
@@ -340,15 +345,17 @@ begin
         perform refuse('not_found');
     end if;
     if m.seq > me.read_seq then
-        t := greatest(now_ms(), me.read_at);
+        t := greatest(now_ms(), me.read_at, m.created_at);
         update participants set read_seq = m.seq, read_count = m.ordinal, read_at = t
         where chat_id = m.chat_id and user_id = p_actor;
         insert into reads (chat_id, user_id, seq, at) values (m.chat_id, p_actor, m.seq, t);
         return query select true, m.chat_id, m.seq, t, u.unread, u.head_seq, u.read_seq
                      from unread_counts(m.chat_id, array[p_actor], null) u;
     else
-        select min(at) into t from reads where chat_id = m.chat_id and user_id = p_actor and seq >= m.seq and seq > me.joined_seq;
-        return query select false, m.chat_id, m.seq, coalesce(t, case when m.seq > me.joined_seq then me.read_at end, me.joined_at), u.unread, u.head_seq, u.read_seq
+        t := case when m.sender_id = p_actor then m.created_at
+                  when m.seq <= me.joined_seq then me.joined_at
+                  else coalesce(first_read_at(m.chat_id, p_actor, m.seq), me.read_at) end;
+        return query select false, m.chat_id, m.seq, t, u.unread, u.head_seq, u.read_seq
                      from unread_counts(m.chat_id, array[p_actor], null) u;
     end if;
 end $$;

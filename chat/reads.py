@@ -33,13 +33,13 @@ async def of_message(db, actor: str, message_id: str, *, after: str | None = Non
     if message is None:
         raise Refused("not_found")
     rows = await db.rows(
-        """select p.user_id, coalesce(
-               (select min(at) from reads r where r.chat_id = p.chat_id and r.user_id = p.user_id and r.seq >= %s), p.read_at) as at
+        """select p.user_id, coalesce(first_read_at(p.chat_id, p.user_id, %s), p.read_at) as at
            from participants p
-           where p.chat_id = %s and p.read_seq >= %s and p.joined_seq < %s and p.user_id <> %s and p.read_at is not null
+           where p.chat_id = (select chat_id from participants where chat_id = %s and user_id = %s)
+             and p.read_seq >= %s and p.joined_seq < %s and p.user_id <> %s and p.read_at is not null
              and (%s::uuid is null or p.user_id > %s)
            order by p.user_id limit %s""",
-        message.seq, message.chat_id, message.seq, message.seq, message.sender_id, after, after, limit + 1)
+        message.seq, message.chat_id, actor, message.seq, message.seq, message.sender_id, after, after, limit + 1)
     items = [payloads.read(message_id, row.user_id, row.at) for row in rows[:limit]]
     return payloads.page(items, rows[limit - 1].user_id if len(rows) > limit else None)
 

@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import settings
 from local.guard import guard
 from local.instance import Instance, migrate
 from local.nginx import Nginx
@@ -30,15 +31,20 @@ DRAIN_SECONDS = "3"
 
 
 class Options:
-    """What the environment says about this run."""
+    """What the environment says about this run. Raises `Trouble` where it says something that cannot be."""
 
     def __init__(self, environ):
+        try:
+            pool = settings.load(environ).database_pool
+        except settings.SettingError as error:
+            raise Trouble(str(error)) from None
         self.host = environ.get("HOST") or "127.0.0.1"
         self.port = _number(environ, "PORT", 8000) or free_port()
         self.instances = _number(environ, "INSTANCES", 2)
         self.var = Path(environ.get("VAR_DIR") or ROOT / "var").resolve()
         if not 1 <= self.instances <= 64:
             raise Trouble(f"INSTANCES must be from 1 to 64, not {self.instances}")
+        self.connections = self.instances * (pool + 2) + 50  # and some for psql, migrations and PostgreSQL itself
 
 
 class Run:
@@ -57,18 +63,18 @@ class Run:
             options.var / "postgres",
             self.sockets / "postgres",
             # The printer says when; a checkpoint is no news.
-            options={"log_line_prefix": "", "log_checkpoints": "off"},
+            options={"log_line_prefix": "", "log_checkpoints": "off", "max_connections": options.connections},
             **talk,
         )
         self.valkey = Valkey(options.var / "valkey", socket_path=self.sockets / "valkey.sock", **talk)
-        settings = {"TRUST_PROXY": "true", "DRAIN_SECONDS": os.environ.get("DRAIN_SECONDS") or DRAIN_SECONDS}
+        env = {"TRUST_PROXY": "true", "DRAIN_SECONDS": os.environ.get("DRAIN_SECONDS") or DRAIN_SECONDS}
         self.instances = [
             Instance(
                 name,
                 self.postgres.url(DATABASE),
                 self.valkey.url,
                 socket_path=self.sockets / f"{name}.sock",
-                env=settings,
+                env=env,
                 **talk,
             )
             for name in names

@@ -31,7 +31,7 @@ fi
 
 if ! cat requirements*.txt | cmp -s - "$installed"; then
     echo "Installing $requirements"
-    if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"; then
+    if ! "$venv/bin/python" -m pip install -qq --disable-pip-version-check -r "$requirements"; then
         echo "Installing $requirements failed; the lines above say why. Then try again." >&2
         exit 1
     fi

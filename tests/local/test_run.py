@@ -249,9 +249,33 @@ def test_a_missing_wheel_is_one_line_that_says_what_to_install(make_run, var):
 
 
 def test_a_step_that_fails_ends_the_run_with_its_reason(make_run, var):
-    run = make_run(var, MAX_BODY_BYTES="many")
+    run = make_run(var, LOG_LEVEL="LOUD")
     assert run.wait() == 1
-    assert re.match("make run: migrate failed: .*MAX_BODY_BYTES must be a number", run.lines[-1])
+    assert re.match("make run: migrate failed: .*LOUD", run.lines[-1])
+    assert not run.left_behind()
+
+
+@pytest.mark.parametrize("wrong", ["INSTANCES=0", "PORT=http", "MAX_BODY_BYTES=many"])
+def test_a_setting_that_cannot_be_is_one_line_that_names_it(make_run, tmp_path, wrong):
+    name, value = wrong.split("=")
+    run = make_run(tmp_path / "var", **{name: value})
+    assert run.wait() == 1
+    assert len(run.lines) == 1 and run.lines[0].startswith(f"make run: {name} must be")
+    assert not (tmp_path / "var").exists()
+
+
+def test_a_second_ctrl_c_does_not_wait_for_a_part_that_hangs(make_run, var):
+    # A Valkey that takes the request to stop for something else.
+    program = (
+        "import signal, sys; from local import run, valkey; "
+        "valkey.Valkey.stop_signal = signal.SIGCONT; valkey.Valkey.stop_seconds = 300; sys.exit(run.main())"
+    )
+    run = make_run(var, program=("-c", program), INSTANCES="1")
+    run.until(READY)
+    run.process.send_signal(signal.SIGINT)
+    run.until(r"web\.1: stopped")
+    run.process.send_signal(signal.SIGINT)
+    assert run.wait(10) == 0, run.output
     assert not run.left_behind()
 
 

@@ -3,7 +3,7 @@ import { setText } from "./dom.js";
 import { chatTitle } from "./state.js";
 import { length } from "./text.js";
 
-const TYPING_MS = 3_000;
+const TYPING_MS = 3_200; // the server passes on one in 3 s
 const KEEP_MS = 250;
 
 export function mountComposer({ store, outbox, drafts, stream, messages, maxMessageChars }) {

@@ -18,7 +18,7 @@ test:
 	@sh local/venv.sh $(VENV) requirements-dev.txt
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 	@if [ -n "$(ARGS)" ]; then exit 0; \
-	elif node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null; then node --test tests/js/*.test.js; \
+	elif node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null; then node --test tests/js/*.test.js; \
 	else echo "tests/js was not run: it needs Node 20 or newer"; fi
 
 lint:

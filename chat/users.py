@@ -14,10 +14,10 @@ async def get(db, user_id: str) -> dict:
 
 async def search(db, query: str, *, after: str | None = None, limit: int = 50) -> dict:
     """Users whose username starts with `query` or whose display name holds it, by username; all where it is empty."""
-    pattern = query.lower().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    pattern = query.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
     rows = await db.rows(
         """select id, username, display_name, created_at from users
-           where (lower(username) like %s or lower(display_name) like %s)
+           where (lower(username) like lower(%s) or lower(display_name) like lower(%s))
              and (%s::uuid is null or lower(username) > (select lower(username) from users where id = %s))
            order by lower(username) limit %s""", pattern + "%", "%" + pattern + "%", after, after, limit + 1)
     items = [payloads.user(row) for row in rows[:limit]]

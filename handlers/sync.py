@@ -13,8 +13,9 @@ class Sync(ApiHandler):
     @operation("sync", "What was missed since these cursors", body="SyncRequest", answers={200: "FrameList"})
     async def post(self):
         """The frames that the socket would send from `welcome` to `synced`. Where the last is another, ask again."""
+        hello = {**self.body, "epoch": self.body.get("epoch") and self.body["epoch"].lower()}
         try:
-            items = await self.services.delivery.sync(self.user_id, self.body)
+            items = await self.services.delivery.sync(self.user_id, hello)
         except BadFrame as bad:
             raise Refused("invalid_value", str(bad), bad.field) from None
         self.answer_json(page(items, None))

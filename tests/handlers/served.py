@@ -106,23 +106,24 @@ class Served:
 
     def user(self, name: str | None = None) -> "Client":
         """A new user, signed in by bearer token."""
-        client = self.client()
-        answer = client.post("/api/sign-up", {"username": name or f"user-{uuid.uuid4().hex[:12]}", "password": PASSWORD})
-        assert answer.status == 201, answer
-        client.user, client.token = answer.json["user"], answer.json["token"]
-        client.id = client.user["id"]
+        client = self._signed_up(name)
         client.cookies.clear()
         client.headers["Authorization"] = f"Bearer {client.token}"
         return client
 
     def browser(self, name: str | None = None) -> "Client":
         """A new user, signed in by cookie, whose client sends the XSRF token as a browser's script would."""
+        client = self._signed_up(name)
+        client.headers["X-Xsrftoken"] = client.cookies["_xsrf"]
+        return client
+
+    def _signed_up(self, name):
         client = self.client()
-        answer = client.post("/api/sign-up", {"username": name or f"user-{uuid.uuid4().hex[:12]}", "password": PASSWORD})
+        name = name or f"user-{uuid.uuid4().hex[:12]}"
+        answer = client.post("/api/sign-up", {"username": name, "password": PASSWORD})
         assert answer.status == 201, answer
         client.user, client.token = answer.json["user"], answer.json["token"]
         client.id = client.user["id"]
-        client.headers["X-Xsrftoken"] = client.cookies["_xsrf"]
         return client
 
 
@@ -157,7 +158,7 @@ class Answer:
 
 
 class Client:
-    """Speaks HTTP to a `Served`, keeps its cookies, and finds fault with answers that the document does not describe."""
+    """Speaks HTTP to a `Served`, keeps its cookies, and objects to answers that the document does not describe."""
 
     def __init__(self, served: Served, headers: dict):
         self.served = served
@@ -188,7 +189,7 @@ class Client:
             sent["Idempotency-Key"] = key
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
-        return self.send(method, path, None if body is None else json.dumps(body).encode(), sent)
+        return self.send(method, path, None if body is None else json.dumps(body, ensure_ascii=False).encode(), sent)
 
     def get(self, path, **more):
         return self.request("GET", path, **more)
@@ -246,8 +247,9 @@ class Answers:
         segments = path.partition("?")[0].split("/")
         for template, operations in self.document["paths"].items():
             parts = template.split("/")
-            fits = len(parts) == len(segments) and all(a == b or a[:1] == "{" and b for a, b in zip(parts, segments, strict=True))
-            if fits and method.lower() in operations:
+            if len(parts) == len(segments) and method.lower() in operations and all(
+                    part == segment or part[:1] == "{" and segment
+                    for part, segment in zip(parts, segments, strict=True)):
                 return template, operations[method.lower()]
         return None
 

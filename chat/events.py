@@ -61,7 +61,7 @@ def opened(channel: str, payload: bytes) -> tuple[Event, str, str]:
             raise ValueError("unknown version")
         epoch, instance = meta.pop("epoch"), meta.pop("from")
         event = Event(channel, meta.pop("chatId"), meta.pop("seq"), body[channel], meta)
-        if not (isinstance(event.chat_id, str) and isinstance(event.seq, int) and isinstance(event.data, dict)):
+        if (type(event.chat_id), type(event.seq), type(event.data), type(epoch), type(instance)) != (str, int, dict, str, str):
             raise ValueError("wrong types")
         return event, epoch, instance
     except (KeyError, TypeError, AttributeError) as error:
@@ -70,7 +70,7 @@ def opened(channel: str, payload: bytes) -> tuple[Event, str, str]:
 
 def digest(*parts) -> int:
     """What tells a retry from another request under the same key: a signed 64-bit number, as PostgreSQL stores it."""
-    return int.from_bytes(hashlib.sha256(orjson.dumps(parts)).digest()[:8], "big", signed=True)
+    return int.from_bytes(hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()[:8], "big", signed=True)
 
 
 @dataclass(slots=True)

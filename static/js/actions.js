@@ -16,7 +16,7 @@ export function messageActions(log, { store, actions, messageOf }) {
     if (!message || isDeleted(message) || row.hasAttribute("data-editing")) return bar.remove();
     buttons.edit.hidden = message.senderId !== store.state.me.id;
     buttons.delete.hidden = !canDelete(store.state, message);
-    if (bar.parentElement !== row) row.querySelector(".message-body").after(bar);
+    if (!row.contains(bar)) row.querySelector(".bubble-line").append(bar);
   }
 
   const rowOf = (event) => event.target.closest?.(".message");
@@ -26,7 +26,7 @@ export function messageActions(log, { store, actions, messageOf }) {
   log.addEventListener("click", (event) => {
     if (matchMedia("(hover: hover)").matches || event.target.closest("a, button, textarea")) return;
     const row = rowOf(event);
-    if (!row || bar.parentElement === row) bar.remove();
+    if (!row || row.contains(bar)) bar.remove();
     else place(row);
   });
 

@@ -78,13 +78,18 @@ services.outbox.restore();
 addEventListener("storage", ({ key, newValue }) => key && newValue === null && services.outbox.forget(key));
 
 // Back in sync: what failed for want of a connection is tried again, and the chat list too if it never came.
-store.watch((state) => [state.connection.phase], ({ connection: { phase }, chatsStatus }) => {
+store.watch((state) => [state.connection.phase], ({ connection: { phase }, chatsStatus, timelines, open }) => {
   if (phase !== "live" && phase !== "polling") return;
   services.outbox.revive();
   if (chatsStatus === "error") services.loading.chats();
+  if (timelines[open.chatId]?.error) services.loading.retry(open.chatId);
 });
 
-// With a keyboard at hand, opening a chat means writing in it; on a phone the keyboard stays away.
+// With a keyboard at hand, opening a chat means writing in it; on a phone the on-screen keyboard stays away.
+let before = null;
 store.watch((state) => [state.open.chatId], ({ open }) => {
+  const target = open.chatId ? document.querySelector("#chat-header h1") : document.querySelector(`#chats [data-chat-id="${before}"]`);
   if (open.chatId && matchMedia("(hover: hover)").matches) services.composer.focus();
+  else target?.focus({ preventScroll: true });
+  before = open.chatId;
 });

@@ -22,9 +22,9 @@ export function placeDivider(state, message) {
   const { chatId, seq } = message;
   if (state.open.chatId !== chatId || (state.attentive && state.atBottom)) return state;
   const divider = state.dividers[chatId];
-  const read = state.watermarks[chatId]?.[state.me.id]?.seq ?? 0;
-  if (divider !== null && divider !== undefined && read < divider) return state;
-  return { ...state, dividers: set(state.dividers, chatId, seq) };
+  const read = state.watermarks[chatId]?.[state.me.id];
+  if (divider && (read?.seq ?? 0) < divider.seq) return state;
+  return { ...state, dividers: set(state.dividers, chatId, { seq, after: read?.messageId ?? null, count: 1 }) };
 }
 
 export function stopTyping(state, chatId, userId) {

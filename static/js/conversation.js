@@ -42,7 +42,7 @@ export function mountConversation(services) {
     const action = (label, run) => h("button", { type: "button", class: "button button-primary", on: { click: run } }, label);
     if (view === "gone") {
       return fill(blank, icon("leave"), h("h2", {}, gone ? `You are no longer in ${gone}` : "This chat is not here"),
-        h("p", {}, gone ? "It was deleted, or you left it." : "It may have been deleted, or you are not in it."), action("Back to your chats", () => navigation.list()));
+        h("p", {}, gone ? "You left it, you were removed, or it was deleted." : "It was deleted, or you are not in it."), action("Back to your chats", () => navigation.list()));
     }
     if (view !== "none") return fill(blank);
     const first = state.chatsStatus === "ready" && !Object.keys(state.chats).length;

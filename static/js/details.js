@@ -5,7 +5,7 @@ import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { addPeople } from "./new-chat.js";
 import { chatTitle, nameOf } from "./state.js";
-import { dayLabel, plural } from "./time.js";
+import { dayWithin, plural } from "./time.js";
 
 const FIRST = 50;
 
@@ -63,7 +63,7 @@ export function mountDetails(services) {
     if (editing) return editForm(chat);
     return h("div", { class: "details-about" }, chatAvatar(state, chat, "avatar-large"), h("h2", { dir: "auto" }, chatTitle(state, chat) ?? "…"),
       chat.description ? h("p", { dir: "auto" }, chat.description) : null,
-      h("p", { class: "details-since" }, `${group ? "Group" : "Direct chat"} since ${dayLabel(chat.createdAt)}`),
+      h("p", { class: "details-since" }, `${group ? "Group" : "Direct chat"} since ${dayWithin(chat.createdAt)}`),
       group ? h("button", { type: "button", class: "button button-small", id: "edit-chat", on: { click: () => show(true) } }, "Edit name and description") : null);
   }
 

@@ -21,7 +21,8 @@ export function createMessage() {
   };
   made.meta = h("span", { class: "message-meta" }, made.edited, made.time, made.receipt);
   made.bubble = h("div", { class: "bubble" }, made.text, made.meta);
-  const body = h("div", { class: "message-body" }, made.author, made.bubble, made.note);
+  const line = h("div", { class: "bubble-line" }, made.bubble);
+  const body = h("div", { class: "message-body" }, made.author, line, made.note);
   const element = h("li", { class: "message", tabindex: "-1" }, made.avatar, body);
   parts.set(element, made);
   return element;

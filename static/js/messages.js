@@ -9,7 +9,7 @@ import { showReads } from "./receipts.js";
 import { rowsOf } from "./rows.js";
 import { Scroll } from "./scroll.js";
 import { canDelete, set } from "./state.js";
-import { fullTime, plural } from "./time.js";
+import { atTime, plural } from "./time.js";
 import { isDeleted, MOST, trim } from "./timeline.js";
 
 const NEAR_EDGE = 600;
@@ -56,11 +56,10 @@ export function mountMessages(services) {
   }
 
   function startRow(element, row, state) {
-    const other = row.chat.chatType === "direct";
-    fill(element, chatAvatar(state, row.chat, "avatar-large"),
-      h("h2", {}, row.title ?? "…"),
-      h("p", {}, other ? `This is the beginning of your chat with ${row.title ?? "…"}.` : `Created ${fullTime(row.chat.createdAt)}.`,
-        row.empty ? " Nobody has written yet: say hello." : null));
+    const title = row.title ?? "…";
+    const what = row.chat.chatType === "direct" ? `your chat with ${title}` : `${title}, created ${atTime(row.chat.createdAt)}`;
+    fill(element, chatAvatar(state, row.chat, "avatar-large"), h("h2", {}, title),
+      h("p", {}, `This is the beginning of ${what}.${row.empty ? " Nobody has written yet: say hello." : ""}`));
   }
 
   function update(element, row, before, state) {
@@ -121,16 +120,16 @@ export function mountMessages(services) {
 
   function showUnreadBar(state, timeline) {
     const divider = state.dividers[state.open.chatId];
-    const above = divider && timeline?.loaded && timeline.items.length && timeline.items[0].seq > divider && !timeline.atStart;
+    const above = divider && timeline?.loaded && timeline.items.length && timeline.items[0].seq > divider.seq && !timeline.atStart;
     unreadBar.hidden = !above;
-    if (above) fill(unreadBar, h("button", { type: "button", data: { action: "first-unread" } }, icon("up"), "Jump to the first unread message"));
+    if (above) fill(unreadBar, h("button", { type: "button", data: { action: "first-unread" } }, icon("up"), `${plural(divider.count, "unread message")}: jump to the first`));
   }
 
   function toFirstUnread() {
-    const { open, watermarks, me } = store.state;
-    const last = watermarks[open.chatId]?.[me.id]?.messageId;
-    if (last) loading.open(open.chatId, last);
-    else loading.older(open.chatId);
+    const { open, dividers } = store.state;
+    const { after } = dividers[open.chatId];
+    if (after) loading.open(open.chatId, after);
+    else log.scrollTop = 0;
   }
 
   function toNewest() {

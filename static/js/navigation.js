@@ -23,8 +23,9 @@ export function decideDivider(state) {
   const { chatId } = state.open;
   const chat = state.chats[chatId];
   if (!chat?.whole || state.dividers[chatId] !== undefined) return state;
-  const read = state.watermarks[chatId]?.[state.me.id]?.seq ?? 0;
-  return { ...state, dividers: set(state.dividers, chatId, chat.unreadCount > 0 ? read + 1 : null) };
+  const read = state.watermarks[chatId]?.[state.me.id];
+  const divider = chat.unreadCount ? { seq: (read?.seq ?? 0) + 1, after: read?.messageId ?? null, count: chat.unreadCount } : null;
+  return { ...state, dividers: set(state.dividers, chatId, divider) };
 }
 
 /** A chat that is closed keeps one page of its newest messages, so that it opens at once the next time. */

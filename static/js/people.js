@@ -87,5 +87,5 @@ export function peoplePicker({ store, api, users }, { exclude = [], many = () =>
   });
   render();
   search();
-  return { element: h("div", { class: "picker" }, field, chips, list, note), picked, render, focus: () => field.focus() };
+  return { element: h("div", { class: "picker" }, field, list, note, chips), picked, render, focus: () => field.focus() };
 }

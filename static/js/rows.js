@@ -31,7 +31,7 @@ function entries(state, chat, timeline) {
 }
 
 function isUnreadStart(state, message, divider, before, timeline) {
-  if (!divider || message.id === null || message.seq < divider || message.senderId === state.me.id || isDeleted(message)) return false;
+  if (!divider || message.id === null || message.seq < divider.seq || message.senderId === state.me.id || isDeleted(message)) return false;
   return before ? true : timeline.atStart;
 }
 

@@ -29,7 +29,7 @@ export function initialState(me) {
     open: { chatId: null, messageId: null, details: false },
     attentive: false, // the page is visible and has the focus
     atBottom: true, // the newest message of the open chat is in view
-    dividers: {}, // chatId → seq from which messages were unread when the chat was opened; null: none; undefined: not decided
+    dividers: {}, // chatId → {seq, after, count}: unread from this seq, after this message, when it was opened; null: nothing; undefined: not decided
     editing: null, // id of the message that is being edited
   };
 }

@@ -40,11 +40,10 @@ export function shortTime(at, now = new Date()) {
   return (date.getFullYear() === now.getFullYear() ? SHORT_DAY : SHORT_DAY_OF_YEAR).format(date);
 }
 
-/** `today at 14:02`, `yesterday at 14:02`, `on Monday 3 August at 14:02` */
-export function atTime(at, now = new Date()) {
-  const label = dayLabel(at, now);
-  const day = label === "Today" || label === "Yesterday" ? label.toLowerCase() : `on ${label}`;
-  return `${day} at ${clockTime(at)}`;
-}
+/** Within a sentence: `today`, `yesterday`, `Monday 3 August` */
+export const dayWithin = (at, now = new Date()) => dayLabel(at, now).replace(/^(Today|Yesterday)$/, (day) => day.toLowerCase());
+
+/** `today at 14:02`, `yesterday at 14:02`, `Monday 3 August at 14:02` */
+export const atTime = (at, now = new Date()) => `${dayWithin(at, now)} at ${clockTime(at)}`;
 
 export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { initials } from "../../static/js/avatar.js";
+import { nextPath, parsePath, pathOf } from "../../static/js/navigation.js";
+import { pillOf } from "../../static/js/pill.js";
+import { takePhase } from "../../static/js/state.js";
+import { parts } from "../../static/js/text.js";
+import { dayLabel, shortTime } from "../../static/js/time.js";
+import { titleOf } from "../../static/js/title.js";
+import { chat, start } from "./build.js";
+
+const root = new URL("../../", import.meta.url);
+const text = (path) => readFileSync(new URL(path, root), "utf8");
+const modules = readdirSync(new URL("static/js/", root)).filter((name) => name.endsWith(".js"));
+
+test("after two seconds without a connection the pill says so, and since when", () => {
+  const broken = { phase: "reconnecting", brokenAt: 10_000, inSyncAt: new Date(2026, 10, 23, 14, 2).getTime() };
+  assert.equal(pillOf(broken, 11_999).text, undefined);
+  assert.equal(pillOf(broken, 12_000).text, "Reconnecting… last in sync 14:02");
+  assert.equal(pillOf({ ...broken, phase: "offline" }, 12_000).text, "Offline: last in sync 14:02");
+  assert.equal(pillOf({ ...broken, phase: "polling" }, 12_000).text, "Connected by polling");
+});
+
+test("after catching up the pill says for three seconds what had been missed", () => {
+  let state = takePhase(start(), "live", 1_000);
+  state = takePhase(state, "reconnecting", 5_000);
+  state = { ...state, connection: { ...state.connection, missed: 7 } };
+  state = takePhase(state, "live", 9_000);
+  assert.equal(pillOf(state.connection, 11_999).text, "Caught up: 7 messages");
+  assert.equal(pillOf(state.connection, 12_000), null);
+});
+
+test("the first connection and a short interruption are not worth a word", () => {
+  let state = takePhase(start(), "live", 1_000);
+  assert.equal(pillOf(state.connection, 1_000), null);
+  state = takePhase(takePhase(state, "reconnecting", 5_000), "live", 6_000);
+  assert.equal(pillOf(state.connection, 6_000), null);
+});
+
+test("the tab tells the unread messages, but not those that are being looked at", () => {
+  const chats = { c: chat({ name: "Tea", unreadCount: 2 }), d: chat({ id: "d", unreadCount: 1 }) };
+  assert.equal(titleOf(start({ chats })), "(3) Parley");
+  assert.equal(titleOf(start({ chats, open: { chatId: "c" }, attentive: true })), "(1) Tea · Parley");
+});
+
+test("after signing in one goes on only to a path of this site", () => {
+  const origin = "https://parley.example";
+  const next = (path) => nextPath(`?next=${encodeURIComponent(path)}`, origin);
+  assert.equal(next("/chats/1?x=1"), "/chats/1?x=1");
+  for (const path of ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""]) assert.equal(next(path), "/");
+});
+
+test("addresses of chats and messages are read and written", () => {
+  for (const path of ["/", "/chats/1", "/chats/1/messages/2"]) assert.equal(pathOf(parsePath(path)), path);
+});
+
+test("links are found in text, without the punctuation around them", () => {
+  const found = parts("See (https://a.example/x_(y)). Or javascript:alert(1) https://b.example, ok");
+  assert.deepEqual(found.filter((part) => part.href).map((part) => part.href), ["https://a.example/x_(y)", "https://b.example"]);
+  assert.equal(found.map((part) => part.text).join(""), "See (https://a.example/x_(y)). Or javascript:alert(1) https://b.example, ok");
+});
+
+test("days are named as people name them", () => {
+  const now = new Date(2026, 10, 23, 9);
+  const at = (...date) => new Date(...date).toISOString();
+  assert.deepEqual([at(2026, 10, 23, 1), at(2026, 10, 22, 23), at(2026, 10, 20), at(2026, 7, 3), at(2025, 7, 3)].map((day) => dayLabel(day, now)),
+    ["Today", "Yesterday", "Friday", "Monday 3 August", "3 August 2025"]);
+  assert.equal(shortTime(at(2026, 10, 23, 8, 5), now), "08:05");
+});
+
+test("initials are whole characters", () => {
+  assert.deepEqual(["Ada Lovelace", "bob", "🎉 Party", ""].map(initials), ["AL", "B", "🎉P", "?"]);
+});
+
+test("every module that the page needs is preloaded, and no other", () => {
+  const needed = new Set();
+  const follow = (name) => {
+    for (const [, path] of text(`static/js/${name}.js`).matchAll(/from "\.\/([\w-]+)\.js"/g)) if (!needed.has(path)) follow((needed.add(path), path));
+  };
+  follow("app");
+  const list = /"actions"[^\]]+/.exec(text("templates/app.html"))[0];
+  assert.deepEqual([...list.matchAll(/"([\w-]+)"/g)].map((match) => match[1]).sort(), [...needed].sort());
+});
+
+test("nothing parses HTML, and no module is long", () => {
+  for (const name of modules) {
+    const source = text(`static/js/${name}`);
+    assert.doesNotMatch(source, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(/, name);
+    assert.ok(source.split("\n").length <= 205, name);
+  }
+});
+
+test("no page has inline scripts, styles or handlers", () => {
+  for (const name of readdirSync(new URL("templates/", root))) {
+    assert.doesNotMatch(text(`templates/${name}`), /\sstyle=|\son\w+=|<style|<script>|<script type="module">/, name);
+  }
+});
+
+test("colours are named in tokens.css only", () => {
+  for (const name of readdirSync(new URL("static/css/", root))) {
+    if (name !== "tokens.css") assert.doesNotMatch(text(`static/css/${name}`), /#[0-9a-f]{3,8}\b|\brgb\(/i, name);
+  }
+});

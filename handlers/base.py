@@ -3,7 +3,6 @@
 import ipaddress
 import logging
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import orjson
 from tornado.netutil import is_valid_ip
@@ -105,8 +104,7 @@ class Base(RequestHandler):
         origin = self.request.headers.get("Origin")
         if origin is None:
             return
-        parts = urlsplit(origin)
-        if (parts.scheme, parts.netloc.lower()) != (self.request.protocol, self.request.host.lower()):
+        if origin.lower() != f"{self.request.protocol}://{self.request.host}".lower():
             raise Refused("xsrf_failed", field="Origin")
 
     def check_xsrf(self):

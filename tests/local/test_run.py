@@ -1,5 +1,6 @@
 """`make run`, as the processes that it is: what it prints, what it survives, and that it leaves nothing behind."""
 
+import itertools
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import pytest
 
 from local.processes import ROOT, free_port, is_gone
 
+numbers = itertools.count(1)
 READY = r"Parley is at (http://\S+) "
 
 
@@ -78,7 +80,7 @@ class MakeRun:
 def belongs(process, var):
     # PostgreSQL and Valkey write over their environment, but work in directories of their own.
     try:
-        return process.environ().get("VAR_DIR") == str(var) or process.cwd().startswith(str(var))
+        return process.environ().get("VAR_DIR") == str(var) or process.cwd().startswith(f"{var}/")
     except psutil.Error:
         return False
 
@@ -110,9 +112,9 @@ def answers(url):
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data(service_directory):
     """A var directory that one run has filled, to copy: making a database takes longer than starting it."""
-    var = tmp_path_factory.mktemp("run") / "var"
+    var = service_directory / "var"
     run = MakeRun(var)
     run.until(READY)
     run.process.terminate()
@@ -121,9 +123,9 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def var(data, tmp_path):
-    """A filled var directory for one test."""
-    path = tmp_path / "var"
+def var(data, service_directory):
+    """A filled var directory for one test, with a path short enough for sockets."""
+    path = service_directory / f"var_{next(numbers)}"
     subprocess.run(["cp", "-a", data, path], check=True)
     return path
 

@@ -575,14 +575,15 @@ begin
     returning * into s;
     if not found then
         select * into s from sessions where token_hash = p_token_hash;
-        if s.revoked_at is not null then
+        if s.revoked_at is not null or s.expires_at <= now() then
             perform refuse('idempotency_key_reused', 'Idempotency-Key');
         end if;
     end if;
     return s;
 end $$;
 
--- Counts one attempt for each key; answers the seconds to wait, or 0 where every key is below its limit.
+-- Counts one attempt for each key; answers the seconds to wait, or 0 where every key is below its limit. Case is folded here, where
+-- usernames are compared: what else folds it may take another spelling of a name for another name.
 create or replace function take_sign_in_attempt(p_keys text[], p_limits integer[], p_window integer)
 returns integer language plpgsql as $$
 declare
@@ -590,7 +591,7 @@ declare
     a sign_in_attempts;
     wait integer := 0;
 begin
-    for k in select * from unnest(p_keys, p_limits) as x (key, most) order by key loop
+    for k in select lower(x.key) as key, x.most from unnest(p_keys, p_limits) as x (key, most) order by 1 loop
         insert into sign_in_attempts as s (key, attempts, window_start) values (k.key, 1, clock_timestamp())
         on conflict (key) do update set
             attempts = case when s.window_start < clock_timestamp() - make_interval(secs => p_window) then 1 else s.attempts + 1 end,
@@ -606,6 +607,7 @@ end $$;
 -- A sign-in that succeeded was no guess: take its attempt back.
 create or replace function return_sign_in_attempt(p_keys text[]) returns void language plpgsql as $$
 begin
+    p_keys := array(select lower(key) from unnest(p_keys) as key);
     perform from sign_in_attempts where key = any(p_keys) order by key for update;
     update sign_in_attempts set attempts = greatest(attempts - 1, 0) where key = any(p_keys);
 end $$;

@@ -70,7 +70,7 @@ class Accounts:
         Raises `Refused`: wrong_credentials (whichever was wrong, after the same work), too_many_attempts, idempotency_key_reused.
         """
         # Per account *and* address: somebody else's guesses must not lock the owner out. The address alone bounds many accounts.
-        keys = [f"account:{username.lower()}@{address}", f"address:{address}"]
+        keys = [f"account:{username}@{address}", f"address:{address}"]
         await self._take_attempt(keys, [self._limits.per_account, self._limits.per_address])
         row = await self._db.row("select * from users where lower(username) = lower(%s)", username)
         if self._decoy is None:

@@ -168,13 +168,13 @@ class Feed:
             self._offer_state(watch, event)
 
     def _send_count(self, watch, event):
-        user_id, found = event.data["userId"], (event.seq, event.meta["readSeq"])
+        user_id = event.data["userId"]
         sessions = self._hub.users.get(user_id)
         if not sessions:
             return
-        age = unread.compare(watch.counts.get(user_id), found)
+        age = _age(watch.counts.get(user_id), event)
         if age is Age.NEWER:
-            watch.counts[user_id] = found
+            watch.counts[user_id] = event
             self._send_state(event, [s for s in sessions if watch.chat_id in s.watches])
         elif age is Age.UNCLEAR:
             self.refresh_counts(watch, {user_id})
@@ -327,18 +327,15 @@ class Feed:
             session.catch_up()
 
     def count_afresh(self, session, event: Event):
-        """Tell a socket its user's unread count as just read from the database, unless a newer one was told to others meanwhile."""
+        """Tell a socket its user's unread count as just read from the database, or a newer one that others were told meanwhile."""
         watch = session.watches.get(event.chat_id)
         if watch is None:
             return
-        known, found = watch.counts.get(session.user_id), (event.seq, event.meta["readSeq"])
-        if known == found:
-            session.tell(event)
-        elif unread.compare(known, found) is Age.NEWER:
-            self._send_count(watch, event)
+        known = watch.counts.get(session.user_id)
+        if _age(known, event) is Age.STALE:
+            session.tell(known)
         else:
-            del watch.counts[session.user_id]
-            self.refresh_counts(watch, {session.user_id})
+            self._send_count(watch, event)
 
     def _spawn(self, coroutine):
         task = asyncio.ensure_future(coroutine)
@@ -355,3 +352,8 @@ class Feed:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _age(known: Event | None, found: Event) -> Age:
+    """Whether an unread count replaces the one last sent."""
+    return unread.compare(known and (known.seq, known.meta["readSeq"]), (found.seq, found.meta["readSeq"]))

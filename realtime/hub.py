@@ -19,7 +19,7 @@ class Watch:
         self.pulling = False
         self.attached = set()
         self.behind = {}
-        self.counts = {}  # user id → (head, watermark) of the unread count last sent
+        self.counts = {}  # user id → the unread count last sent, as its event
         self.reads = {}  # user id → watermark last sent
         self.waiting = []  # states that presuppose events not delivered yet
         self.stale_counts = None  # users whose unread counts are being worked out

@@ -7,7 +7,7 @@ from tornado.web import HTTPError
 
 from chat.errors import Refused
 from chat.events import Outcome
-from handlers.base import SAFE_METHODS, Base
+from handlers.base import METHODS, SAFE_METHODS, Base
 from handlers.openapi.checks import canonical_uuid
 from handlers.openapi.operation import Access, Operation
 
@@ -46,6 +46,10 @@ class ApiHandler(Base):
 
     def head(self, *path):
         return self.get(*path)
+
+    def allowed_methods(self):
+        declared = [method for method in METHODS if hasattr(getattr(self, method.lower()), "operation")]
+        return [*declared, *(["HEAD"] if "GET" in declared else []), "OPTIONS"]
 
     async def prepare(self):
         if self.request.method == "OPTIONS":

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tornado.web import StaticFileHandler
+from tornado.web import HTTPError, StaticFileHandler
 
 from handlers.base import Base
 
@@ -29,6 +29,11 @@ class StaticFile(Base, StaticFileHandler):
         lasting = given != "" and given == self.get_version(_SETTINGS, path)
         self.set_header("Cache-Control", "public, max-age=31536000, immutable" if lasting else "no-cache")
 
+    def validate_absolute_path(self, root, absolute_path):
+        if "\0" in absolute_path:
+            raise HTTPError(404)  # no file can be named so, and asking the system would fail
+        return super().validate_absolute_path(root, absolute_path)
+
     def get_cache_time(self, path, modified, mime_type):
         return 0  # `set_extra_headers` says it all
 
@@ -39,5 +44,5 @@ class Favicon(StaticFile):
     def head(self):
         return super().head("icon.svg")
 
-    def get(self):
-        return super().get("icon.svg")
+    def get(self, path="icon.svg", include_body=True):
+        return super().get(path, include_body)

@@ -21,6 +21,7 @@ from handlers.application import ROUTES, Services, make_application
 from handlers.openapi import document
 from realtime.delivery import Delivery
 
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PASSWORD = "correct horse"
 
 
@@ -247,7 +248,7 @@ class Answers:
         segments = path.partition("?")[0].split("/")
         for template, operations in self.document["paths"].items():
             parts = template.split("/")
-            if len(parts) == len(segments) and method.lower() in operations and all(
+            if method in METHODS and method.lower() in operations and len(parts) == len(segments) and all(
                     part == segment or part[:1] == "{" and segment
                     for part, segment in zip(parts, segments, strict=True)):
                 return template, operations[method.lower()]

@@ -22,6 +22,9 @@ from chat.errors import Refused, Unavailable
 SCHEMA_VERSION = 1
 COMPATIBLE_FROM = 1  # the oldest code that can run on this schema
 MIGRATION_LOCK = 0x5061726C6579  # "Parley"
+MIGRATION_TRIES = 20
+FOREIGN = "The database holds something else under the name `parley`. Use another database."
+NEWER = "The database's schema is newer than this code. Deploy the release that migrated it."
 REFUSED = "PA001"
 REUSED_KEY = "chat_events_op"  # the unique key that meets where one Idempotency-Key is used in two chats at once
 
@@ -56,6 +59,7 @@ class Database:
         self._size = size
         self._deadline = seconds + 1
         self._pool = None
+        self._closed = False
         self.last_success = None  # time.time() of the last answer
         self.last_failure = None
         self.last_error = None
@@ -69,6 +73,8 @@ class Database:
         )
 
     async def close(self):
+        """End every connection; calls from now on, and those still running, raise `Unavailable`."""
+        self._closed = True
         if self._pool is not None:
             self._pool.terminate()
             await self._pool.wait_closed()
@@ -106,6 +112,8 @@ class Database:
         return rows[0] if rows else None
 
     async def _execute(self, sql, parameters):
+        if self._closed:
+            raise Unavailable("the pool is closed")
         connection = await self._pool.acquire()
         try:
             async with connection.cursor() as cursor:
@@ -137,11 +145,11 @@ class Database:
         except psycopg2.errors.UndefinedTable:
             raise UnknownSchema("The database has no schema yet. Run: python server.py migrate") from None
         except psycopg2.errors.UndefinedColumn:
-            raise UnknownSchema("The database holds something else under the name `parley`. Use another database.") from None
+            raise UnknownSchema(FOREIGN) from None
         if row is None or row.schema_version < SCHEMA_VERSION:
             raise UnknownSchema("The database's schema is older than this code. Run: python server.py migrate")
         if row.compatible_from > SCHEMA_VERSION:
-            raise UnknownSchema("The database's schema is newer than this code. Deploy the release that migrated it.")
+            raise UnknownSchema(NEWER)
 
     async def epoch(self) -> str:
         """The id of the database's history."""
@@ -151,20 +159,41 @@ class Database:
 def migrate(url: str) -> int:
     """Apply `schema.sql` and return its version. As often as you like, from as many processes as you like: an advisory lock orders them.
 
-    Raises `UnknownSchema` where the database is newer than this code.
+    Instances may go on writing. Raises `UnknownSchema` where the database is newer than this code, or somebody else's.
     """
     schema = (Path(__file__).parent.parent / "schema.sql").read_text(encoding="utf-8")
-    with closing(_connect(url)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
-        cursor.execute("select to_regclass('parley') is not null")
-        if cursor.fetchone()[0]:
-            cursor.execute("select schema_version from parley")
-            row = cursor.fetchone()
-            if row and row[0] > SCHEMA_VERSION:
-                raise UnknownSchema("The database's schema is newer than this code. Deploy the release that migrated it.")
-        cursor.execute(schema)
-        cursor.execute("update parley set schema_version = %s, compatible_from = %s", (SCHEMA_VERSION, COMPATIBLE_FROM))
-    return SCHEMA_VERSION
+    with closing(_connect(url)) as connection:
+        for tries_left in reversed(range(MIGRATION_TRIES)):
+            try:
+                with connection, connection.cursor() as cursor:
+                    _apply(cursor, schema)
+                return SCHEMA_VERSION
+            except psycopg2.errors.LockNotAvailable:
+                if not tries_left:
+                    raise
+                time.sleep(0.1)
+
+
+def _apply(cursor, schema):
+    cursor.execute("select pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+    # Whoever waits for us while we wait for them goes on after this; below `deadlock_timeout`, so that it is not they who fail.
+    cursor.execute("set local lock_timeout = '500ms'")
+    cursor.execute("select to_regclass('parley') is not null")
+    if cursor.fetchone()[0]:
+        if _version(cursor) > SCHEMA_VERSION:
+            raise UnknownSchema(NEWER)
+        # Writers take the tables in orders of their own, but nearly all begin with this one.
+        cursor.execute("lock table chats in exclusive mode")
+    cursor.execute(schema)
+    cursor.execute("update parley set schema_version = %s, compatible_from = %s", (SCHEMA_VERSION, COMPATIBLE_FROM))
+
+
+def _version(cursor):
+    try:
+        cursor.execute("select schema_version from parley")
+    except psycopg2.errors.UndefinedColumn:
+        raise UnknownSchema(FOREIGN) from None
+    return max((row[0] for row in cursor.fetchall()), default=0)
 
 
 def new_epoch(url: str) -> str:

@@ -11,7 +11,7 @@ function show(field, message) {
   const input = form.elements[field];
   const place = document.querySelector(`#${field}-error`);
   if (!input || !place) return false;
-  place.textContent = message;
+  place.textContent = message[0].toUpperCase() + message.slice(1);
   input.setAttribute("aria-invalid", "true");
   input.focus();
   return true;

@@ -22,7 +22,7 @@ export function messageActions(log, { store, actions, messageOf }) {
   const rowOf = (event) => event.target.closest?.(".message");
   log.addEventListener("pointerover", (event) => event.pointerType === "mouse" && rowOf(event) && place(rowOf(event)));
   log.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && !bar.contains(document.activeElement) && bar.remove());
-  log.addEventListener("focusin", (event) => rowOf(event) && place(rowOf(event)));
+  log.addEventListener("focusin", (event) => rowOf(event) && event.target.matches(":focus-visible") && place(rowOf(event)));
   log.addEventListener("click", (event) => {
     if (matchMedia("(hover: hover)").matches || event.target.closest("a, button, textarea")) return;
     const row = rowOf(event);

@@ -32,11 +32,13 @@ export function stopTyping(state, chatId, userId) {
   return people && userId in people ? { ...state, typing: { ...state.typing, [chatId]: without(people, userId) } } : state;
 }
 
-/** A message in a chat that is not open becomes a toast, once. */
+/** A message in a chat that is not open becomes a notice: one for each chat, with its newest message and how many there are. */
 export function notify(state, message) {
   if (isDeleted(message) || message.senderId === state.me.id) return state;
-  if (state.open.chatId === message.chatId || state.notices.some((notice) => notice.id === message.id)) return state;
-  return { ...state, notices: [...state.notices, message].slice(-NOTICES) };
+  const known = state.notices.find((notice) => notice.chatId === message.chatId);
+  if (state.open.chatId === message.chatId || known?.seq >= message.seq) return state;
+  const notice = { ...message, count: (known?.count ?? 0) + 1 };
+  return { ...state, notices: [...state.notices.filter((one) => one !== known), notice].slice(-NOTICES) };
 }
 
 /** A message that this page has not had before. While polling there are no projections, so this makes the notice. */

@@ -2,6 +2,7 @@
 import { setText } from "./dom.js";
 import { chatTitle } from "./state.js";
 import { length } from "./text.js";
+import { plural } from "./time.js";
 
 const TYPING_MS = 3_200; // the server passes on one in 3 s
 const KEEP_MS = 250;
@@ -23,7 +24,7 @@ export function mountComposer({ store, outbox, drafts, stream, messages, maxMess
   function look() {
     const over = length(field.value.trim()) - maxMessageChars;
     const near = over > -maxMessageChars / 10;
-    setText(note, over > 0 ? `${over} characters too many` : near ? `${-over} characters left` : "");
+    setText(note, over > 0 ? `${plural(over, "character")} too many` : near ? `${plural(-over, "character")} left` : "");
     note.toggleAttribute("data-over", over > 0);
     send.disabled = !field.value.trim() || over > 0;
     grow();

@@ -9,11 +9,14 @@ export function h(tag, props = {}, ...children) {
     else if (name === "data") Object.assign(element.dataset, value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...present(children));
   return element;
 }
 
-export const fill = (element, ...children) => element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+/** Children may be lists of children, and null or false for none. */
+const present = (children) => children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+
+export const fill = (element, ...children) => element.replaceChildren(...present(children));
 
 /** Sets the text only where it differs, so that selections and screen readers are left alone. */
 export function setText(element, text) {

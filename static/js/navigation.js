@@ -84,8 +84,8 @@ export class Navigation {
     if (open.chatId !== next.chatId && !chats[next.chatId]?.whole) this.loading.chat(next.chatId);
   }
 
-  #ensure({ open: { chatId }, timelines, gone }) {
+  #ensure({ open: { chatId, messageId }, timelines, gone }) {
     this.store.update(decideDivider);
-    if (chatId && !timelines[chatId] && !(chatId in gone)) this.loading.open(chatId);
+    if (chatId && !timelines[chatId] && !(chatId in gone)) this.loading.open(chatId, messageId);
   }
 }

@@ -4,7 +4,7 @@
  */
 import { arrived, matchOutbox, notify, placeDivider, stopTyping } from "./arrivals.js";
 import { dropChat, set, without } from "./state.js";
-import { add, amend, erase, isDeleted } from "./timeline.js";
+import { add, amend, erase, isDeleted, PAGE, trim } from "./timeline.js";
 
 const PROJECTIONS = new Set(["chatMessageNotification", "messageUpdateForChatList"]);
 
@@ -12,7 +12,8 @@ const PROJECTIONS = new Set(["chatMessageNotification", "messageUpdateForChatLis
 export const channelReducers = {
   messageAdded(state, { chatId, seq, data }) {
     const message = { ...data, seq };
-    state = inTimeline(state, chatId, (timeline) => add(timeline, message));
+    const most = state.open.chatId === chatId ? Infinity : 2 * PAGE; // the open chat's column trims itself
+    state = inTimeline(state, chatId, (timeline) => trim(add(timeline, message), "start", most));
     state = raiseWatermark(state, chatId, message.senderId, { seq, messageId: message.id, readAt: message.createdAt });
     state = matchOutbox(state, message);
     state = inSummary(state, chatId, seq, (chat) => (isDeleted(message) ? chat : { ...chat, lastMessage: message }));

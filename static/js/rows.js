@@ -30,9 +30,11 @@ function entries(state, chat, timeline) {
   return [...stored, ...waiting.map((item) => ({ item, message: { id: null, content: item.content, senderId: state.me.id, createdAt: item.createdAt } }))];
 }
 
-function isUnreadStart(state, message, divider, before, timeline) {
-  if (!divider || message.id === null || message.seq < divider.seq || message.senderId === state.me.id || isDeleted(message)) return false;
-  return before ? true : timeline.atStart;
+/** The divider's message, if the window reaches back to where it stands. */
+function firstUnread(state, chat, timeline) {
+  const divider = state.dividers[chat.id];
+  if (!divider || !(timeline.atStart || timeline.items[0]?.seq < divider.seq)) return null;
+  return timeline.items.find((message) => message.seq >= divider.seq && message.senderId !== state.me.id && !isDeleted(message));
 }
 
 export function rowsOf(state, now = new Date()) {
@@ -43,13 +45,12 @@ export function rowsOf(state, now = new Date()) {
   const rows = [top(state, chat, timeline)];
   const readers = readersOf(state, chat);
   const all = entries(state, chat, timeline);
-  let divided = false;
+  const unreadFrom = firstUnread(state, chat, timeline);
   all.forEach(({ message, item }, index) => {
     const before = all[index - 1]?.message;
     const after = all[index + 1]?.message;
     const newDay = !before || dayKey(before.createdAt) !== dayKey(message.createdAt);
-    const unread = !divided && isUnreadStart(state, message, state.dividers[chat.id], before, timeline);
-    divided ||= unread;
+    const unread = message === unreadFrom;
     if (newDay) rows.push({ kind: "day", key: `day ${dayKey(message.createdAt)} ${rows.length === 1}`, label: dayLabel(message.createdAt, now) });
     if (unread) rows.push({ kind: "divider", key: "divider" });
     const own = message.senderId === state.me.id;

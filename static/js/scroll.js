@@ -6,10 +6,14 @@ export class Scroll {
   constructor(log, list, moved) {
     Object.assign(this, { log, list, moved, stuck: true });
     log.addEventListener("scroll", () => this.#look(), { passive: true });
-    new ResizeObserver(() => this.stuck && this.toBottom()).observe(log);
+    const resized = new ResizeObserver(() => this.stuck && this.toBottom());
+    for (const element of [log, list]) resized.observe(element);
   }
 
   #look() {
+    const resized = this.height !== this.log.clientHeight;
+    this.height = this.log.clientHeight;
+    if (resized && this.stuck) this.log.scrollTop = this.log.scrollHeight; // it was not the reader who moved
     this.stuck = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR;
     this.moved();
   }

@@ -53,7 +53,7 @@ export function takePage(state, chatId, gen, kind, page, asOf) {
   const timeline = state.timelines[chatId];
   if (!timeline || timeline.gen !== gen) return state;
   const merged = mergePage(timeline, kind, page, asOf);
-  const stale = kind === "newest" && merged.asOf < (state.starts[chatId] ?? 0);
+  const stale = merged.asOf < (state.starts[chatId] ?? 0);
   return { ...state, timelines: stale ? without(state.timelines, chatId) : set(state.timelines, chatId, merged) };
 }
 

@@ -24,7 +24,7 @@ export function initialState(me) {
     // What this page does.
     outbox: [], // see outbox.js
     aliases: {}, // messageId → key of the outbox item that became it: the bubble stays the same element
-    notices: [], // messages in other chats, to be shown as toasts
+    notices: [], // messages in other chats, to be shown as toasts: one for each chat, with `count`
     drafts: {}, // chatId → text
     open: { chatId: null, messageId: null, details: false },
     attentive: false, // the page is visible and has the focus

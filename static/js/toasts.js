@@ -1,56 +1,67 @@
 /** Toasts: a message in another chat, and things that did not work. They go by themselves, but not under the pointer. */
 import { chatAvatar } from "./avatar.js";
-import { h } from "./dom.js";
+import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { chatTitle, nameOf } from "./state.js";
 import { oneLine } from "./text.js";
+import { plural } from "./time.js";
 
 const SHOWN_MS = 6_000;
 const MOST = 3;
 
 export function mountToasts({ store, navigation, users }) {
   const place = document.querySelector("#toasts");
-  const shown = new Map(); // notice id → its element
+  const shown = new Map(); // chatId → {element, id of the message}
 
-  function put(element) {
+  /** Shows `element`; it goes after a while, except under the pointer or with the focus. `gone()` is called then. */
+  function put(element, gone) {
     let timer = null;
-    const end = () => element.remove();
-    const start = () => (timer = setTimeout(end, SHOWN_MS));
+    const end = () => (element.remove(), gone());
+    const start = () => {
+      clearTimeout(timer);
+      timer = setTimeout(end, SHOWN_MS);
+    };
     for (const type of ["pointerenter", "focusin"]) element.addEventListener(type, () => clearTimeout(timer));
     for (const type of ["pointerleave", "focusout"]) element.addEventListener(type, start);
     place.append(element);
     while (place.children.length > MOST) place.firstElementChild.remove();
     start();
+    return start;
   }
 
   const closeButton = (close) => h("button", { type: "button", class: "icon-button toast-close", "aria-label": "Dismiss", on: { click: close } }, icon("close"));
+  const dismiss = (chatId) => store.update((state) => ({ ...state, notices: state.notices.filter((notice) => notice.chatId !== chatId) }));
 
-  function notice(state, message) {
-    const chat = state.chats[message.chatId];
-    const name = nameOf(state, message.senderId);
-    const from = chat.chatType === "group" ? `${name ?? "…"} in ${chatTitle(state, chat) ?? "…"}` : name ?? "…";
-    const dismiss = () => store.update((now) => ({ ...now, notices: now.notices.filter((one) => one.id !== message.id) }));
-    const element = h("div", { class: "toast", data: { chatId: chat.id, toast: message.id } },
-      h("button", { type: "button", class: "toast-open", on: { click: () => navigation.open(chat.id) } },
-        chatAvatar(state, chat), h("span", { class: "toast-text" }, h("strong", {}, from), h("span", { class: "toast-preview", dir: "auto" }, oneLine(message.content)))),
-      closeButton(dismiss));
-    return element;
+  function content(state, notice, chat) {
+    const name = nameOf(state, notice.senderId);
+    const from = chat.chatType === "group" ? `${name} in ${chatTitle(state, chat) ?? "…"}` : name;
+    return [chatAvatar(state, chat), h("span", { class: "toast-text" }, h("strong", { dir: "auto" }, from), h("span", { class: "toast-preview", dir: "auto" }, oneLine(notice.content))),
+      notice.count > 1 ? h("span", { class: "badge", title: plural(notice.count, "message") }, notice.count > 99 ? "99+" : notice.count) : null];
+  }
+
+  function show(state, notice, chat) {
+    const known = shown.get(chat.id);
+    if (known?.id === notice.id) return;
+    if (known) {
+      fill(known.button, content(state, notice, chat));
+      known.restart();
+      return shown.set(chat.id, { ...known, id: notice.id });
+    }
+    const button = h("button", { type: "button", class: "toast-open", on: { click: () => navigation.open(chat.id) } }, content(state, notice, chat));
+    const element = h("div", { class: "toast", data: { chatId: chat.id } }, button, closeButton(() => dismiss(chat.id)));
+    shown.set(chat.id, { id: notice.id, element, button, restart: put(element, () => dismiss(chat.id)) });
   }
 
   store.watch((state) => [state.notices, state.chats, state.users], (state) => {
-    const wanted = new Set(state.notices.map(({ id }) => id));
-    for (const [id, element] of shown) {
-      if (wanted.has(id)) continue;
+    for (const [chatId, { element }] of shown) {
+      if (state.notices.some((notice) => notice.chatId === chatId)) continue;
       element.remove();
-      shown.delete(id);
+      shown.delete(chatId);
     }
-    for (const message of state.notices) {
-      users.want([message.senderId]);
-      const known = shown.has(message.id) || !state.chats[message.chatId];
-      if (known || nameOf(state, message.senderId) === null) continue;
-      const element = notice(state, message);
-      shown.set(message.id, element);
-      put(element);
+    users.want(state.notices.map((notice) => notice.senderId));
+    for (const notice of state.notices) {
+      const chat = state.chats[notice.chatId];
+      if (chat && nameOf(state, notice.senderId) !== null) show(state, notice, chat);
     }
   });
 
@@ -58,6 +69,6 @@ export function mountToasts({ store, navigation, users }) {
   return (text) => {
     const element = h("div", { class: "toast toast-error" }, icon("warning"), h("p", { class: "toast-text", role: "alert" }, text));
     element.append(closeButton(() => element.remove()));
-    put(element);
+    put(element, () => {});
   };
 }

@@ -36,7 +36,8 @@ class Link:
 
     role = "link"
 
-    def __init__(self, url: str, *, verify_tls: bool = True, wait=backoff.delay):
+    def __init__(self, url: str, *, verify_tls: bool = True, wait=backoff.delay, on_down=lambda: None):
+        """`on_down()` is called whenever the connection is lost."""
         options = parse_url(url)
         self._class = options.pop("connection_class", Connection)
         if url.startswith("rediss://") and not verify_tls:
@@ -45,6 +46,7 @@ class Link:
             options["socket_keepalive"] = True
         self._options = {**options, "protocol": 2, "retry": Retry(NoBackoff(), 0), "socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": None}
         self._wait = wait
+        self._on_down = on_down
         self._connection = None
         self._task = None
         self.state = "connecting"
@@ -115,8 +117,11 @@ class Link:
 
     def _enter(self, state):
         if state != self.state:
+            was_up = self.up
             self.state, self.since = state, time.time()
-            metrics.redis_up.labels(self.role).set(state == "connected")
+            metrics.redis_up.labels(self.role).set(self.up)
+            if was_up:
+                self._on_down()
 
 
 class Publisher(Link):

@@ -62,8 +62,10 @@ class Delivery:
         self.openings = asyncio.Semaphore(CATCH_UPS)
         self.catch_ups = asyncio.Semaphore(CATCH_UPS)
         self.draining = False
-        self._publisher = Publisher(redis_url, verify_tls=verify_tls)
-        self._subscriber = Subscriber(redis_url, (*CHANNELS, CONTROL, TYPING), self._heard, self._subscribed, verify_tls=verify_tls)
+        self._look = asyncio.Event()  # compare heads now, and not when it is time
+        self._publisher = Publisher(redis_url, verify_tls=verify_tls, on_down=self._look.set)
+        self._subscriber = Subscriber(redis_url, (*CHANNELS, CONTROL, TYPING), self._heard, self._subscribed,
+                                      verify_tls=verify_tls, on_down=self._look.set)
         self._boot = uuid.uuid4().hex  # tells this process's canaries from those of a namesake
         self._canary_sent = None  # monotonic time of the oldest canary not yet heard
         self._canary_heard = None
@@ -71,7 +73,6 @@ class Delivery:
         # Times of the database, whose clock is the only one that counts: until when nothing was missed from Redis, and the last seen.
         self._whole_at = None
         self._clock = None
-        self._look = asyncio.Event()
         self._checked_at = None
         self._tasks = []
         metrics.sockets.set_function(lambda: len(self.hub.sessions))

@@ -1,0 +1,145 @@
+"""One trial: a cluster, its clients under load, a fault, healing, quiet, and the evidence for the checker."""
+
+import asyncio
+import gc
+import random
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from faults import checker, final, readings
+from faults.clients import Client, Person
+from faults.cluster import Cluster
+from faults.evidence import Evidence, Limits, Window
+from faults.invariants.repair import slowest_repair
+from faults.load import Load
+from faults.people import Scene
+
+
+class NotRun(Exception):
+    """This machine cannot have this fault; the message says why."""
+
+
+@dataclass
+class Size:
+    """How large a trial is."""
+
+    clients: int = 60
+    rate: float = 150.0
+    warm: float = 3.0
+    quiet: float = 15.0
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass
+class Verdict:
+    """What came of a trial."""
+
+    fault: str
+    seed: int
+    violations: list
+    counts: Counter
+    toothless: list  # counters that had to be above zero and were not
+    slowest_repair: float
+    seconds: float
+    evidence: Evidence = field(repr=False, default=None)
+
+    @property
+    def passed(self) -> bool:
+        return not self.violations and not self.toothless
+
+
+class Rig:
+    """What a fault may take hold of: the cluster, the clients, the load, and a seeded `rng`."""
+
+    def __init__(self, cluster: Cluster, scene: Scene, size: Size, seed: int):
+        self.cluster, self.scene, self.size, self.seed = cluster, scene, size, seed
+        self.rng = random.Random(seed)
+        self.counts = Counter()
+        self.problems: list[str] = []  # of the fault itself: a part that did not come back, an exit that took too long
+        self.windows: list[Window] = []
+        self.lost = None
+        self.held_up = 0.0  # longest the rig's own loop did not turn
+        people = [Person(account.user, account.username, account.password, account.token) for account in scene.accounts]
+        # The last sixth are second devices of the first people: one account, one session, two sockets.
+        self.clients = [Client(f"client.{number}", people[number % len(people)], port)
+                        for number, port in enumerate(cluster.client_ports)]
+        self.load = Load(self.clients, scene.chats, scene.crowd, size.rate, seed)
+
+    @contextmanager
+    def hurting(self, part: str, name: str = ""):
+        """Note for the checker what is hurt, and for how long."""
+        window = Window(part, name, time.monotonic(), float("inf"))
+        self.windows.append(window)
+        self.counts["injected"] += 1
+        try:
+            yield
+        finally:
+            window.end = time.monotonic()
+
+    async def until(self, condition, seconds: float, what: str):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{what} within {seconds:g} s")
+            await asyncio.sleep(0.05)
+
+    async def trial(self, fault, seconds: float) -> Verdict:
+        """Run the fault for so long, and judge."""
+        began = time.monotonic()
+        gc.disable()  # a full collection over a million records would stop all clients at once
+        counters = readings.Readings(self.cluster)
+        watch = asyncio.ensure_future(self._watch())
+        evidence = Evidence([client.history for client in self.clients], None, windows=self.windows, limits=self.size.limits,
+                            wall=time.time() - time.monotonic(), initial=final.participants(self.cluster.direct_url))
+        try:
+            for client in self.clients:
+                client.start()
+                await asyncio.sleep(0.02)
+            await self.until(lambda: all(client.ready for client in self.clients), 60, "all clients are ready")
+            counters.start()
+            evidence.began_at = time.monotonic()
+            self.load.start()
+            await asyncio.sleep(self.size.warm)
+            await fault.inject(self, seconds)
+            self.load.paused = True
+            await asyncio.to_thread(self.cluster.heal)
+            for client in self.clients:
+                client.online()
+            evidence.healed_at = time.monotonic()
+            await self.load.stop()
+            await asyncio.sleep(max(0.0, evidence.healed_at + self.size.quiet - time.monotonic()))
+            await counters.stop()
+            evidence.snapshots = await final.snapshots(self.clients)
+            evidence.final = final.read(self.cluster.direct_url)
+            evidence.memory, evidence.lost = counters.memory, self.lost
+        finally:
+            watch.cancel()
+            for client in self.clients:
+                await client.stop()
+            gc.enable()
+        return self._judge(fault, evidence, counters, time.monotonic() - began)
+
+    def _judge(self, fault, evidence, counters, seconds):
+        counts = self.counts + readings.of_clients(evidence) + counters.counts
+        counts["swallowed"] = sum(link.get("swallowed", 0) for link in self.cluster.links.counts().values())
+        violations = [str(violation) for violation in checker.check(evidence)] + self.problems
+        toothless = [name for name in fault.proves if not counts[name]]
+        if self.held_up > 1:
+            violations.append(f"the rig itself was held up for {self.held_up:.1f} s: this machine has too much to do for a verdict")
+        return Verdict(fault.name, self.seed, violations, counts, toothless, slowest_repair(evidence), seconds, evidence)
+
+    async def _watch(self):
+        while True:
+            due = time.monotonic() + 0.1
+            await asyncio.sleep(0.1)
+            self.held_up = max(self.held_up, time.monotonic() - due)
+
+
+def keep(verdict: Verdict, directory: Path):
+    """Write the logs of all clients for whoever looks into a violation."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for history in verdict.evidence.histories:
+        history.write(directory / f"{history.client}.jsonl")

@@ -1,0 +1,179 @@
+"""`make faults`: every fault once, or one; and the mutants, which must be caught.
+
+    python -m faults.run [--fault NAME] [--seed N] [--seconds N] [--clients N] [--rate N] [--keep DIRECTORY]
+
+`--fault mutants` runs the five mutants, `--fault NAME --mutant NAME` one under one fault.
+"""
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from faults import catalog, cluster
+from faults.catalog.database import SmallDisk
+from faults.cluster import Cluster
+from faults.mutants import MUTANTS
+from faults.people import Scene, prepare
+from faults.rig import NotRun, Rig, Size, Verdict, keep
+from local.guard import guard
+from local.instance import Instance, migrate
+from local.processes import Trouble, free_port, raise_file_limit
+from local.valkey import Valkey
+
+DISK_MIB = 260
+FIGURES = ("operations", "acknowledged", "ambiguous", "repeated", "injected", "pulled_events", "reconnections", "resumes")
+
+
+class Stage:
+    """PostgreSQL with the prepared database, for any number of trials."""
+
+    def __init__(self, directory: Path, size: Size, seed: int):
+        self.directory, self.size, self.seed = directory, size, seed
+        directory.chmod(0o711)
+        self.postgres = cluster.postgres(directory / "postgres", directory / "pg")
+        self.scene: Scene | None = None
+        self._trials = 0
+
+    def start(self):
+        self.postgres.start()
+        self.postgres.create_database(cluster.PREPARED)
+        url = self.postgres.url(cluster.PREPARED)
+        migrate(url)
+        valkey = Valkey(self.directory / "valkey", port=free_port())
+        instance = Instance("web.0", url, valkey.url, port=free_port(), env=cluster.SETTINGS)
+        try:
+            valkey.start()
+            instance.start()
+            people = max(2, self.size.clients * 5 // 6)
+            self.scene = asyncio.run(prepare(instance.port, url, people, self.seed))
+        finally:
+            instance.kill()
+            valkey.kill()
+
+    def stop(self):
+        self.postgres.kill()
+
+    def trial(self, fault: catalog.Fault, seed: int, seconds: float | None = None, mutant: str | None = None) -> Verdict:
+        """One trial on a fresh copy of the database. Raises `NotRun`."""
+        self._trials += 1
+        name = f"trial_{self._trials}"
+        self.postgres.create_database(name, cluster.PREPARED)
+        parts = Cluster(self.directory / name, self.postgres, name, clients=self.size.clients, mutant=mutant)
+        try:
+            parts.start()
+            return asyncio.run(Rig(parts, self.scene, self.size, seed).trial(fault, seconds or fault.seconds))
+        finally:
+            parts.stop()
+            self.postgres.thaw()
+            self.postgres.start()
+            self.postgres.drop_database(name)
+
+
+@contextmanager
+def stage(size: Size, seed: int, fault: str | None = None):
+    """A started `Stage` in a directory of its own; for `disk-full` on a small file system. Raises `NotRun`."""
+    raise_file_limit()
+    directory = Path(tempfile.mkdtemp(prefix="faults-", dir="/tmp"))
+    disk = SmallDisk(directory, DISK_MIB) if fault == "disk-full" else None
+    try:
+        if disk and (why := disk.mount()):
+            raise NotRun(why)
+        made = Stage(directory, size, seed)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
+    finally:
+        if disk:
+            disk.unmount()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def run_one(name: str, seed: int, size: Size, seconds=None, mutant=None, kept: Path | None = None, on: Stage | None = None) -> Verdict | None:
+    """Run and report one trial; None where this machine cannot have the fault."""
+    fault = catalog.load()[name]
+    print(f"{name}: {fault.what}" + (f" With the mutant {mutant}." if mutant else ""), flush=True)
+    try:
+        if on is None or name == "disk-full":
+            with stage(size, seed, name) as own:
+                verdict = own.trial(fault, seed, seconds, mutant)
+        else:
+            verdict = on.trial(fault, seed, seconds, mutant)
+    except NotRun as why:
+        print(f"  was not run: {why}", flush=True)
+        return None
+    report(verdict)
+    if kept and verdict.violations:
+        keep(verdict, kept / f"{name}-{seed}")
+    return verdict
+
+
+def report(verdict: Verdict):
+    counts = verdict.counts
+    print("  " + ", ".join(f"{counts[name]:.0f} {name.replace('_', ' ')}" for name in FIGURES)
+          + f"; slowest repair {verdict.slowest_repair:.2f} s; {verdict.seconds:.0f} s in all")
+    if proves := [f"{counts[name]:.0f} {name.replace('_', ' ')}" for name in catalog.load()[verdict.fault].proves]:
+        print(f"  bit: {', '.join(proves)}")
+    for name in verdict.toothless:
+        print(f"  did not bite: no {name.replace('_', ' ')}")
+    for violation in verdict.violations:
+        print(f"  VIOLATION of {violation}")
+    print(f"  {'passed' if verdict.passed else 'FAILED'} (seed {verdict.seed})", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make faults")
+    parser.add_argument("--fault", default="")
+    parser.add_argument("--mutant", choices=MUTANTS)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--clients", type=int, default=60)
+    parser.add_argument("--rate", type=float, default=150.0)
+    parser.add_argument("--quiet", type=float, default=15.0)
+    parser.add_argument("--keep", type=Path)
+    given = parser.parse_args()
+    known = catalog.load()
+    if given.fault not in ("", "mutants", *known):
+        parser.error(f"no such fault: {given.fault}. There are {', '.join(known)}, and mutants.")
+    size = Size(given.clients, given.rate, quiet=given.quiet)
+    began = time.monotonic()
+    try:
+        failed = run(given, size, known)
+    except Trouble as trouble:
+        print(f"make faults: {trouble}", file=sys.stderr)
+        return 1
+    finally:
+        guard.close()
+    print(f"{'FAILED: ' + ', '.join(failed) if failed else 'All passed'}, in {(time.monotonic() - began) / 60:.1f} minutes")
+    return bool(failed)
+
+
+def run(given, size: Size, known) -> list[str]:
+    """Names of what failed."""
+    if given.fault not in ("", "mutants"):
+        verdict = run_one(given.fault, given.seed, size, given.seconds, given.mutant, given.keep)
+        return [given.fault] if verdict and not verdict.passed else []
+    failed = []
+    with stage(size, given.seed) as shared:
+        if given.fault == "mutants":
+            for mutant, (_, fault) in MUTANTS.items():
+                verdict = run_one(fault, given.seed, size, given.seconds, mutant, given.keep, shared)
+                if not verdict.violations:
+                    print(f"  the checker does not see the mutant {mutant}")
+                    failed.append(mutant)
+        else:
+            for name in known:
+                verdict = run_one(name, given.seed, size, given.seconds, None, given.keep, shared)
+                if verdict and not verdict.passed:
+                    failed.append(name)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -280,7 +280,7 @@ async def test_housekeeping_forgets_what_ended_long_ago(db, made):
         await sign_in(accounts, username)
     ids = [row.id for row in await sessions_of(db, user_id)]
     for id, change in zip(ids, ("revoked_at = now() - interval '31 days'", "expires_at = now() - interval '31 days'",
-                                "revoked_at = now() - interval '29 days'", "expires_at = now() - interval '29 days'")):
+                                "revoked_at = now() - interval '29 days'", "expires_at = now() - interval '29 days'"), strict=False):
         await db.rows(f"update sessions set {change} where id = %s returning 1", id)
     for attempt, age in (("old", 121), ("young", 100)):
         await db.rows("insert into sign_in_attempts values (%s, 1, now() - make_interval(secs => %s)) returning 1", attempt + username, age)
@@ -334,7 +334,7 @@ async def test_other_spellings_of_a_name_are_no_further_guesses(made, here):
 async def test_an_address_guesses_at_all_accounts_together_a_few_times(made, here):
     accounts, username = made(per_address=5), name()
     await sign_up(accounts, username, address=here)
-    for number in range(4):
+    for _ in range(4):
         await guess(accounts, name(), here, 1)
     with refused("too_many_attempts"):
         await sign_in(accounts, username, address=here)

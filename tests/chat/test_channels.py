@@ -9,14 +9,14 @@ from tests.chat.conftest import key
 
 def test_there_are_nine_each_of_one_kind():
     assert len(CHANNELS) == 9 == len(LOGGED) + len(PROJECTIONS) + len(STATES)
-    assert LOGGED | PROJECTIONS | STATES == set(CHANNELS)
+    assert set(CHANNELS) == LOGGED | PROJECTIONS | STATES
     assert all(name == channel.name for name, channel in CHANNELS.items())
 
 
 def test_the_kinds_are_those_of_the_contract():
-    assert LOGGED == {"messageAdded", "messageUpdated", "messageDeleted", "chatAdded", "chatUpdated"}
-    assert PROJECTIONS == {"chatMessageNotification", "messageUpdateForChatList"}
-    assert STATES == {"unreadCountUpdated", "messageReadUpdated"}
+    assert {"messageAdded", "messageUpdated", "messageDeleted", "chatAdded", "chatUpdated"} == LOGGED
+    assert {"chatMessageNotification", "messageUpdateForChatList"} == PROJECTIONS
+    assert {"unreadCountUpdated", "messageReadUpdated"} == STATES
 
 
 def test_who_gets_what():

@@ -443,4 +443,4 @@ def test_different_operations_have_different_digests(one, other):
 
 
 def test_the_logged_channels_are_those_that_the_log_renders():
-    assert LOGGED == {"messageAdded", "messageUpdated", "messageDeleted", "chatAdded", "chatUpdated"}
+    assert {"messageAdded", "messageUpdated", "messageDeleted", "chatAdded", "chatUpdated"} == LOGGED

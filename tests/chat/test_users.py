@@ -8,7 +8,6 @@ import pytest
 from chat import users
 from tests.chat.conftest import key, refused
 
-
 PEOPLE = {
     "ada": "Ada Lovelace", "Alan": "Alan Turing", "grace": "Grace Hopper", "a_b": "Under_score", "axb": "No wildcard",
     "per%cent": "100 % real", "back\\slash": "C:\\Users", "Émilie": "Émilie du Châtelet", "ĲSBRAND": "ÇA VA", "İlkay": "ΟΔΥΣΣΕΥΣ",

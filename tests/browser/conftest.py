@@ -1,0 +1,77 @@
+"""A real Chromium before a real cluster: two instances behind nginx for each module, and people with windows.
+
+    parley  the module's `Cluster`
+    person  `person("Ada")` → a `Person` with an account of their own
+    window  `window(ada, "/chats/…", at=url)` → a `Window` of hers in a browser of her own, signed in; `at` is nginx, or an
+            instance's own address; `beside=` another window: a second tab of the same browser. Without a person: a stranger's
+
+A test fails on every error in a console, of a script, or of the content security policy that it did not expect.
+"""
+
+import itertools
+import re
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from tests.browser.person import Person
+from tests.browser.window import DEADLINE_MS, Window
+from tests.services import chromium_arguments, chromium_path
+
+QUIET = ["--disable-gpu", "--disable-background-networking", "--disable-quic", "--no-first-run",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = chromium_path()
+    if path is None:
+        pytest.skip("there is no Chromium on this machine (.ci/run installs one)")
+    expect.set_options(timeout=DEADLINE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*chromium_arguments(), *QUIET])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def parley(browser, module_cluster):
+    return module_cluster(instances=2)
+
+
+@pytest.fixture
+def person(parley):
+    def sign_up(name: str) -> Person:
+        return Person(parley.url, f"{re.sub('[^a-z]', '', name.lower())}{next(_numbers)}", name)
+
+    return sign_up
+
+
+@pytest.fixture
+def window(browser, parley):
+    contexts, windows = [], []
+
+    def show(person=None, path: str | None = "/", *, at=None, beside=None, **options) -> Window:
+        url = at or parley.url
+        if beside:
+            context = beside.page.context
+        else:
+            context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options})
+            context.set_default_timeout(DEADLINE_MS)
+            contexts.append(context)
+            if person:
+                context.add_cookies([{"name": "parley-session", "value": person.token, "url": url}])
+        shown = Window(context.new_page(), url, person)
+        windows.append(shown)
+        if path is not None:
+            shown.goto(path)
+            if person:
+                shown.is_live()
+        return shown
+
+    yield show
+    unexpected = [text for shown in windows for text in shown.unexpected]
+    for context in contexts:
+        context.close()
+    assert not unexpected, "errors in the browser:\n" + "\n".join(unexpected)

@@ -26,8 +26,8 @@ const notMessages = {
   more: () => h("li", { class: "messages-more", "aria-hidden": "true" }, h("span", { class: "skeleton skeleton-bubble w7" }), h("span", { class: "skeleton skeleton-bubble w5" })),
   failed: ({ error }) => problem(error === "missing" ? "That message is not here." : "The messages could not be loaded."),
   error: () => problem("More messages could not be loaded."),
-  day: ({ label }) => h("li", { class: "day", role: "separator" }, h("span", {}, label)),
-  divider: () => h("li", { class: "divider", role: "separator", id: "unread-divider" }, h("span", {}, "New messages")),
+  day: ({ label }) => h("li", { class: "day" }, h("span", {}, label)),
+  divider: () => h("li", { class: "divider", id: "unread-divider" }, h("span", {}, "New messages")),
   start: () => h("li", { class: "messages-start" }),
 };
 
@@ -58,7 +58,7 @@ export function mountMessages(services) {
   function startRow(element, row, state) {
     const title = row.title ?? "…";
     const what = row.chat.chatType === "direct" ? `your chat with ${title}` : `${title}, created ${atTime(row.chat.createdAt)}`;
-    fill(element, chatAvatar(state, row.chat, "avatar-large"), h("h2", {}, title),
+    fill(element, chatAvatar(state, row.chat, "avatar-large"), h("h3", {}, title),
       h("p", {}, `This is the beginning of ${what}.${row.empty ? " Nobody has written yet: say hello." : ""}`));
   }
 

@@ -53,7 +53,7 @@ class Session:
 
     def send(self, frame: bytes) -> bool:
         """Queue a ready frame, unless the socket has too much unsent: then nothing, and False."""
-        if self._wire.unsent + self._wire.queued > self._realtime.limits.socket_buffer_bytes:
+        if self._is_full:
             return False
         self._wire.send(frame)
         return True
@@ -64,6 +64,15 @@ class Session:
             self.end(Close.TRY_AGAIN, "too slow")
         else:
             self._wire.send(frames.encode(frame))
+
+    @property
+    def _is_full(self):
+        return self._wire.unsent + self._wire.queued > self._realtime.limits.socket_buffer_bytes
+
+    async def _room(self):
+        """Wait until the next `send` is taken: what is told afresh may be more than fits, and must not be left out again."""
+        while self._is_full:
+            await self._wire.drained()
 
     def tell(self, event: Event):
         """Send a state; one that the socket is too slow for is told when it has drained."""
@@ -83,6 +92,7 @@ class Session:
         """A state was left out because the socket is slow; the present ones are told when it has drained."""
         if self._missed_state_at is None:
             self._missed_state_at = self._realtime.database_time() or datetime.now(timezone.utc)
+            self.catch_up()
 
     def end(self, code: Close, reason: str = ""):
         """Close the socket, after what is queued."""
@@ -182,18 +192,24 @@ class Session:
         if joined:
             await realtime.feed.refresh_membership(self.user_id)
         await self._replay()
-        if "unreadCountUpdated" in self.channels:
-            for event in resume.counts(self.user_id, membership, plan.missed):
-                realtime.feed.count_afresh(self, event)
+        await self._tell_counts(resume.counts(self.user_id, membership, plan.missed))
         if hello.since is not None:
             await self._tell_reads(hello.since)
         self.say(frames.synced({chat_id: self._position(watch) for chat_id, watch in self.watches.items()}, membership.at))
         self._finish()
 
+    async def _tell_counts(self, events):
+        if "unreadCountUpdated" in self.channels:
+            for event in events:
+                await self._room()
+                self._realtime.feed.count_afresh(self, event)
+
     async def _tell_reads(self, since):
         if "messageReadUpdated" in self.channels:
             for event in await reads.since(self._realtime.db, self.watches, since):
-                self.tell(event)
+                await self._room()
+                if event.chat_id in self.watches:
+                    self.tell(event)
 
     def _position(self, watch):
         return watch.behind.get(self, watch.known)
@@ -216,8 +232,7 @@ class Session:
 
     async def _tell_states(self, since):
         membership = await log.membership(self._realtime.db, self.user_id)
-        for event in resume.counts(self.user_id, membership, set(membership.chats)):
-            self._realtime.feed.count_afresh(self, event)
+        await self._tell_counts(resume.counts(self.user_id, membership, set(membership.chats)))
         await self._tell_reads(since)
 
     def _finish(self):

@@ -95,10 +95,7 @@ class Feed:
             self._project(watch, event)
         if about_chat:
             self._let_out(watch, event)
-        if watch.behind:
-            self._let_ahead_in(watch)
-        if watch.waiting:
-            self._offer_waiting(watch)
+        self._moved(watch)
         if event.channel in ("messageAdded", "messageDeleted") and not (live and event.meta.get("unread") != "derive"):
             self.refresh_counts(watch, None)
 
@@ -137,10 +134,13 @@ class Feed:
                     session.send(frame)
                 metrics.deliveries.labels(name).inc(len(wanting))
 
-    def _let_ahead_in(self, watch):
+    def _moved(self, watch):
+        """This instance has come to another position: to that of sockets that were ahead of it, or of states that waited for it."""
         for session, position in list(watch.behind.items()):
-            if position == watch.known and not session.catching_up:
+            if position == watch.known:
                 self._hub.attach(session, watch, position)
+        if watch.waiting:
+            self._offer_waiting(watch)
 
     def fall_behind(self, session, watch: Watch, position: int, reason: str):
         """Take a socket off the live stream; its session catches it up from `position`."""
@@ -225,13 +225,17 @@ class Feed:
     async def _pull(self, watch):
         try:
             while self._watched(watch) and watch.heard > watch.known:
+                heard = watch.heard
                 logs = await log.replay(self._db, {watch.chat_id: watch.known}, watch.user_ids(), self._page)
                 if watch.chat_id not in logs:
                     # A head that the database does not have: it was restored from a backup, which the next check will see.
                     watch.heard = watch.known
                     return
                 if self._watched(watch):
-                    self._apply(watch, logs[watch.chat_id])
+                    page = logs[watch.chat_id]
+                    # What was heard before the question is in the answer, or it was never true; what was heard since may not be.
+                    watch.heard = page.head if watch.heard == heard else max(watch.heard, page.head)
+                    self._apply(watch, page)
         except ParleyError as error:
             # The next head check asks again.
             logger.warning("pull of chat %s failed: %s", watch.chat_id, getattr(error, "why", error))
@@ -242,7 +246,6 @@ class Feed:
     def _apply(self, watch, page: log.Log):
         if page.head < watch.known:
             return  # a live event overtook the snapshot; what it says of membership is old
-        watch.heard = page.head
         for session in watch.sessions():
             # Whoever was let in since the question was asked is not in the answer, nor are they out.
             if session.user_id not in page.members and session.user_id in page.asked:
@@ -251,6 +254,7 @@ class Feed:
             for session in list(watch.attached):
                 self.fall_behind(session, watch, watch.known, "pull")
             watch.known = page.head
+            self._moved(watch)
             for session in list(watch.behind):
                 session.catch_up()
             return

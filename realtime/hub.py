@@ -76,7 +76,11 @@ class Hub:
         return watch
 
     def attach(self, session, watch: Watch, position: int):
-        """The session watches the chat from `position` on."""
+        """The session watches the chat from `position` on. A socket that has just ended watches nothing any more."""
+        if session not in self.sessions:
+            return
+        # The last one may have left while a page of events is delivered, and the page may let somebody in again.
+        self.watches[watch.chat_id] = watch
         session.watches[watch.chat_id] = watch
         if position == watch.known:
             watch.behind.pop(session, None)

@@ -17,7 +17,7 @@ async def mark(db, actor: str, message_id: str) -> Outcome:
     read = payloads.read(message_id, actor, row.read_at)
     events = []
     if row.moved:
-        events = [Event("messageReadUpdated", row.chat_id, row.seq, read),
+        events = [Event("messageReadUpdated", row.chat_id, row.seq, read, {"head": row.head_seq}),
                   count_event(row.chat_id, actor, row.unread, row.head_seq, row.read_seq)]
     return Outcome(read, events, None, not row.moved)
 
@@ -53,11 +53,17 @@ async def watermarks(db, chat_id: str) -> list[dict]:
     return [payloads.watermark(row) for row in rows]
 
 
-async def since(db, chat_ids, moment: datetime) -> list[Event]:
-    """The watermarks of these chats that moved since then; some that moved shortly before come again."""
+async def since(db, chat_ids, moment: datetime, actor: str | None = None) -> list[Event]:
+    """The watermarks of these chats that moved since then; some that moved shortly before come again.
+
+    With an actor, only of the chats that the actor is in.
+    """
     rows = await db.rows(
-        """select distinct on (r.chat_id, r.user_id) r.chat_id, r.user_id, r.seq, r.at, m.id as message_id
-           from reads r join messages m on m.chat_id = r.chat_id and m.seq = r.seq
-           where r.chat_id = any(%s::uuid[]) and r.at > %s order by r.chat_id, r.user_id, r.seq desc""",
-        list(chat_ids), moment - COMMIT_MARGIN)
-    return [Event("messageReadUpdated", row.chat_id, row.seq, payloads.read(row.message_id, row.user_id, row.at)) for row in rows]
+        """select distinct on (r.chat_id, r.user_id) r.chat_id, r.user_id, r.seq, r.at, m.id as message_id, c.head_seq
+           from reads r join messages m on m.chat_id = r.chat_id and m.seq = r.seq join chats c on c.id = r.chat_id
+           where r.chat_id = any(%s::uuid[]) and r.at > %s
+             and (%s::uuid is null or exists (select from participants p where p.chat_id = r.chat_id and p.user_id = %s))
+           order by r.chat_id, r.user_id, r.seq desc""",
+        list(chat_ids), moment - COMMIT_MARGIN, actor, actor)
+    return [Event("messageReadUpdated", row.chat_id, row.seq, payloads.read(row.message_id, row.user_id, row.at),
+                  {"head": row.head_seq}) for row in rows]

@@ -140,7 +140,7 @@ class Delivery:
         if "unreadCountUpdated" in hello.channels:
             states += resume.counts(user_id, membership, plan.missed)
         if "messageReadUpdated" in hello.channels and hello.since is not None:
-            states += await reads.since(self.db, positions, hello.since)
+            states += await reads.since(self.db, positions, hello.since, user_id)
         answer += [frames.of_event(event) for event in states if event.chat_id in positions]
         return [*answer, frames.synced(positions, membership.at)]
 

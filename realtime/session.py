@@ -206,7 +206,7 @@ class Session:
 
     async def _tell_reads(self, since):
         if "messageReadUpdated" in self.channels:
-            for event in await reads.since(self._realtime.db, self.watches, since):
+            for event in await reads.since(self._realtime.db, self.watches, since, self.user_id):
                 await self._room()
                 if event.chat_id in self.watches:
                     self.tell(event)

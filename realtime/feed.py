@@ -191,7 +191,7 @@ class Feed:
             frame = frames.encode(frames.of_event(event))
             for session in wanting:
                 if not session.send(frame):
-                    session.missed_state()
+                    session.missed_state(event)
             metrics.deliveries.labels(event.channel).inc(len(wanting))
 
     def refresh_counts(self, watch: Watch, user_ids):

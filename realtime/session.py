@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from datetime import datetime, timezone
+from datetime import datetime
 
 import metrics
 from chat import events as log
@@ -27,7 +27,7 @@ class Session:
     """
 
     __slots__ = ("user_id", "session_id", "channels", "watches", "catching_up", "closed", "_realtime", "_wire", "_close", "_said_hello",
-                 "_opened", "_missed_state_at", "_allowance", "_allowance_at", "_typed", "_hello_timer", "_task", "__weakref__")
+                 "_opened", "_missed_state", "_missed_reads_since", "_allowance", "_allowance_at", "_typed", "_hello_timer", "_task", "__weakref__")
 
     def __init__(self, realtime, session_id: str, user_id: str, wire, close):
         self.user_id = user_id
@@ -41,7 +41,8 @@ class Session:
         self._close = close
         self._said_hello = False
         self._opened = False  # every chat of the user is watched; `synced` may be still to come
-        self._missed_state_at = None
+        self._missed_state = False
+        self._missed_reads_since = None
         self._allowance = 2.0 * realtime.limits.frames_per_second
         self._allowance_at = time.monotonic()
         self._typed = {}
@@ -77,7 +78,7 @@ class Session:
     def tell(self, event: Event):
         """Send a state; one that the socket is too slow for is told when it has drained."""
         if event.channel in self.channels and not self.send(frames.encode(frames.of_event(event))):
-            self.missed_state()
+            self.missed_state(event)
 
     @property
     def unsent(self) -> int:
@@ -88,11 +89,13 @@ class Session:
         """Seconds since the socket last took a byte of what waits for it; 0 where nothing does."""
         return now - self._wire.progress_at if self._wire.unsent else 0.0
 
-    def missed_state(self):
+    def missed_state(self, event: Event):
         """A state was left out because the socket is slow; the present ones are told when it has drained."""
-        if self._missed_state_at is None:
-            self._missed_state_at = self._realtime.database_time() or datetime.now(timezone.utc)
-            self.catch_up()
+        if event.channel == "messageReadUpdated":
+            read_at = datetime.fromisoformat(event.data["readAt"].replace("Z", "+00:00"))
+            self._missed_reads_since = min(read_at, self._missed_reads_since or read_at)
+        self._missed_state = True
+        self.catch_up()
 
     def end(self, code: Close, reason: str = ""):
         """Close the socket, after what is queued."""
@@ -224,21 +227,22 @@ class Session:
 
     async def _catch_up(self):
         await self._replay()
-        if self._missed_state_at is not None:
+        if self._missed_state:
             await self._wire.drained()
-            since, self._missed_state_at = self._missed_state_at, None
-            await self._tell_states(since)
+            await self._tell_states()
         self._finish()
 
-    async def _tell_states(self, since):
+    async def _tell_states(self):
+        since, self._missed_state, self._missed_reads_since = self._missed_reads_since, False, None
         membership = await log.membership(self._realtime.db, self.user_id)
         await self._tell_counts(resume.counts(self.user_id, membership, set(membership.chats)))
-        await self._tell_reads(since)
+        if since is not None:
+            await self._tell_reads(since)
 
     def _finish(self):
         self.catching_up = False
         # What fell behind while this task was at its end.
-        if not self.closed and (self._missed_state_at is not None or any(self._lagging())):
+        if not self.closed and (self._missed_state or any(self._lagging())):
             self.catch_up()
 
     def _lagging(self):

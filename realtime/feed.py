@@ -21,6 +21,8 @@ from realtime.position import Step, step, void
 logger = logging.getLogger("parley.feed")
 
 COUNT_DELAY = 0.1  # unread counts of large chats are worked out together for so long
+COUNT_RETRY = 1.0
+REPAIRS = 4  # reads of the database at a time, so that a storm of them leaves it to the others
 MAX_WAITING = 1000
 
 
@@ -33,6 +35,7 @@ class Feed:
         self._page = page
         self._limit = limit
         self._tasks = set()
+        self._repairs = asyncio.Semaphore(REPAIRS)
         # While sockets are being opened: what was heard of chats that nobody watched yet, and users who joined something.
         self._openings = 0
         self._heard_meanwhile: dict[str, int] = {}
@@ -201,16 +204,28 @@ class Feed:
         if not wanting:
             return
         if watch.stale_counts is None:
-            watch.stale_counts = set()
+            watch.stale_counts = wanting
             self._spawn(self._refresh_counts(watch))
-        watch.stale_counts |= wanting
+        else:
+            watch.stale_counts |= wanting
 
     async def _refresh_counts(self, watch):
-        await asyncio.sleep(COUNT_DELAY)
-        users, watch.stale_counts = watch.stale_counts, None
-        for event in await unread.counts(self._db, watch.chat_id, users):
-            if self._watched(watch):
-                self._offer_state(watch, event)
+        pause = COUNT_DELAY
+        while watch.stale_counts and self._watched(watch):
+            await asyncio.sleep(pause)
+            users, watch.stale_counts = watch.stale_counts, set()
+            try:
+                async with self._repairs:
+                    events = await unread.counts(self._db, watch.chat_id, users)
+                pause = COUNT_DELAY
+            except ParleyError as error:
+                logger.warning("counts of chat %s failed: %s", watch.chat_id, getattr(error, "why", error))
+                watch.stale_counts |= users
+                events, pause = [], COUNT_RETRY
+            for event in events:
+                if self._watched(watch):
+                    self._offer_state(watch, event)
+        watch.stale_counts = None
 
     # Repairing
 
@@ -225,8 +240,9 @@ class Feed:
     async def _pull(self, watch):
         try:
             while self._watched(watch) and watch.heard > watch.known:
-                heard = watch.heard
-                logs = await log.replay(self._db, {watch.chat_id: watch.known}, watch.user_ids(), self._page)
+                async with self._repairs:
+                    heard = watch.heard
+                    logs = await log.replay(self._db, {watch.chat_id: watch.known}, watch.user_ids(), self._page)
                 if watch.chat_id not in logs:
                     # A head that the database does not have: it was restored from a backup, which the next check will see.
                     watch.heard = watch.known

@@ -10,7 +10,7 @@ class AccountHandler(ApiHandler):
 
     def signed_in(self, answer: dict, status: int):
         """The token in the body for programs, in a cookie for browsers."""
-        self.set_cookie(self.session_cookie, answer["token"], httponly=True, expires_days=self.limits.session_days)
+        self.set_session_cookie(answer["token"])
         self.xsrf_token  # noqa: B018  sets its cookie where there is none
         self.answer_json(answer, status)
 

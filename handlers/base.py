@@ -118,6 +118,10 @@ class Base(RequestHandler):
         """Every cookie of ours: this site only, behind TLS only over TLS."""
         super().set_cookie(name, value, **{"path": "/", "samesite": "Lax", "secure": self.is_secure, **attributes})
 
+    def set_session_cookie(self, token: str):
+        """Sign the browser in for as long as the session lives unused."""
+        self.set_cookie(self.session_cookie, token, httponly=True, expires_days=self.services.settings.session_days)
+
     # How it is told
 
     def answer_json(self, body: dict, status: int = 200):

@@ -40,6 +40,8 @@ class App(Page):
             here = self.request.path
             self.redirect("/sign-in" if here == "/" else "/sign-in?" + urlencode({"next": here}))
             return
+        if self.credentials.by_cookie:
+            self.set_session_cookie(self.credentials.token)  # who comes back in time stays signed in
         self.show("app.html", await users.get(self.services.db, self.session.user_id))
 
 

@@ -2,6 +2,8 @@
 
 import re
 import uuid
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 
 import pytest
@@ -37,6 +39,20 @@ def test_who_is_signed_in_is_shown_the_chats(served):
         assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
         assert browser.id in answer.body.decode()
         assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_visit_renews_the_session_cookie(served):
+    browser = served.browser()
+    browser.set_cookies.clear()
+    browser.get("/")
+    renewed = browser.set_cookies["parley-session"]
+    assert (renewed.value, renewed["httponly"]) == (browser.token, True)
+    days = (parsedate_to_datetime(renewed["expires"]) - datetime.now(timezone.utc)).total_seconds() / 86400
+    assert 29.9 < days < 30.1
+    # A program that looks at the page gets no cookie of its token.
+    program = served.user()
+    program.get("/")
+    assert "parley-session" not in program.cookies
 
 
 def test_who_is_signed_in_does_not_sign_in_again(served):

@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -109,3 +111,16 @@ def test_a_port_in_use_is_said_in_one_line(nginx, tmp_path):
 
 def test_the_configuration_to_deploy_is_what_the_template_says():
     assert Path(ROOT, "deploy/nginx.conf").read_text() == render_deploy()
+
+
+def test_a_frozen_instance_costs_a_request_no_more_than_seven_seconds(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as frozen:  # accepts in the kernel, and never answers
+        server = Nginx(tmp_path, free_port(), [f"127.0.0.1:{frozen.getsockname()[1]}"])
+        server.start()
+        try:
+            began = time.monotonic()
+            status, headers, body = request(server, "GET", "/api/me")
+        finally:
+            server.stop()
+    assert time.monotonic() - began < 7
+    assert (status, headers["Retry-After"], json.loads(body)["error"]["code"]) == (503, "1", "unavailable")

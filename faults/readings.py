@@ -60,9 +60,8 @@ def of_clients(evidence: Evidence) -> Counter:
     for operation in evidence.operations:
         met["operations"] += 1
         met["acknowledged"] += operation.success is not None
-        met["ambiguous"] += any(attempt.status is None for attempt in operation.attempts)
+        met["ambiguous"] += operation.ambiguous
         met["repeated"] += len(operation.attempts) - 1
-        met["ambiguous_or_unavailable"] += any(attempt.status in (None, 503) for attempt in operation.attempts)
         met["unavailable"] += sum(attempt.status == 503 for attempt in operation.attempts)
         met["lost to the restore"] += evidence.was_lost(operation)
     for history in evidence.histories:

@@ -28,7 +28,7 @@ async def db_restart(rig, seconds):
             await to_thread(server.start)
 
 
-@fault("db-freeze", 30, "ambiguous_or_unavailable")
+@fault("db-freeze", 30, "ambiguous")
 async def db_freeze(rig, seconds):
     """PostgreSQL frozen for half of the time, black-holed for the other half."""
     every = [f"database.{name}" for name in rig.cluster.names]

@@ -1,0 +1,123 @@
+"""Invariants 3 to 6: one order, without gaps and doubles."""
+
+import pytest
+
+from faults.evidence import Message
+from faults.invariants.order import all_agree, nothing_twice, real_time_order, seq_is_contiguous
+from tests.faults.stories import CHAT, World, event, right
+
+
+@pytest.mark.parametrize("invariant", [seq_is_contiguous, nothing_twice, all_agree, real_time_order])
+def test_a_right_history_is_in_order(invariant):
+    assert invariant(right().evidence()) is None
+
+
+def test_a_gap_is_noticed():
+    world = right()
+    world.ben.hears(4, 5)
+    assert "ben got seq 5 of chat chat after 3: 1 missing" in seq_is_contiguous(world.evidence())
+
+
+def test_a_gap_across_a_reconnect_is_noticed():
+    world = right()
+    world.ben.closes(4)
+    world.ben.opens(5, socket=2, cursors={CHAT: 3}, heads={CHAT: 5})
+    world.ben.hears(6, 5, socket=2)
+    assert "after 3: 1 missing" in seq_is_contiguous(world.evidence())
+
+
+def test_a_reset_excuses_a_gap():
+    world = right()
+    world.ben.sees(4, {"type": "reset", "chatId": CHAT, "head": 40, "reason": "behind"})
+    world.ben.hears(5, 41)
+    assert seq_is_contiguous(world.evidence()) is None
+
+
+def test_an_event_of_a_chat_that_was_never_announced_is_noticed():
+    world = right()
+    world.carl.opens(1, heads={})
+    world.carl.hears(2, 2)
+    assert "in which it had no position" in seq_is_contiguous(world.evidence())
+
+
+def test_after_left_there_is_no_position():
+    world = right()
+    world.ben.sees(4, {"type": "left", "chatId": CHAT})
+    world.ben.hears(5, 4)
+    assert "had no position" in seq_is_contiguous(world.evidence())
+
+
+def test_a_hole_in_the_final_history_is_noticed():
+    world = right()
+    world.events.append(event(5))
+    assert "has no seq 4" in seq_is_contiguous(world.evidence())
+
+
+def test_a_double_is_noticed_on_one_socket_and_across_two():
+    world = right()
+    world.ben.hears(4, 3, "messageUpdated")
+    assert "ben got seq 3 of chat chat twice" in nothing_twice(world.evidence())
+    world = right()
+    world.ben.opens(5, socket=2, cursors={CHAT: 3}, heads={CHAT: 3})
+    world.ben.hears(6, 2, socket=2)
+    assert "twice: on socket 1" in nothing_twice(world.evidence())
+
+
+def test_another_history_may_use_the_same_numbers_again():
+    world = right()
+    world.ben.sees(4, {"type": "reset", "chatId": CHAT, "head": 1, "reason": "epoch"})
+    world.ben.hears(5, 2)
+    assert nothing_twice(world.evidence()) is None
+
+
+def test_two_clients_that_disagree_are_noticed():
+    world = right()
+    world.carl.opens(1)
+    world.carl.hears(2, 2, identity="another")
+    assert "of another to carl" in all_agree(world.evidence())
+
+
+def test_an_event_that_is_not_in_the_final_history_is_noticed():
+    world = right()
+    for teller in (world.anna, world.ben):
+        teller.hears(4, 4, identity="phantom")
+    assert "which is not in the final history" in all_agree(world.evidence())
+
+
+def test_an_edit_replayed_of_a_deleted_message_comes_as_its_deletion():
+    world = right()
+    world.carl.opens(5, heads={CHAT: 2})
+    world.carl.hears(6, 3, "messageDeleted")
+    assert all_agree(world.evidence()) is None
+
+
+def test_a_text_that_nobody_wrote_is_noticed():
+    world = right()
+    world.carl.opens(1)
+    world.carl.hears(2, 2, content="hullo")
+    assert "with a text that nobody wrote" in all_agree(world.evidence())
+
+
+def test_what_was_answered_before_the_next_was_sent_has_the_smaller_seq():
+    world = World()
+    world.anna.does(2, 1, "send", ended=2.5, seq=3, text="first", body={"id": "m3"})
+    world.ben.does(3, 2, "send", ended=3.5, seq=2, text="second", body={"id": "m2"})
+    world.events += [event(2, actor="ben", key="key 2"), event(3, key="key 1")]
+    assert "was answered at 2.500 s with seq 3" in real_time_order(world.evidence())
+
+
+def test_operations_that_overlap_may_be_in_either_order():
+    world = World()
+    world.anna.does(2, 1, "send", ended=3.2, seq=3, text="first", body={"id": "m3"})
+    world.ben.does(3, 2, "send", ended=3.5, seq=2, text="second", body={"id": "m2"})
+    world.events += [event(2, actor="ben", key="key 2"), event(3, key="key 1")]
+    assert real_time_order(world.evidence()) is None
+
+
+def test_times_that_run_back_along_seq_are_noticed():
+    world = right()
+    world.events.append(event(4, at=1.0))
+    assert "seq 4 is 2.000 s older than seq 3" in real_time_order(world.evidence())
+    world = right()
+    world.messages.append(Message("m9", CHAT, 9, "anna", "late", 0.5))
+    assert "older than seq" in real_time_order(world.evidence())

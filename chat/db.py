@@ -67,8 +67,9 @@ class Database:
     async def open(self):
         _register_types()
         # No connection yet: an instance can start, and answer 503, before its database does.
+        # The pool's own timeout is beyond ours: of two that end together, one would be an error that nobody waits for.
         self._pool = await aiopg.create_pool(
-            self._dsn, minsize=0, maxsize=self._size, timeout=self._deadline, enable_json=False, enable_hstore=False,
+            self._dsn, minsize=0, maxsize=self._size, timeout=2 * self._deadline, enable_json=False, enable_hstore=False,
             enable_uuid=False, cursor_factory=psycopg2.extras.NamedTupleCursor,
         )
 

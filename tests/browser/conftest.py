@@ -3,7 +3,8 @@
     parley  the module's `Cluster`
     person  `person("Ada")` → a `Person` with an account of their own
     window  `window(ada, "/chats/…", at=url)` → a `Window` of hers in a browser of her own, signed in; `at` is nginx, or an
-            instance's own address; `beside=` another window: a second tab of the same browser. Without a person: a stranger's
+            instance's own address; `beside=` another window: a second tab of the same browser. Without a person: a stranger's.
+            Further options are those of Playwright's `new_context`
 
 A test fails on every error in a console, of a script, or of the content security policy that it did not expect.
 """
@@ -48,22 +49,33 @@ def person(parley):
     return sign_up
 
 
+@pytest.fixture(scope="module")
+def used():
+    """Windows that earlier tests have left clean. A new one costs more than everything that most tests do in it."""
+    return []
+
+
 @pytest.fixture
-def window(browser, parley):
-    contexts, windows = [], []
+def window(browser, parley, used):
+    first, others = [], []  # of each browser context
+
+    def fresh(**options) -> Window:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options})
+        context.set_default_timeout(DEADLINE_MS)
+        return Window(context.new_page(), reusable=not options)
 
     def show(person=None, path: str | None = "/", *, at=None, beside=None, **options) -> Window:
         url = at or parley.url
         if beside:
-            context = beside.page.context
+            shown = Window(beside.page.context.new_page())
+            others.append(shown)
         else:
-            context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options})
-            context.set_default_timeout(DEADLINE_MS)
-            contexts.append(context)
+            shown = used.pop() if used and not options else fresh(**options)
+            first.append(shown)
             if person:
-                context.add_cookies([{"name": "parley-session", "value": person.token, "url": url}])
-        shown = Window(context.new_page(), url, person)
-        windows.append(shown)
+                cookie = {"name": "parley-session", "value": person.token, "url": url, "sameSite": "Lax", "httpOnly": True}
+                shown.page.context.add_cookies([cookie])
+        shown.url, shown.person = url, person
         if path is not None:
             shown.goto(path)
             if person:
@@ -71,7 +83,13 @@ def window(browser, parley):
         return shown
 
     yield show
-    unexpected = [text for shown in windows for text in shown.unexpected]
-    for context in contexts:
-        context.close()
+    unexpected = [text for shown in first + others for text in shown.unexpected]
+    for shown in others:
+        shown.page.close()
+    for shown in first:
+        if shown.reusable and not unexpected:
+            shown.clean()
+            used.append(shown)
+        else:
+            shown.page.context.close()
     assert not unexpected, "errors in the browser:\n" + "\n".join(unexpected)

@@ -61,6 +61,9 @@ class Person:
     def read(self, message_id: str):
         self.call("PUT", f"/api/messages/{message_id}/read")
 
+    def unread(self, chat_id: str) -> int:
+        return self.call("GET", f"/api/unread/{chat_id}")["unreadCount"]
+
     def messages(self, chat_id: str) -> list:
         """All messages of a chat, oldest first, deleted ones included."""
         found, before = [], ""

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 from playwright.sync_api import Page, expect
 
@@ -13,18 +14,34 @@ WATCH_POLICY = """addEventListener("securitypolicyviolation", (event) =>
 
 
 class Window:
-    """A page at `url`. Whatever its console calls an error is kept in `errors`, until a test says that it expected it."""
+    """A page of `person` at `url`. Whatever its console calls an error is unexpected, unless the test `expects` it.
 
-    def __init__(self, page: Page, url: str, person=None):
-        self.page, self.url, self.person = page, url, person
-        self.errors, self._expected, self.instances = [], [], []
-        page.on("console", lambda message: message.type == "error" and self._note(message.text))
-        page.on("pageerror", lambda error: self._note(f"{error}\n{error.stack or ''}"))
+    `instances` are the names of those that its sockets were greeted by, the latest last.
+    """
+
+    def __init__(self, page: Page, reusable: bool = False):
+        self.page, self.reusable = page, reusable
+        self._begin()
+        page.on("console", lambda message: message.type == "error" and self._errors.append(message.text))
+        page.on("pageerror", lambda error: self._errors.append(error.stack or str(error)))
         page.on("websocket", self._listen)
         page.add_init_script(WATCH_POLICY)
 
-    def _note(self, text):
-        self.errors.append(text)
+    def _begin(self):
+        self.url, self.person = None, None
+        self._errors, self._expected, self.instances = [], [], []
+
+    def clean(self):
+        """Leaves nothing of this test to the next."""
+        context = self.page.context
+        self.page.unroute_all(behavior="ignoreErrors")
+        context.unroute_all(behavior="ignoreErrors")
+        context.set_offline(False)
+        # Heard after the page's own listeners, which still write.
+        self.page.evaluate("() => addEventListener('pagehide', () => [localStorage, sessionStorage].forEach((one) => one.clear()))")
+        self.page.goto("about:blank")
+        context.clear_cookies()
+        self._begin()
 
     def _listen(self, socket):
         def received(payload):
@@ -37,7 +54,7 @@ class Window:
     @property
     def unexpected(self) -> list:
         """The errors that no test expected."""
-        return [text for text in self.errors if not any(re.search(pattern, text) for pattern in self._expected)]
+        return [text for text in self._errors if not any(re.search(pattern, text) for pattern in self._expected)]
 
     def expects(self, *patterns: str):
         """Errors that match one of these belong to the test."""
@@ -112,6 +129,13 @@ class Window:
     @property
     def pill(self):
         return self.page.locator("#connection")
+
+    def until(self, condition, what: str):
+        """Waits until `condition()` is true; for what is not on the screen."""
+        deadline = time.monotonic() + DEADLINE_MS / 1000
+        while not condition():
+            assert time.monotonic() < deadline, f"not in time: {what}"
+            self.page.wait_for_timeout(20)
 
     def shows(self, *texts: str):
         """Waits until these, and only these, are the messages on the screen, in this order."""

@@ -156,15 +156,24 @@ class Membership:
 
 async def membership(db, user_id: str) -> Membership:
     """The user's chats as they stand now; one statement."""
+    return (await memberships(db, [user_id]))[user_id]
+
+
+async def memberships(db, user_ids) -> dict[str, Membership]:
+    """The same of several users, in one snapshot."""
     rows = await db.rows(
-        """select u.membership_version, s.epoch, clock_timestamp() as at, c.id, c.head_seq, c.floor_seq, p.read_seq,
+        """select u.id as user_id, u.membership_version, s.epoch, clock_timestamp() as at, c.id, c.head_seq, c.floor_seq, p.read_seq,
                   unread_count(c.id, c.message_count, p.read_seq, p.read_count) as unread
            from users u cross join parley s
            left join (participants p join chats c on c.id = p.chat_id) on p.user_id = u.id
-           where u.id = %s""", user_id)
-    first = rows[0]
-    chats = {row.id: Standing(row.head_seq, row.floor_seq, row.unread, row.read_seq) for row in rows if row.id is not None}
-    return Membership(first.membership_version, first.epoch, first.at, chats)
+           where u.id = any(%s::uuid[])""", list(user_ids))
+    found = {}
+    for row in rows:
+        if row.user_id not in found:
+            found[row.user_id] = Membership(row.membership_version, row.epoch, row.at, {})
+        if row.id is not None:
+            found[row.user_id].chats[row.id] = Standing(row.head_seq, row.floor_seq, row.unread, row.read_seq)
+    return found
 
 
 @dataclass(slots=True)

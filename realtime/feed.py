@@ -6,6 +6,7 @@ carried out: deliver, drop, or pull what was missed. Sockets that cannot follow 
 
 import asyncio
 import logging
+from contextlib import contextmanager
 
 import metrics
 from chat import events as log
@@ -24,6 +25,7 @@ COUNT_DELAY = 0.1  # unread counts of large chats are worked out together for so
 COUNT_RETRY = 1.0
 REPAIRS = 4  # reads of the database at a time, so that a storm of them leaves it to the others
 MAX_WAITING = 1000
+MEMBERSHIPS = 100  # users whose chats are read at a time
 
 
 class Feed:
@@ -110,7 +112,7 @@ class Feed:
                 session.say(frames.joined(watch.chat_id, event.seq - 1))
                 self._hub.attach(session, watch, event.seq - 1)
             if outside:
-                self._hub.versions[user_id] += 1  # as the database did; a wrong guess costs one look at the next check
+                self._hub.doubt(user_id)
 
     def _let_out(self, watch, event):
         participants = set(event.data["participantIds"])
@@ -118,7 +120,7 @@ class Feed:
         for session in gone:
             self._leave(session, watch)
         for user_id in {session.user_id for session in gone}:
-            self._hub.versions[user_id] += 1
+            self._hub.doubt(user_id)
 
     def _leave(self, session, watch):
         self._hub.detach(session, watch)
@@ -296,8 +298,7 @@ class Feed:
         for chat_id, head in changes.heads.items():
             if (watch := watches.get(chat_id)) and head > watch.known:
                 self.pull(watch, head, "heads")
-        for user_id in changes.users:
-            await self.refresh_membership(user_id)
+        await self.refresh_memberships(changes.users)
         if since is not None and watches:
             for event in await reads.since(self._db, list(watches), since):
                 if watch := watches.get(event.chat_id):
@@ -306,9 +307,19 @@ class Feed:
                         self.refresh_counts(watch, {event.data["userId"]})
         return changes
 
-    async def refresh_membership(self, user_id: str):
-        """Let a user's sockets into and out of chats as the database has it."""
-        membership = await log.membership(self._db, user_id)
+    async def refresh_memberships(self, user_ids):
+        """Let the sockets of these users into and out of chats as the database has it. Raises `Unavailable`."""
+        user_ids = list(user_ids)
+        for start in range(0, len(user_ids), MEMBERSHIPS):
+            some = user_ids[start:start + MEMBERSHIPS]
+            before = {user_id: self._hub.versions.get(user_id) for user_id in some}
+            with self.opening():
+                for user_id, membership in (await log.memberships(self._db, some)).items():
+                    self._refresh_membership(user_id, membership)
+                    if user_id in self._hub.versions and self._hub.versions[user_id] == before[user_id]:
+                        self._hub.versions[user_id] = membership.version  # otherwise the next check looks once more
+
+    def _refresh_membership(self, user_id, membership):
         for session in list(self._hub.users.get(user_id, ())):
             for chat_id, standing in membership.chats.items():
                 if chat_id not in session.watches:
@@ -318,23 +329,24 @@ class Feed:
                 if chat_id not in membership.chats:
                     # A join that committed after this snapshot may have been let in already; the pull's snapshot decides.
                     self.pull(watch, watch.known + 1, "membership")
-        if user_id in self._hub.versions:
-            self._hub.versions[user_id] = membership.version
 
     # Opening
 
+    @contextmanager
     def opening(self):
-        """Begin to note what is heard, before the question is asked where a new socket stands. Ended by `opened()`."""
+        """Note what is heard, from before the question is asked where a socket stands until it watches its chats."""
         self._openings += 1
+        try:
+            yield
+        finally:
+            self._openings -= 1
+            if not self._openings:
+                self._joined_meanwhile.clear()
+                self._heard_meanwhile.clear()
 
-    def opened(self, user_id: str) -> bool:
-        """End it; whether the user joined something meanwhile."""
-        self._openings -= 1
-        joined = user_id in self._joined_meanwhile
-        if not self._openings:
-            self._joined_meanwhile.clear()
-            self._heard_meanwhile.clear()
-        return joined
+    def joined_meanwhile(self, user_id: str) -> bool:
+        """Whether the user was let into something since the opening began."""
+        return user_id in self._joined_meanwhile
 
     def begin(self, session, chat_id: str, position: int, head: int):
         """A socket watches a chat from `position` on, where the database has just answered `head`."""

@@ -1,5 +1,6 @@
 """Who is connected here: sessions by user, and the chats that they watch. Plain bookkeeping; no I/O and no decisions."""
 
+import itertools
 from collections import Counter
 
 
@@ -38,7 +39,8 @@ class Hub:
         self.sessions = set()
         self.sockets = Counter()  # user id → sockets, also those that have not said hello
         self.users: dict[str, set] = {}
-        self.versions: dict[str, int] = {}  # user id → membership version that their sessions agree with
+        self.versions: dict[str, int] = {}  # user id → membership version that their sessions agree with; negative: in doubt
+        self._doubts = itertools.count(-1, -1)
         self.watches: dict[str, Watch] = {}
 
     def connect(self, session):
@@ -51,6 +53,11 @@ class Hub:
         self.users.setdefault(session.user_id, set()).add(session)
         # The older of two: a session opened before a change must be told of it.
         self.versions[session.user_id] = min(version, self.versions.get(session.user_id, version))
+
+    def doubt(self, user_id: str):
+        """An event let the user's sessions into or out of a chat. It may have been an old one: the next check looks."""
+        if user_id in self.versions:
+            self.versions[user_id] = next(self._doubts)
 
     def remove(self, session):
         """Forget a session and the chats that nobody else watches."""

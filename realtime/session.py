@@ -171,9 +171,7 @@ class Session:
     async def _open(self, hello: Hello):
         realtime = self._realtime
         self.channels = hello.channels
-        realtime.feed.opening()  # note what is heard, then ask where the user stands
-        joined = False
-        try:
+        with realtime.feed.opening():
             async with realtime.openings:
                 membership = await log.membership(realtime.db, self.user_id)
             if self.closed:
@@ -189,11 +187,10 @@ class Session:
             self.catching_up = True  # by this task
             for chat_id, position in plan.positions.items():
                 realtime.feed.begin(self, chat_id, position, membership.chats[chat_id].head)
-        finally:
-            joined = realtime.feed.opened(self.user_id)
+            joined = realtime.feed.joined_meanwhile(self.user_id)
         self._opened = True
         if joined:
-            await realtime.feed.refresh_membership(self.user_id)
+            await realtime.feed.refresh_memberships([self.user_id])
         await self._replay()
         await self._tell_counts(resume.counts(self.user_id, membership, plan.missed))
         if hello.since is not None:

@@ -76,7 +76,7 @@ def test_a_session_ended_elsewhere_is_over_in_two_seconds(serve, new_database):
     there = two.client(Authorization=f"Bearer {user.token}")
     assert there.get("/api/me").status == 200
     assert user.post("/api/sign-out").status == 204
-    deadline = time.monotonic() + REMEMBER_SECONDS + 1
+    deadline = time.monotonic() + 3
     while there.get("/api/me").status == 200:
         assert time.monotonic() < deadline
         time.sleep(0.05)

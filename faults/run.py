@@ -2,7 +2,8 @@
 
     python -m faults.run [--fault NAME] [--seed N] [--seconds N] [--clients N] [--rate N] [--keep DIRECTORY]
 
-`--fault mutants` runs the five mutants, `--fault NAME --mutant NAME` one under one fault.
+`--fault mutants` runs the five mutants, `--fault NAME --mutant NAME` one of them. `--keep` writes the clients' logs of a trial with
+violations, as JSON lines.
 """
 
 import argparse
@@ -120,6 +121,8 @@ def report(verdict: Verdict):
           + f"; slowest repair {verdict.slowest_repair:.2f} s; {verdict.seconds:.0f} s in all")
     if proves := [f"{counts[name]:.0f} {name.replace('_', ' ')}" for name in catalog.load()[verdict.fault].proves]:
         print(f"  bit: {', '.join(proves)}")
+    if verdict.held_up > 0.5:
+        print(f"  the rig itself was held up for {verdict.held_up:.1f} s: this machine has too much to do for it")
     for name in verdict.toothless:
         print(f"  did not bite: no {name.replace('_', ' ')}")
     for violation in verdict.violations:

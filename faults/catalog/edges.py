@@ -22,7 +22,7 @@ async def client_links(rig, seconds):
     links = rig.cluster.links
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        chosen = rig.rng.sample(rig.clients, max(2, len(rig.clients) // 3))
+        chosen = rig.rng.sample(rig.clients, max(4, len(rig.clients) // 3))
         names = [client.name for client in chosen]
         quarter = max(1, len(names) // 4)
         with ExitStack() as hurt:

@@ -1,0 +1,32 @@
+"""A short selection of the rig: few clients, a few seconds of fault, and one mutant that the checker must see.
+
+The times that the invariants grant are longer here than in `make faults`, because other tests run beside these.
+"""
+
+import pytest
+
+from faults import catalog
+from faults.evidence import Limits
+from faults.rig import Size
+from faults.run import stage
+
+SIZE = Size(clients=10, rate=30, warm=1, quiet=8.5, limits=Limits(answer=15, synced=8, sign_out=6, sign_out_without_redis=8, standstill=20))
+SEED = 1
+
+
+@pytest.fixture(scope="module")
+def small():
+    with stage(SIZE, SEED) as made:
+        yield made
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("instance-kill", 4), ("redis-kill", 4), ("db-reply-lost", 3)])
+def test_nothing_is_lost(small, name, seconds):
+    verdict = small.trial(catalog.load()[name], SEED, seconds)
+    assert verdict.violations == []
+    assert verdict.counts["acknowledged"] > 50
+
+
+def test_a_mutant_without_the_seq_check_is_caught(small):
+    verdict = small.trial(catalog.load()["redis-kick"], SEED, 4, "seq-check")
+    assert any("seq is contiguous" in violation for violation in verdict.violations)

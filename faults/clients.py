@@ -8,6 +8,7 @@ import itertools
 import random
 import time
 import uuid
+from contextlib import suppress
 
 from faults import history as log
 from faults.replica import Replica
@@ -78,10 +79,8 @@ class Client:
                 attempt = 0
             attempt += 1
             most = min(BACKOFF[0] * 2**attempt, BACKOFF[1])
-            try:
+            with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), random.uniform(0, most))
-            except asyncio.TimeoutError:
-                pass
             self._wake.clear()
 
     async def _one_socket(self) -> bool:

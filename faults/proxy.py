@@ -17,6 +17,7 @@ import asyncio
 import json
 import sys
 from collections import Counter
+
 TICK_SECONDS = 0.05
 
 

@@ -33,7 +33,7 @@ def nothing_twice(evidence: Evidence) -> str | None:
     for history in evidence.histories:
         seen = {}
         for step in walk(history):
-            place = (step.chat, step.seq, step.life)
+            place = (step.epoch, step.chat, step.seq, step.life)
             if place in seen:
                 return (f"{history.client} got seq {step.seq} of chat {step.chat} twice: on socket {seen[place].socket} at "
                         f"{seen[place].at:.2f} s, and {_where(step)}")
@@ -71,8 +71,12 @@ def _same_kind(one, other):
 
 
 def _texts(evidence):
-    """Message → the texts that its sender gave it."""
+    """Message → the texts that its sender gave it, those that a restore took back included."""
     found = defaultdict(set)
+    for operation in evidence.operations:
+        message = operation.message or operation.success and (operation.success.body or {}).get("id")
+        if operation.text and message:
+            found[message].add(operation.text)
     for event in evidence.final.events:
         operation = evidence.operation_of.get((event.actor, event.key))
         if operation and operation.text and event.message:

@@ -4,11 +4,14 @@ import { isDeleted } from "./timeline.js";
 
 const NOTICES = 4;
 
+/** It may be stored without our knowing: the request is under way, or its answer did not come. */
+const perhapsStored = (item) => !item.storedAs && (item.status === "sending" || Boolean(item.error?.temporary));
+
 /** An own message came back before the answer to its request: its bubble is already there, so it is not shown twice. */
 export function matchOutbox(state, message) {
   if (message.senderId !== state.me.id) return state;
   if (state.outbox.some((item) => item.storedAs === message.id)) return state;
-  const item = state.outbox.find((one) => one.chatId === message.chatId && one.status === "sending" && !one.storedAs && one.content === message.content);
+  const item = state.outbox.find((one) => one.chatId === message.chatId && perhapsStored(one) && one.content === message.content);
   if (!item || state.aliases[message.id]) return state;
   return {
     ...state,

@@ -67,10 +67,12 @@ export function takeSent(state, message, key) {
   if (chat && chat.lastMessage !== undefined && (chat.lastMessage?.seq ?? 0) < message.seq) {
     state = { ...state, chats: set(state.chats, chat.id, { ...chat, lastMessage: message }) };
   }
+  // The same words from another tab may have been taken for this message.
+  const mistaken = state.outbox.find((item) => item.key === key && item.storedAs && item.storedAs !== message.id)?.storedAs;
   return {
     ...state,
     outbox: state.outbox.filter((item) => item.key !== key),
-    aliases: set(state.aliases, message.id, key),
+    aliases: set(without(state.aliases, mistaken), message.id, key),
     dividers: set(state.dividers, message.chatId, null),
   };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { applyFrame, channelReducers } from "../../static/js/reducers.js";
-import { takeChatsDone, takeChatView, takePage } from "../../static/js/snapshots.js";
+import { takeChatsDone, takeChatView, takePage, takeSent } from "../../static/js/snapshots.js";
 import { newTimeline } from "../../static/js/timeline.js";
 import { added, at, chat, chatObject, event, message, start, stateFrame } from "./build.js";
 
@@ -155,6 +155,20 @@ test("an own message that comes before its answer is matched with the bubble tha
   const state = apply({ ...inChat(), outbox: [item] }, added(3, { senderId: "me" }), added(3, { senderId: "me" }));
   assert.equal(state.outbox[0].storedAs, "m3");
   assert.equal(state.aliases.m3, "k");
+});
+
+test("it is matched also after its request has failed, for the answer may have been lost; not after a refusal", () => {
+  const item = (error) => ({ key: "k", chatId: "c", content: "text 3", status: "failed", error, storedAs: null });
+  const outboxAfter = (error) => apply({ ...inChat(), outbox: [item(error)] }, added(3, { senderId: "me" })).outbox[0].storedAs;
+  assert.equal(outboxAfter({ message: "no answer", temporary: true }), "m3");
+  assert.equal(outboxAfter({ message: "refused", temporary: false }), null);
+});
+
+test("the same words from another tab, taken for the message that waits, are a message of their own once the answer says so", () => {
+  const item = { key: "k", chatId: "c", content: "text 3", status: "sending", error: null, storedAs: null };
+  const matched = apply({ ...inChat(), outbox: [item] }, added(3, { senderId: "me" }));
+  const state = takeSent(matched, message(4, { senderId: "me", content: "text 3" }), "k");
+  assert.deepEqual([state.aliases, state.outbox], [{ m4: "k" }, []]);
 });
 
 test("messages by others that were missed are counted until the stream is live again", () => {

@@ -4,7 +4,7 @@
     person  `person("Ada")` → a `Person` with an account of their own
     window  `window(ada, "/chats/…", at=url)` → a `Window` of hers in a browser of her own, signed in; `at` is nginx, or an
             instance's own address; `beside=` another window: a second tab of the same browser. Without a person: a stranger's.
-            Further options are those of Playwright's `new_context`
+            `fresh=True`: in a browser that nobody has used nor will. Further options are those of Playwright's `new_context`
 
 A test fails on every error in a console, of a script, or of the content security policy that it did not expect.
 """
@@ -59,18 +59,19 @@ def used():
 def window(browser, parley, used):
     first, others = [], []  # of each browser context
 
-    def fresh(**options) -> Window:
+    def new(reusable, **options) -> Window:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options})
         context.set_default_timeout(DEADLINE_MS)
-        return Window(context.new_page(), reusable=not options)
+        return Window(context.new_page(), reusable)
 
-    def show(person=None, path: str | None = "/", *, at=None, beside=None, **options) -> Window:
+    def show(person=None, path: str | None = "/", *, at=None, beside=None, fresh=False, **options) -> Window:
         url = at or parley.url
         if beside:
             shown = Window(beside.page.context.new_page())
             others.append(shown)
         else:
-            shown = used.pop() if used and not options else fresh(**options)
+            fresh = fresh or bool(options)
+            shown = used.pop() if used and not fresh else new(not fresh, **options)
             first.append(shown)
             if person:
                 cookie = {"name": "parley-session", "value": person.token, "url": url, "sameSite": "Lax", "httpOnly": True}

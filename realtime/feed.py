@@ -15,7 +15,7 @@ from chat.channels import LOGGED, STATES, projections_of
 from chat.errors import ParleyError
 from chat.events import Event
 from chat.unread import Age
-from realtime import frames
+from realtime import frames, resume
 from realtime.hub import Hub, Watch
 from realtime.position import Step, step, void
 
@@ -42,6 +42,7 @@ class Feed:
         self._openings = 0
         self._heard_meanwhile: dict[str, int] = {}
         self._joined_meanwhile: set[str] = set()
+        self._counted_meanwhile: set[tuple[str, str]] = set()  # chat and user
 
     # Hearing
 
@@ -50,6 +51,8 @@ class Feed:
         if event.channel in LOGGED:
             self._offer_logged(event)
             return
+        if self._openings and event.channel == "unreadCountUpdated":
+            self._counted_meanwhile.add((event.chat_id, event.data["userId"]))
         watch = self._hub.watches.get(event.chat_id)
         if watch is None:
             return
@@ -176,7 +179,7 @@ class Feed:
         user_id = event.data["userId"]
         sessions = self._hub.users.get(user_id)
         if not sessions:
-            return
+            return  # nobody here was told, and whoever comes is told how they stand
         age = _age(watch.counts.get(user_id), event)
         if age is Age.NEWER:
             watch.counts[user_id] = event
@@ -324,7 +327,7 @@ class Feed:
             for chat_id, standing in membership.chats.items():
                 if chat_id not in session.watches:
                     session.say(frames.joined(chat_id, standing.head))
-                    self.begin(session, chat_id, standing.head, standing.head)
+                    self.begin(session, chat_id, standing.head, standing)
             for chat_id, watch in list(session.watches.items()):
                 if chat_id not in membership.chats:
                     # A join that committed after this snapshot may have been let in already; the pull's snapshot decides.
@@ -342,21 +345,30 @@ class Feed:
             self._openings -= 1
             if not self._openings:
                 self._joined_meanwhile.clear()
+                self._counted_meanwhile.clear()
                 self._heard_meanwhile.clear()
 
     def joined_meanwhile(self, user_id: str) -> bool:
         """Whether the user was let into something since the opening began."""
         return user_id in self._joined_meanwhile
 
-    def begin(self, session, chat_id: str, position: int, head: int):
-        """A socket watches a chat from `position` on, where the database has just answered `head`."""
-        watch = self._hub.watch(chat_id, head)
+    def begin(self, session, chat_id: str, position: int, standing: log.Standing) -> bool:
+        """A socket watches a chat from `position` on, where its user stands as the database has just answered.
+
+        Answers whether the user's other sockets have been told of a newer unread count than that.
+        """
+        watch = self._hub.watch(chat_id, standing.head)
+        count = resume.count(session.user_id, chat_id, standing)
+        self._send_count(watch, count)
         self._hub.attach(session, watch, position)
-        heard = max(head, self._heard_meanwhile.get(chat_id, 0))
+        heard = max(standing.head, self._heard_meanwhile.get(chat_id, 0))
         if heard > watch.known:
             self.pull(watch, heard, "opening")
         if position < watch.known:
             session.catch_up()
+        if watch.known > standing.head or (chat_id, session.user_id) in self._counted_meanwhile:
+            self.refresh_counts(watch, {session.user_id})
+        return watch.counts[session.user_id] != count
 
     def count_afresh(self, session, event: Event):
         """Tell a socket its user's unread count as just read from the database, or a newer one that others were told meanwhile."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chat.events import Event, Membership
+from chat.events import Event, Membership, Standing
 from chat.unread import count_event
 from realtime import frames
 from realtime.frames import Hello
@@ -16,7 +16,7 @@ class Plan:
     first: list[dict]
     positions: dict[str, int]
     resets: list[str]  # their reasons
-    missed: set[str]  # chats that the client did not have at their heads
+    missed: set[str]  # chats that the client did not have at their heads: their unread counts are told even where they are zero
 
 
 def plan(user_id: str, instance: str, membership: Membership, hello: Hello, limit: int) -> Plan:
@@ -45,5 +45,9 @@ def plan(user_id: str, instance: str, membership: Membership, hello: Hello, limi
 
 def counts(user_id: str, membership: Membership, missed) -> list[Event]:
     """The unread counts that a client which comes back is told: those above zero, and those that may have changed."""
-    return [count_event(chat_id, user_id, standing.unread, standing.head, standing.read_seq)
+    return [count(user_id, chat_id, standing)
             for chat_id, standing in membership.chats.items() if standing.unread or chat_id in missed]
+
+
+def count(user_id: str, chat_id: str, standing: Standing) -> Event:
+    return count_event(chat_id, user_id, standing.unread, standing.head, standing.read_seq)

@@ -186,7 +186,8 @@ class Session:
             realtime.hub.add(self, membership.version)
             self.catching_up = True  # by this task
             for chat_id, position in plan.positions.items():
-                realtime.feed.begin(self, chat_id, position, membership.chats[chat_id].head)
+                if realtime.feed.begin(self, chat_id, position, membership.chats[chat_id]):
+                    plan.missed.add(chat_id)
             joined = realtime.feed.joined_meanwhile(self.user_id)
         self._opened = True
         if joined:

@@ -3,6 +3,7 @@
 nginx reaches the instances over unix sockets, as in production. Every part can be killed, frozen and started again.
 """
 
+import http.client
 import os
 import shutil
 import subprocess
@@ -33,7 +34,7 @@ class Server(Instance):
     def ready(self):
         try:
             return self.get("/readyz", timeout=1.0)[0] == 200
-        except (OSError, ValueError):
+        except (OSError, http.client.HTTPException, ValueError):
             return False
 
 

@@ -1,6 +1,7 @@
 """Proof that a fault bit: what the instances counted (docs/operations.md), their memory, and what the clients met."""
 
 import asyncio
+import http.client
 import re
 from collections import Counter
 
@@ -44,7 +45,7 @@ class Readings:
         try:
             self.memory[server.name] = max(psutil.Process(pid).memory_info().rss / 2**20, self.memory.get(server.name, 0))
             text = (await asyncio.to_thread(server.get, "/metrics", 1.0))[1].decode()
-        except (OSError, ValueError, AttributeError, psutil.Error):
+        except (OSError, http.client.HTTPException, ValueError, AttributeError, psutil.Error):
             return
         now = Counter()
         for name, value in _LINE.findall(text):

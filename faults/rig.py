@@ -43,6 +43,7 @@ class Verdict:
     counts: Counter
     toothless: list  # counters that had to be above zero and were not
     slowest_repair: float
+    memory: float  # most MiB of an instance
     seconds: float
     held_up: float  # longest that the rig's own loop did not turn: beyond half a second, its times are not to be trusted
     evidence: Evidence = field(repr=False, default=None)
@@ -128,7 +129,8 @@ class Rig:
         counts["swallowed"] = sum(link.get("swallowed", 0) for link in self.cluster.links.counts().values())
         violations = [str(violation) for violation in checker.check(evidence)] + self.problems
         toothless = [name for name in fault.proves if not counts[name]]
-        return Verdict(fault.name, self.seed, violations, counts, toothless, slowest_repair(evidence), seconds, self.held_up, evidence)
+        return Verdict(fault.name, self.seed, violations, counts, toothless, slowest_repair(evidence),
+                       max(evidence.memory.values()), seconds, self.held_up, evidence)
 
     async def _watch(self):
         while True:

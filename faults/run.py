@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +28,8 @@ from local.processes import Trouble, free_port, raise_file_limit
 from local.valkey import Valkey
 
 DISK_MIB = 260
-FIGURES = ("operations", "acknowledged", "ambiguous", "repeated", "injected", "pulled_events", "reconnections", "resumes")
+FIGURES = {"operations": "operations", "acknowledged": "acknowledged", "ambiguous": "ambiguous", "repeated": "repeated",
+           "injected": "faults injected", "pulled_events": "events pulled", "reconnections": "reconnections", "resumes": "resumed"}
 
 
 class Stage:
@@ -112,13 +114,13 @@ def run_one(name: str, seed: int, size: Size, seconds=None, mutant=None, kept: P
     report(verdict)
     if kept and verdict.violations:
         keep(verdict, kept / f"{name}-{seed}")
+    verdict.evidence = None  # some hundred megabytes
     return verdict
 
 
 def report(verdict: Verdict):
     counts = verdict.counts
-    print("  " + ", ".join(f"{counts[name]:.0f} {name.replace('_', ' ')}" for name in FIGURES)
-          + f"; slowest repair {verdict.slowest_repair:.2f} s; {verdict.seconds:.0f} s in all")
+    print(f"  {_figures(counts)}; slowest repair {verdict.slowest_repair:.2f} s; {verdict.seconds:.0f} s in all")
     if proves := [f"{counts[name]:.0f} {name.replace('_', ' ')}" for name in catalog.load()[verdict.fault].proves]:
         print(f"  bit: {', '.join(proves)}")
     if verdict.held_up > 0.5:
@@ -128,6 +130,18 @@ def report(verdict: Verdict):
     for violation in verdict.violations:
         print(f"  VIOLATION of {violation}")
     print(f"  {'passed' if verdict.passed else 'FAILED'} (seed {verdict.seed})", flush=True)
+
+
+def _figures(counts) -> str:
+    return ", ".join(f"{counts[name]:.0f} {words}" for name, words in FIGURES.items())
+
+
+def sum_up(verdicts: list[Verdict]):
+    """The figures of all trials together."""
+    counts = sum((verdict.counts for verdict in verdicts), Counter())
+    print(f"{len(verdicts)} faults: {_figures(counts)}; slowest repair {max(verdict.slowest_repair for verdict in verdicts):.2f} s; "
+          f"most memory of an instance {max(verdict.memory for verdict in verdicts):.0f} MiB; "
+          f"{sum(len(verdict.violations) for verdict in verdicts)} violations", flush=True)
 
 
 def main() -> int:
@@ -171,10 +185,10 @@ def run(given, size: Size, known) -> list[str]:
                     print(f"  the checker does not see the mutant {mutant}")
                     failed.append(mutant)
         else:
-            for name in known:
-                verdict = run_one(name, given.seed, size, given.seconds, None, given.keep, shared)
-                if verdict and not verdict.passed:
-                    failed.append(name)
+            verdicts = [run_one(name, given.seed, size, given.seconds, None, given.keep, shared) for name in known]
+            verdicts = [verdict for verdict in verdicts if verdict]
+            failed = [verdict.fault for verdict in verdicts if not verdict.passed]
+            sum_up(verdicts)
     return failed
 
 

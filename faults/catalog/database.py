@@ -13,7 +13,7 @@ import psycopg2
 from faults.catalog import fault
 
 
-@fault("db-restart", 20, "unavailable")
+@fault("db-restart", 15, "unavailable")
 async def db_restart(rig, seconds):
     """PostgreSQL's immediate stop, as in a crash, and its restart, again and again."""
     end = time.monotonic() + seconds
@@ -43,7 +43,7 @@ async def db_freeze(rig, seconds):
         rig.cluster.links.set(every, "pass")
 
 
-@fault("db-reply-lost", 15, "swallowed", "pulled_events")
+@fault("db-reply-lost", 12, "swallowed", "pulled_events")
 async def db_reply_lost(rig, seconds):
     """PostgreSQL's reply is swallowed after the mutation was sent, and the connection then broken."""
     end = time.monotonic() + seconds
@@ -57,7 +57,7 @@ async def db_reply_lost(rig, seconds):
         await asyncio.sleep(rig.rng.uniform(0.3, 1))
 
 
-@fault("db-connections", 15, "unavailable")
+@fault("db-connections", 10, "unavailable")
 async def db_connections(rig, seconds):
     """PostgreSQL's connection limit is reached: the instances lose their connections and find no others."""
     taken = []
@@ -83,7 +83,7 @@ async def db_connections(rig, seconds):
             connection.close()
 
 
-@fault("disk-full", 15, "unavailable")
+@fault("disk-full", 12, "unavailable")
 async def disk_full(rig, seconds):
     """PostgreSQL on a small file system that fills up, and is given room again."""
     directory = rig.cluster.postgres.data.parent
@@ -103,7 +103,7 @@ def _fill(path):
             file.write(b"\0" * 4096)
 
 
-@fault("restore", 15, "lost to the restore", "resets")
+@fault("restore", 12, "lost to the restore", "resets")
 async def restore(rig, seconds):
     """The database is restored from an old dump, with a new epoch."""
     await asyncio.sleep(seconds / 3)

@@ -16,7 +16,7 @@ SLOW = 1024  # bytes a second
 FAKETIME = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1", "/usr/local/lib/faketime/libfaketime.so.1")
 
 
-@fault("client-links", 30, "resumes", "ambiguous", "half-open")
+@fault("client-links", 20, "resumes", "ambiguous", "half-open")
 async def client_links(rig, seconds):
     """A third of the clients at a time is cut, black-holed, slowed to 1 KB/s or half-open."""
     links = rig.cluster.links
@@ -38,7 +38,7 @@ async def client_links(rig, seconds):
         await asyncio.sleep(rig.rng.uniform(0.5, 2))
 
 
-@fault("nginx", 20, "reconnections", "resumes")
+@fault("nginx", 15, "reconnections", "resumes")
 async def nginx(rig, seconds):
     """nginx is reloaded, and killed and started again."""
     end = time.monotonic() + seconds
@@ -53,7 +53,7 @@ async def nginx(rig, seconds):
             await to_thread(rig.cluster.nginx.start)
 
 
-@fault("clock", 20, "clock an hour off")
+@fault("clock", 12, "clock an hour off")
 async def clock(rig, seconds):
     """One instance's clock jumps an hour ahead, then back to an hour behind, while it runs."""
     from faults.rig import NotRun

@@ -11,7 +11,7 @@ EXIT_SECONDS = 30
 DEPLOYS = 20
 
 
-@fault("instance-kill", 25, "resumes", "ambiguous")
+@fault("instance-kill", 20, "resumes", "ambiguous")
 async def instance_kill(rig, seconds):
     """SIGKILL of an instance every 3–8 s."""
     end = time.monotonic() + seconds
@@ -24,7 +24,7 @@ async def instance_kill(rig, seconds):
             await to_thread(server.start)
 
 
-@fault("tail-loss", 20, "pulled_events", "publish_failures", "resumes")
+@fault("tail-loss", 15, "pulled_events", "publish_failures", "resumes")
 async def tail_loss(rig, seconds):
     """Redis is stopped, a message committed, the instance killed, and Redis comes back: a last event that nobody heard."""
     end = time.monotonic() + seconds
@@ -64,7 +64,7 @@ async def instance_freeze(rig, seconds):
         server.thaw()
 
 
-@fault("deploy", 60, "resumes", "deploys")
+@fault("deploy", 45, "resumes", "deploys")
 async def deploy(rig, seconds):
     """Rolling: SIGTERM to each instance in turn, up to 20 times under load; each must exit in less than 30 s."""
     end = time.monotonic() + seconds

@@ -9,7 +9,7 @@ from contextlib import suppress
 from faults.catalog import fault
 
 
-@fault("redis-kill", 20, "pulled_events", "publish_failures", "redis_reconnects")
+@fault("redis-kill", 15, "pulled_events", "publish_failures", "redis_reconnects")
 async def redis_kill(rig, seconds):
     """Valkey SIGKILL and an empty restart, again and again."""
     end = time.monotonic() + seconds
@@ -21,7 +21,7 @@ async def redis_kill(rig, seconds):
         await asyncio.sleep(rig.rng.uniform(1, 3))
 
 
-@fault("redis-freeze", 24, "pulled_events", "redis_reconnects")
+@fault("redis-freeze", 20, "pulled_events", "redis_reconnects")
 async def redis_freeze(rig, seconds):
     """Valkey SIGSTOP for half of the time; for the other half it is black-holed from one instance only."""
     with rig.hurting("redis"):
@@ -36,7 +36,7 @@ async def redis_freeze(rig, seconds):
         rig.cluster.links.set([link], "pass")
 
 
-@fault("redis-kick", 15, "pulled_events", "redis_reconnects")
+@fault("redis-kick", 10, "pulled_events", "redis_reconnects")
 async def redis_kick(rig, seconds):
     """`CLIENT KILL TYPE pubsub` twice a second, and an output buffer too small for a large chat's events."""
     end = time.monotonic() + seconds

@@ -34,7 +34,7 @@ def test_a_direct_chat_is_created_once_and_found_from_then_on(served, alice):
     first = create(alice, chatType="direct", participantIds=[other.id])
     assert (first.status, first.json["ownerId"], first.json["name"]) == (201, None, None)
     for again in (create(alice, chatType="direct", participantIds=[other.id]),
-                  create(other, chatType="direct", participantIds=[alice.id])):
+                  create(other, chatType="direct", participantIds=[alice.id, alice.id.upper()])):
         assert (again.status, again.json["id"], again.seq) == (200, first.json["id"], None)
 
 

@@ -93,6 +93,14 @@ def test_without_a_key_every_request_is_another(scene, name):
     assert (second.body, second.seq) != (first.body, first.seq)
 
 
+def test_ids_in_another_order_and_spelling_are_the_same_request(scene):
+    key, ids = str(uuid.uuid4()), [scene.bob.id, scene.carol.id]
+    first = scene.alice.post("/api/chats", {"chatType": "group", "participantIds": ids}, key=key)
+    shouted = [one.upper() for one in ids[::-1]] + ids
+    again = scene.alice.post("/api/chats", {"chatType": "group", "participantIds": shouted}, key=key)
+    assert (again.status, again.json) == (201, first.json)
+
+
 def test_two_people_may_choose_the_same_key(scene):
     key = str(uuid.uuid4())
     path = f"/api/chats/{scene.chat}/messages"

@@ -268,14 +268,18 @@ class Feed:
         if page.head < watch.known:
             return  # a live event overtook the snapshot; what it says of membership is old
         for session in watch.sessions():
-            # Whoever was let in since the question was asked is not in the answer, nor are they out.
-            if session.user_id not in page.members and session.user_id in page.asked:
+            if session.user_id not in page.asked:
+                # Let in since the question was asked: the page may show what came after their removal. They ask for themselves.
+                if session in watch.attached and page.head > watch.known:
+                    self.fall_behind(session, watch, watch.known, "pull")
+            elif session.user_id not in page.members:
                 self._leave(session, watch)
         if void(watch.known, page.head, page.floor, self._limit):
             for session in list(watch.attached):
                 self.fall_behind(session, watch, watch.known, "pull")
             watch.known = page.head
             self._moved(watch)
+            self.refresh_counts(watch, None)
             for session in list(watch.behind):
                 session.catch_up()
             return

@@ -129,8 +129,10 @@ class Publisher(Link):
 
     role = "publisher"
 
-    def __init__(self, url: str, **options):
+    def __init__(self, url: str, *, on_lost=lambda channels: None, **options):
+        """`on_lost(channels)` is called with the channels of what Redis did not take."""
         super().__init__(url, **options)
+        self._on_lost = on_lost
         self._pending: list[tuple[str, bytes]] = []
         self._wake = asyncio.Event()
 
@@ -175,10 +177,11 @@ class Publisher(Link):
         for _ in batch:
             await connection.read_response()
 
-    @staticmethod
-    def _failed(batch):
+    def _failed(self, batch):
         for channel, _ in batch:
             metrics.publish_failures.labels(channel).inc()
+        if batch:
+            self._on_lost({channel for channel, _ in batch})
 
 
 class Subscriber(Link):

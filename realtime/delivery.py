@@ -12,7 +12,7 @@ import orjson
 
 import metrics
 from chat import events as log
-from chat import reads
+from chat import payloads, reads
 from chat.channels import CHANNELS
 from chat.errors import ParleyError
 from chat.events import Event
@@ -63,7 +63,7 @@ class Delivery:
         self.catch_ups = asyncio.Semaphore(CATCH_UPS)
         self.draining = False
         self._look = asyncio.Event()  # compare heads now, and not when it is time
-        self._publisher = Publisher(redis_url, verify_tls=verify_tls, on_down=self._look.set)
+        self._publisher = Publisher(redis_url, verify_tls=verify_tls, on_down=self._look.set, on_lost=self._lost)
         self._subscriber = Subscriber(redis_url, (*CHANNELS, CONTROL, TYPING), self._heard, self._subscribed,
                                       verify_tls=verify_tls, on_down=self._look.set)
         self._boot = uuid.uuid4().hex  # tells this process's canaries from those of a namesake
@@ -73,6 +73,7 @@ class Delivery:
         # Times of the database, whose clock is the only one that counts: until when nothing was missed from Redis, and the last seen.
         self._whole_at = None
         self._clock = None
+        self._lost_at = None  # since when the other instances missed what this one could not publish
         self._checked_at = None
         self._tasks = []
         metrics.sockets.set_function(lambda: len(self.hub.sessions))
@@ -223,12 +224,29 @@ class Delivery:
     def _heard_control(self, payload):
         message = _object(payload)
         if message.get("kind") == "canary" and message.get("boot") == self._boot:
-            self._canary_heard, self._canary_heard_at = time.monotonic(), time.time()
-            self._canary_sent = None
-            if isinstance(sent := message.get("sent"), float):
-                metrics.canary_seconds.set(self._canary_heard - sent)
+            self._heard_canary(message)
+        elif message.get("kind") == "canary" and message.get("lost"):
+            self._missed(datetime.fromisoformat(message["lost"].replace("Z", "+00:00")))
         elif message.get("kind") == "sessionEnded":
             self._end_sessions({message.get("sessionId")})
+
+    def _heard_canary(self, message):
+        self._canary_heard, self._canary_heard_at = time.monotonic(), time.time()
+        self._canary_sent = None
+        if isinstance(sent := message.get("sent"), float):
+            metrics.canary_seconds.set(self._canary_heard - sent)
+        if self._lost_at is not None and message.get("lost") == payloads.iso(self._lost_at):
+            self._lost_at = None  # the others heard it as well
+
+    def _lost(self, channels):
+        """Redis did not take this. Events the others find by themselves, states only if they are told to look."""
+        if self._lost_at is None and not channels <= {CONTROL, TYPING}:
+            self._lost_at = self.database_time() or datetime.now(timezone.utc)
+
+    def _missed(self, since):
+        """Another instance could not publish for a while: look what has been read since then."""
+        self._whole_at = min(since, self._whole_at or since)
+        self._look.set()
 
     def _heard_typing(self, payload):
         message = _object(payload)
@@ -266,11 +284,15 @@ class Delivery:
             if self._canary_sent is not None and now - self._canary_sent > self.limits.canary_timeout_seconds and self._subscriber.up:
                 self._canary_sent = None
                 self._subscriber.rebuild("its canary is missing")
-            elif self._control({"kind": "canary", "boot": self._boot, "sent": now}) and self._canary_sent is None:
+            elif self._send_canary(now) and self._canary_sent is None:
                 self._canary_sent = now
             await asyncio.sleep(self.limits.canary_seconds)
 
+    def _send_canary(self, now):
+        return self._control({"kind": "canary", "boot": self._boot, "sent": now, "lost": payloads.iso(self._lost_at)})
+
     async def _check_heads(self):
+        may_have_missed = False  # since the last check that had an answer
         while True:
             degraded = self.degraded
             seconds = self.limits.head_check_degraded_seconds if degraded else self.limits.head_check_seconds
@@ -278,10 +300,11 @@ class Delivery:
                 await asyncio.wait_for(self._look.wait(), seconds * random.uniform(0.8, 1.2))
             except asyncio.TimeoutError:
                 pass
-            looked_at_once = self._look.is_set()
+            may_have_missed |= degraded or self._look.is_set()
             self._look.clear()
             try:
-                await self._check(degraded or looked_at_once)
+                await self._check(may_have_missed)
+                may_have_missed = False
             except ParleyError as error:
                 metrics.head_checks.labels("failed").inc()
                 logger.warning("head check failed: %s", getattr(error, "why", error))
@@ -292,14 +315,15 @@ class Delivery:
 
     async def _check(self, may_have_missed):
         session_ids = {session.session_id for session in self.hub.sessions}
-        changes = await self.feed.check(self.epoch, session_ids, self._whole_at if may_have_missed else None)
+        whole_at = self._whole_at
+        changes = await self.feed.check(self.epoch, session_ids, whole_at if may_have_missed else None)
         if changes.epoch != self.epoch or changes.ran_back:
             self._new_history(changes.epoch)
             return
         self._end_sessions(changes.sessions)
         self._checked_at = time.time()
         self._clock = (changes.at, time.monotonic())
-        if not self.degraded or may_have_missed:
+        if self._whole_at is whole_at and (may_have_missed or not self.degraded):
             self._whole_at = changes.at
 
     def database_time(self) -> datetime | None:

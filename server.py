@@ -26,6 +26,7 @@ log = logging.getLogger("parley")
 REQUEST_CEILING = 1024 * 1024
 START_SECONDS = 60  # an instance may start before its database
 HOUSEKEEPING_SECONDS = 3600
+QUIET_SECONDS = 0.3  # without a request, until a draining instance takes it that no more will come
 
 
 class StartError(Exception):
@@ -99,7 +100,8 @@ class Instance:
         delivery = Delivery(db, configuration.redis_url, self._name, limits, verify_tls=configuration.redis_tls_verify)
         try:
             await self._start(db, delivery)
-            server = HTTPServer(make_application(Services(configuration, db, accounts, delivery)), xheaders=configuration.trust_proxy,
+            services = Services(configuration, db, accounts, delivery)
+            server = HTTPServer(make_application(services), xheaders=configuration.trust_proxy,
                                 max_body_size=REQUEST_CEILING, max_buffer_size=2 * REQUEST_CEILING)
             server.add_sockets(self._sockets)
             housekeeping = asyncio.ensure_future(self._keep_house(db, accounts, configuration.keep_events_days))
@@ -109,7 +111,7 @@ class Instance:
             log.info("%s: ready on %s", self._name, configuration.listen or f"port {configuration.port}")
             await self._stopping.wait()
             housekeeping.cancel()
-            await self._drain(server, delivery)
+            await self._drain(server, services)
         except StartError as error:
             print(f"parley: {error}", file=sys.stderr)
             return 1
@@ -142,14 +144,21 @@ class Instance:
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), 1)
 
-    async def _drain(self, server, delivery):
+    async def _drain(self, server, services):
         """Take no new connections, send the sockets elsewhere, finish what is under way; all within DRAIN_SECONDS."""
-        seconds = self._configuration.drain_seconds
+        seconds, delivery, loop = self._configuration.drain_seconds, services.delivery, asyncio.get_running_loop()
+        deadline = loop.time() + 3 / 4 * seconds
         log.info("%s: draining %d sockets", self._name, len(delivery.hub.sessions))
         delivery.draining = True
         server.stop()
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(delivery.drain(seconds / 2), seconds)
+            await asyncio.wait_for(delivery.drain(seconds / 2), seconds / 2 + 1)
+        # Requests go on coming by the connections that a proxy has open; each answer asks it to close one of them.
+        quiet_since = loop.time()
+        while loop.time() < min(deadline, quiet_since + QUIET_SECONDS):
+            if services.under_way:
+                quiet_since = loop.time()
+            await asyncio.sleep(0.02)
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(server.close_all_connections(), seconds / 4)
 

@@ -82,6 +82,7 @@ class Services:
     delivery: "Delivery"
     sessions: Sessions = field(init=False)
     pace: Pace = field(init=False)
+    under_way: int = field(init=False, default=0)  # requests that are not answered yet; open sockets do not count
 
     def __post_init__(self):
         self.sessions = Sessions(self.accounts)

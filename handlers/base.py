@@ -44,6 +44,7 @@ class Base(RequestHandler):
 
     def initialize(self, route: str, **more):
         self.route = route
+        self.services.under_way += 1
         super().initialize(**more)
 
     @property
@@ -55,6 +56,8 @@ class Base(RequestHandler):
         self.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "same-origin")
+        if self.services.delivery.draining:
+            self.set_header("Connection", "close")  # a proxy that keeps this connection for more must not use it again
 
     # Who asks
 
@@ -176,6 +179,7 @@ class Base(RequestHandler):
             log.error("%s %s failed", self.request.method, self.route, exc_info=(kind, value, traceback))
 
     def on_finish(self):
+        self.services.under_way -= 1
         method = self.request.method if self.request.method in METHODS else "other"
         seconds = self.request.request_time()
         metrics.request_seconds.labels(method, self.route, self.get_status()).observe(seconds)

@@ -4,13 +4,18 @@ import asyncio
 import itertools
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
+import psycopg2
 import pytest
+from hypothesis import HealthCheck, settings
 
 from chat import chats, messages, reads
 from chat.db import Database
 from chat.errors import Refused
+
+# How long an example takes says nothing on a busy machine.
+quick = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 
 _numbers = itertools.count(1)
 
@@ -95,6 +100,27 @@ def opened(io_loop, database):
     yield create
     for db in databases:
         io_loop.run_sync(db.close)
+
+
+@pytest.fixture
+def together(database):
+    """`await together(calls)` → the outcomes of mutations that really run at once: let go when all of them have come to the chats."""
+
+    async def run(calls):
+        with closing(psycopg2.connect(database)) as gate, gate.cursor() as cursor:
+            cursor.execute("lock table chats in exclusive mode")
+            tasks = [asyncio.ensure_future(call) for call in calls]
+
+            async def all_wait():
+                cursor.execute("select count(*) from pg_locks join pg_database d on d.oid = database "
+                               "where not granted and datname = current_database()")
+                return cursor.fetchone()[0] == len(tasks)
+
+            await until(all_wait)
+            gate.commit()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    return run
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """Chats: who may change and leave them, what is told of it, and a participant's list."""
 
 import asyncio
+from contextlib import closing
 
+import psycopg2
 import pytest
 
 from chat import chats, messages
 from chat.events import Event
-from tests.chat.conftest import World, key, refused
+from tests.chat.conftest import key, refused, until
 
 
 async def _members(db, chat_id):
@@ -56,10 +58,10 @@ async def test_a_group_has_a_bound(db, world):
 
 
 @pytest.mark.gen_test
-async def test_people_added_at_the_same_time_do_not_pass_the_bound_together(db, world):
+async def test_people_added_at_the_same_time_do_not_pass_the_bound_together(db, world, together):
     ada, *others = await world.users(5)
     chat_id = await world.group(ada)
-    outcomes = await asyncio.gather(*(world.add(ada, chat_id, other, most=3) for other in others), return_exceptions=True)
+    outcomes = await together(world.add(ada, chat_id, other, most=3) for other in others)
     assert sorted(getattr(outcome, "code", "added") for outcome in outcomes) == ["added"] * 2 + ["too_many_participants"] * 2
     assert len(await _members(db, chat_id)) == 3
 
@@ -215,12 +217,11 @@ async def test_when_the_last_one_leaves_the_chat_is_deleted(db, world):
 
 
 @pytest.mark.gen_test
-async def test_two_leaving_at_once_leave_an_owner_who_is_there_or_nobody(db, world, opened):
-    other_instance = World(await opened())
+async def test_two_leaving_at_once_leave_an_owner_who_is_there_or_nobody(db, world, together):
     for stays in (True, False):
         ada, bob, cy = await world.users(3)
         chat_id = await world.group(ada, bob, *([cy] if stays else []))
-        await asyncio.gather(world.remove(ada, chat_id, ada), other_instance.remove(bob, chat_id, bob))
+        await together([world.remove(ada, chat_id, ada), world.remove(bob, chat_id, bob)])
         row = await db.row("select owner_id, deleted_at, participant_count from chats where id = %s", chat_id)
         assert [member.user_id for member in await _members(db, chat_id)] == ([cy] if stays else [])
         assert (row.deleted_at is None) == stays and row.participant_count == stays
@@ -244,11 +245,11 @@ async def test_only_the_owner_deletes_a_group_and_for_everybody(db, world):
 
 
 @pytest.mark.gen_test
-async def test_the_count_of_participants_follows_every_coming_and_going(db, world):
+async def test_the_count_of_participants_follows_every_coming_and_going(db, world, together):
     people = await world.users(4)
     ada, bob, cy, dan = people
     chat_id = await world.group(ada, bob)
-    await asyncio.gather(world.add(ada, chat_id, cy, dan), world.add(ada, chat_id, dan), world.remove(bob, chat_id, bob))
+    await together([world.add(ada, chat_id, cy, dan), world.add(ada, chat_id, dan), world.remove(bob, chat_id, bob)])
     await world.remove(ada, chat_id, cy)
     row = await db.row("select participant_count from chats where id = %s", chat_id)
     assert row.participant_count == len(await _members(db, chat_id)) == 2
@@ -277,15 +278,28 @@ async def test_every_coming_and_going_changes_the_membership_version_of_those_it
 
 
 @pytest.mark.gen_test
-async def test_people_joining_many_chats_at_once_do_not_block_each_other(world):
-    """Users are locked in the order of their ids, whatever order they are named in."""
-    people = await world.users(8)
-    owner = await world.user()
-    made = await asyncio.gather(*(world.group(owner) for _ in range(4)))
+async def test_people_are_locked_in_the_order_of_their_ids(db, world, database):
+    """Or else two who add the same people to two chats wait for each other. Who waits for the first holds none of the others."""
+    owner, *people = await world.users(6)
+    first, *others = sorted(people)
+    chat_id = await world.group(owner)
+    with closing(psycopg2.connect(database)) as holder, holder.cursor() as cursor:
+        cursor.execute("select from users where id = %s for no key update", (first,))
+        adding = asyncio.ensure_future(world.add(owner, chat_id, *others, first))
+        await until(lambda: db.rows("select from pg_locks where not granted"))
+        cursor.execute("select from users where id = any(%s::uuid[]) for no key update nowait", (others,))
+        holder.commit()
+    assert (await adding).seq == 2
+
+
+@pytest.mark.gen_test
+async def test_the_same_people_can_be_put_into_many_chats_at_once(world, together):
+    owner, *people = await world.users(9)
+    made = [await world.group(owner) for _ in range(4)]
     orders = [people, people[::-1]]
-    await asyncio.gather(*(world.add(owner, chat_id, *orders[number % 2]) for number, chat_id in enumerate(made)),
-                         *(world.group(owner, *orders[number % 2]) for number in range(6)))
-    await asyncio.gather(*(chats.delete(world.db, owner, key(), chat_id) for chat_id in made))
+    outcomes = await together([*(world.add(owner, chat_id, *orders[number % 2]) for number, chat_id in enumerate(made)),
+                               *(chats.create(world.db, owner, key(), "group", None, None, orders[number], 100) for number in range(2))])
+    assert all(outcome.seq for outcome in outcomes)
 
 
 # Rights

@@ -15,7 +15,7 @@ from chat.accounts import Accounts, AttemptLimits
 from chat.channels import CHANNELS, LOGGED, Kind
 from chat.db import new_epoch
 from chat.events import Event, digest, envelope
-from tests.chat.conftest import World, key, until
+from tests.chat.conftest import World, key, quick, until
 
 
 async def _replay(db, chat_id, after=0, users=(), limit=100):
@@ -363,11 +363,13 @@ some_events = st.builds(
 
 
 @given(some_events, texts, texts)
+@quick
 def test_what_is_put_into_an_envelope_comes_out_of_it(event, epoch, instance):
     assert events.opened(event.channel, envelope(event, epoch, instance)) == (event, epoch, instance)
 
 
 @given(some_events)
+@quick
 def test_the_documented_object_stands_under_the_channels_own_key(event):
     body = orjson.loads(envelope(event, "epoch", "web.1"))
     assert set(body) == {event.channel, "_"} and body[event.channel] == event.data
@@ -411,6 +413,7 @@ json = values | st.floats(allow_nan=False) | st.dictionaries(texts | st.sampled_
 
 @given(st.binary(max_size=50) | json.map(orjson.dumps) | st.fixed_dictionaries(
     {"_": st.fixed_dictionaries({name: json for name in ("v", "chatId", "seq", "epoch", "from")}), "messageAdded": json}).map(orjson.dumps))
+@quick
 def test_rubbish_is_a_value_error_or_an_event(payload):
     try:
         event, _, _ = events.opened("messageAdded", payload)
@@ -433,11 +436,13 @@ def test_a_digest_does_not_hang_on_the_order_of_a_bodys_fields():
 
 
 @given(st.lists(texts, max_size=4))
+@quick
 def test_a_digest_is_a_signed_number_of_64_bits(parts):
     assert -2**63 <= digest(*parts) < 2**63
 
 
 @given(st.lists(values, max_size=4), st.lists(values, max_size=4))
+@quick
 def test_different_operations_have_different_digests(one, other):
     assert (digest(*one) == digest(*other)) == (orjson.dumps(one) == orjson.dumps(other))
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import random
+from contextlib import closing
 
+import psycopg2
 import pytest
 
 from chat import chats, messages
 from chat.errors import Refused
-from tests.chat.conftest import World, key, refused
+from tests.chat.conftest import World, key, refused, until
 
 # One order
 
@@ -73,10 +75,10 @@ async def test_times_do_not_run_back_when_the_databases_clock_does(db, world):
 
 
 @pytest.mark.gen_test
-async def test_two_senders_of_one_moment_are_both_kept(world):
+async def test_two_senders_of_one_moment_are_both_kept(world, together):
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
-    await asyncio.gather(*(world.send(person, chat_id, text) for person, text in ((ada, "from Ada"), (bob, "from Bob"))))
+    await together([world.send(ada, chat_id, "from Ada"), world.send(bob, chat_id, "from Bob")])
     page = await messages.page(world.db, ada, chat_id)
     assert {item["content"] for item in page["items"]} == {"from Ada", "from Bob"}
 
@@ -245,15 +247,27 @@ async def test_a_deleted_message_stays_deleted(world):
 
 
 @pytest.mark.gen_test
-async def test_a_removal_that_committed_first_counts(db, world, opened):
+async def test_of_a_removal_and_a_sending_at_once_the_first_to_have_the_chat_counts(world, together):
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
-    removal, sending = await asyncio.gather(
-        world.remove(ada, chat_id, bob), World(await opened()).send(bob, chat_id), return_exceptions=True)
+    removal, sending = await together([world.remove(ada, chat_id, bob), world.send(bob, chat_id)])
     log = await world.log(chat_id)
-    removed_at = next(event.seq for event in log if event.user_id == bob)
-    assert all(event.seq < removed_at for event in log if event.actor_id == bob)
-    assert isinstance(sending, Refused) == (len(log) == 2) and removal.seq == removed_at
+    assert all(event.seq < removal.seq for event in log if event.actor_id == bob)
+    assert isinstance(sending, Refused) == (len(log) == 2)
+
+
+@pytest.mark.gen_test
+async def test_one_removed_while_their_message_waits_does_not_send_it(world, database):
+    ada, bob = await world.users(2)
+    chat_id = await world.group(ada, bob)
+    with closing(psycopg2.connect(database)) as removing, removing.cursor() as cursor:
+        cursor.execute("select remove_participant(%s, gen_random_uuid(), 1, %s, %s)", (ada, chat_id, bob))
+        sending = asyncio.ensure_future(world.send(bob, chat_id))
+        await until(lambda: world.db.rows("select from pg_locks where not granted"))
+        removing.commit()
+    with refused("not_found", None):
+        await sending
+    assert await world.head(chat_id) == 2
 
 
 # Pages

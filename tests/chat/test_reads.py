@@ -1,16 +1,18 @@
 """Reading: watermarks that only move forward, and who read a message when."""
 
 import asyncio
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+import psycopg2
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chat import chats, messages, reads
 from chat.payloads import iso
-from tests.chat.conftest import World, key, refused
+from tests.chat.conftest import World, key, quick, refused, until
 
 
 async def _watermark(db, chat_id, user_id):
@@ -75,6 +77,19 @@ async def test_reads_and_sends_at_the_same_time_leave_the_greatest_watermark(db,
     assert mine.read_seq == await world.head(chat_id) == 16 and mine.read_count == 15
     rows = await db.rows("select seq, at from reads where chat_id = %s and user_id = %s order by seq", chat_id, ada)
     assert [row.at for row in rows] == sorted(row.at for row in rows)
+
+
+@pytest.mark.gen_test
+async def test_a_mark_that_waited_for_a_greater_one_moves_nothing_back(db, world, database):
+    ada, bob = await world.users(2)
+    chat_id = await world.group(ada, bob)
+    first, second = [await world.send(bob, chat_id) for _ in range(2)]
+    with closing(psycopg2.connect(database)) as greater, greater.cursor() as cursor:
+        cursor.execute("select mark_read(%s, %s)", (ada, second))
+        waiting = asyncio.ensure_future(world.read(ada, first))
+        await until(lambda: db.rows("select from pg_locks where not granted"))
+        greater.commit()
+    assert (await waiting).repeated and (await _watermark(db, chat_id, ada)).read_seq == 3
 
 
 @pytest.mark.gen_test
@@ -238,7 +253,7 @@ steps = st.lists(st.tuples(st.sampled_from(["send", "send", "read", "leave", "jo
 
 
 @given(steps)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@quick
 def test_who_read_what_when_follows_from_the_watermarks(io_loop, world, taken):
     io_loop.run_sync(lambda: _follow(world, taken), timeout=30)
 

@@ -73,10 +73,10 @@ async def test_a_retry_changes_nothing_publishes_nothing_and_answers_as_the_firs
 
 @every_mutation
 @pytest.mark.gen_test
-async def test_five_at_once_are_one(db, world, name):
+async def test_five_at_once_are_one(db, world, together, name):
     scene, op = await _scene(world), key()
     before = await _events_of(db, scene.ada)
-    outcomes = await asyncio.gather(*(MUTATIONS[name](db, scene, op) for _ in range(5)))
+    outcomes = await together(MUTATIONS[name](db, scene, op) for _ in range(5))
     assert [outcome.repeated for outcome in outcomes].count(False) == 1
     assert len({outcome.seq for outcome in outcomes}) == 1
     assert all(outcome.answer == outcomes[0].answer for outcome in outcomes)
@@ -114,17 +114,15 @@ async def test_a_key_is_refused_for_another_chat(db, world, name):
 
 
 @pytest.mark.gen_test
-async def test_a_key_used_in_two_chats_at_once_is_good_for_one(db, world):
+async def test_a_key_used_in_two_chats_at_once_is_good_for_one(db, world, together):
     """Nothing but the unique key holds the two together: they wait for different chats."""
-    ada = await world.user()
+    ada, op = await world.user(), key()
     there = [await world.group(ada) for _ in range(4)]
-    for op in (key(), key(), key(), key()):
-        outcomes = await asyncio.gather(
-            *(messages.send(db, ada, op, chat_id, "Hello", 50) for chat_id in there),
-            chats.create(db, ada, op, "group", "Another", None, [], 10), return_exceptions=True)
-        refusals = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        assert [(type(error), error.code, error.field) for error in refusals] == [
-            (Refused, "idempotency_key_reused", "Idempotency-Key")] * 4
+    outcomes = await together([*(messages.send(db, ada, op, chat_id, "Hello", 50) for chat_id in there),
+                               chats.create(db, ada, op, "group", "Another", None, [], 10)])
+    refusals = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert [(type(error), error.code, error.field) for error in refusals] == [
+        (Refused, "idempotency_key_reused", "Idempotency-Key")] * 4
 
 
 @pytest.mark.gen_test
@@ -136,16 +134,15 @@ async def test_keys_are_each_persons_own(db, world):
 
 
 @pytest.mark.gen_test
-async def test_both_people_creating_their_direct_chat_at_once_get_one(db, world, opened):
-    other_instance = await opened()
-    for _ in range(5):
-        ada, bob = await world.users(2)
-        outcomes = await asyncio.gather(*(
-            chats.create(instance, one, key(), "direct", None, None, [other], 10)
-            for one, other in ((ada, bob), (bob, ada)) for instance in (db, other_instance)))
-        assert len({outcome.answer["id"] for outcome in outcomes}) == 1
-        assert [outcome.repeated for outcome in outcomes].count(False) == 1
-        assert sum(len(outcome.events) for outcome in outcomes) == 1
+async def test_both_people_creating_their_direct_chat_at_once_get_one(db, world, together, opened):
+    instances = (db, await opened())
+    ada, bob = await world.users(2)
+    outcomes = await together(
+        chats.create(instance, one, key(), "direct", None, None, [other], 10)
+        for one, other in ((ada, bob), (bob, ada)) for instance in instances)
+    assert len({outcome.answer["id"] for outcome in outcomes}) == 1
+    assert [outcome.repeated for outcome in outcomes].count(False) == 1
+    assert sum(len(outcome.events) for outcome in outcomes) == 1
 
 
 PAUSE_AFTER_INSERT = """

@@ -4,12 +4,12 @@ import asyncio
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chat import chats, events, messages, unread
 from chat.unread import Age, compare
-from tests.chat.conftest import World, key, refused
+from tests.chat.conftest import World, key, quick, refused
 
 # Against a model
 
@@ -61,7 +61,7 @@ actions = st.lists(
 
 
 @given(actions)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@quick
 def test_counts_are_those_of_the_definition_whatever_happens(io_loop, world, taken):
     io_loop.run_sync(lambda: _live_through(world, taken), timeout=30)
 
@@ -223,6 +223,7 @@ def test_whatever_order_counts_arrive_in_the_last_one_shown_is_the_true_one(hist
 
 
 @given(st.lists(st.sampled_from(["event", "read"]), max_size=8), st.data())
+@quick
 def test_nothing_newer_is_ever_dropped_and_nothing_older_ever_shown(history, data):
     seen, end = _seen_in(history)
     shown = None

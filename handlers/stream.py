@@ -2,6 +2,7 @@
 
 from tornado.websocket import WebSocketHandler
 
+from chat.errors import Refused
 from handlers.base import Base
 from realtime.frames import Close
 from realtime.wire import Wire
@@ -15,6 +16,8 @@ class StreamHandler(Base, WebSocketHandler):
     stream = None
 
     async def prepare(self):
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            raise Refused("invalid_value", "This address takes WebSockets only; see docs/protocol.md.", "Upgrade")
         self.refuse_other_sites()
         await self.find_session()
 

@@ -44,7 +44,10 @@ class Link:
             options |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
         if self._class.__name__ != "UnixDomainSocketConnection":
             options["socket_keepalive"] = True
-        self._options = {**options, "protocol": 2, "retry": Retry(NoBackoff(), 0), "socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": None}
+        self._options = {
+            **options, "protocol": 2, "retry": Retry(NoBackoff(), 0), "socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": None,
+            "driver_info": None,  # naming itself to Redis would read package metadata from disk at every attempt to connect
+        }
         self._wait = wait
         self._on_down = on_down
         self._connection = None

@@ -20,6 +20,13 @@ def test_an_unknown_route_is_not_found(served, method, path):
     assert answer.headers["Content-Type"] == "application/json"
 
 
+def test_the_stream_takes_websockets_only(served, alice):
+    for client in (served.client(), alice):
+        answer = client.get("/ws")
+        assert answer.refusal == (400, "invalid_value")
+        assert answer.json["error"]["field"] == "Upgrade"
+
+
 def test_a_browser_gets_a_page_for_what_is_not_there(served, alice):
     answer = served.client(**BROWSER).get("/nothing")
     assert answer.status == 404

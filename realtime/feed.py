@@ -21,6 +21,7 @@ from realtime.position import Step, step, void
 
 logger = logging.getLogger("parley.feed")
 
+COUNTED = frozenset(("messageAdded", "messageDeleted"))  # they change unread counts
 COUNT_DELAY = 0.1  # unread counts of large chats are worked out together for so long
 COUNT_RETRY = 1.0
 REPAIRS = 4  # reads of the database at a time, so that a storm of them leaves it to the others
@@ -104,8 +105,10 @@ class Feed:
         if about_chat:
             self._let_out(watch, event)
         self._moved(watch)
-        if event.channel in ("messageAdded", "messageDeleted") and not (live and event.meta.get("unread") != "derive"):
+        if event.channel in COUNTED and not (live and event.meta.get("unread") != "derive"):
             self.refresh_counts(watch, None)
+        elif about_chat and not live:
+            self.refresh_counts(watch, None)  # somebody may have left and come back meanwhile
 
     def _let_in(self, watch, event):
         # One position before the event, so that whoever is let in gets it as their first.
@@ -270,7 +273,7 @@ class Feed:
         for session in watch.sessions():
             if session.user_id not in page.asked:
                 # Let in since the question was asked: the page may show what came after their removal. They ask for themselves.
-                if session in watch.attached and page.head > watch.known:
+                if session in watch.attached and page.events and page.events[-1].seq > watch.known:
                     self.fall_behind(session, watch, watch.known, "pull")
             elif session.user_id not in page.members:
                 self._leave(session, watch)
@@ -291,10 +294,11 @@ class Feed:
     def _watched(self, watch):
         return self._hub.watches.get(watch.chat_id) is watch
 
-    async def check(self, epoch: str, session_ids, since) -> log.Changes:
+    async def check(self, epoch: str, session_ids, since, doubtful=True) -> log.Changes:
         """Compare this instance with the truth and repair what differs; with `since`, watermarks that moved since then too.
 
-        Raises `Unavailable`.
+        Where nothing was `doubtful`, only those of them count that nobody has told: their instance died after the commit, or never
+        got the database's answer. Otherwise counts may be missing whose watermark came. Raises `Unavailable`.
         """
         watches = self._hub.watches
         changes = await log.changes(self._db, {chat_id: watch.known for chat_id, watch in watches.items()},
@@ -308,7 +312,8 @@ class Feed:
         await self.refresh_memberships(changes.users)
         if since is not None and watches:
             for event in await reads.since(self._db, list(watches), since):
-                if watch := watches.get(event.chat_id):
+                watch = watches.get(event.chat_id)
+                if watch is not None and (doubtful or event.seq > watch.reads.get(event.data["userId"], 0)):
                     self._offer_state(watch, event)
                     if event.data["userId"] in self._hub.users:
                         self.refresh_counts(watch, {event.data["userId"]})

@@ -282,6 +282,8 @@ class Session:
                     break
                 metrics.replayed_events.inc()
                 position = event.seq
+                if event.channel == "chatUpdated":
+                    feed.refresh_counts(watch, {self.user_id})  # this user may have left and come back meanwhile
         hub.attach(self, watch, position)
         if position > watch.known:
             feed.pull(watch, position, "replay")

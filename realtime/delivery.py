@@ -316,7 +316,7 @@ class Delivery:
     async def _check(self, may_have_missed):
         session_ids = {session.session_id for session in self.hub.sessions}
         whole_at = self._whole_at
-        changes = await self.feed.check(self.epoch, session_ids, whole_at if may_have_missed else None)
+        changes = await self.feed.check(self.epoch, session_ids, whole_at, may_have_missed)
         if changes.epoch != self.epoch or changes.ran_back:
             self._new_history(changes.epoch)
             return

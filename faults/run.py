@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from faults import catalog, cluster
-from faults.catalog.database import SmallDisk
 from faults.cluster import Cluster
+from faults.disk import SmallDisk
 from faults.mutants import MUTANTS
 from faults.people import Scene, prepare
 from faults.rig import NotRun, Rig, Size, Verdict, keep

@@ -25,8 +25,10 @@ def acknowledged_exactly_once(evidence: Evidence) -> str | None:
 
 def _event_of(evidence, operation):
     events, seq = evidence.by_key.get((operation.user, operation.key), []), operation.success.seq
-    if seq is None:  # it changed nothing: who was to be added was there
-        return events and f"although it was answered without a seq, it is in the history at {events[0].seq}"
+    if seq is None:
+        # It changed nothing (who was to be added was there), and such an answer is not kept under the key: an earlier attempt
+        # that was under way may arrive later and change something after all.
+        return events and not operation.ambiguous and f"although it was answered without a seq, it is in the history at {events[0].seq}"
     if not events:
         return f"nothing of it is in the final history (it was answered with seq {seq})"
     if len(events) > 1:

@@ -97,7 +97,7 @@ def real_time_order(evidence: Evidence) -> str | None:
             if earliest and operation.first_sent > earliest[1].success.ended:
                 return (f"in chat {chat}, {earliest[1]} was answered at {earliest[1].success.ended:.3f} s with seq {earliest[0]}, "
                         f"and {operation}, sent at {operation.first_sent:.3f} s, has seq {seq}")
-            if operation.success and (earliest is None or operation.success.ended < earliest[1].success.ended):
+            if operation.success and operation.success.seq is not None and (earliest is None or operation.success.ended < earliest[1].success.ended):
                 earliest = (seq, operation)
     return _times(evidence)
 

@@ -100,3 +100,13 @@ def test_an_event_that_nobody_asked_for_is_noticed():
     world = right()
     world.events.append(event(4, actor="ben", key="unheard of"))
     assert "which nobody sent" in unacknowledged_at_most_once(world.evidence())
+
+
+def test_an_add_that_changed_nothing_may_take_effect_later_only_where_an_attempt_was_under_way():
+    for unanswered, noticed in ((False, True), (True, False)):
+        world = right()
+        if unanswered:
+            world.anna.does(5, 4, "add", status=None, users=("ben",))
+        world.anna.does(6, 4, "add", status=200, seq=None, users=("ben",))
+        world.events.append(event(4, "chatUpdated", key="key 4"))
+        assert bool(acknowledged_exactly_once(world.evidence())) is noticed

@@ -361,7 +361,7 @@ class Stream(Replica):
     def connected(self) -> bool:
         return self._socket is not None and not self._closed.is_set()
 
-    async def open(self, at=None, *, hello=True, headers=None, receive_buffer=None, seconds=5.0) -> "Stream":
+    async def open(self, at=None, *, hello=True, headers=None, seconds=5.0) -> "Stream":
         """Connect to `at` and say hello. Raises one of `NO_ANSWER` where nobody is there."""
         assert not self.connected
         base = (at or self.user.url).replace("http", "ws", 1)
@@ -372,16 +372,14 @@ class Stream(Replica):
         self._socket = await websocket_connect(there, subprotocols=[SUBPROTOCOL])
         assert self._socket.selected_subprotocol == SUBPROTOCOL
         self._closed.clear()
-        if receive_buffer:
-            self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if hello:
             self.write({"type": "hello", **self.hello()})
         self._reader = asyncio.ensure_future(self._read(self._socket))
         return self
 
     @property
-    def _tcp(self):
-        return self._socket.protocol.stream.socket
+    def _tornado(self):
+        return self._socket.protocol.stream
 
     def write(self, frame):
         """Send a frame: an object, a text, or bytes (as a binary frame)."""
@@ -407,10 +405,14 @@ class Stream(Replica):
     def hold(self):
         """Go silent: read nothing, answer no ping, but stay connected."""
         self._may_read.clear()
+        self._tornado.io_loop.remove_handler(self._tornado.fileno())
 
     def release(self):
         """Read on after `hold()`."""
         self._may_read.set()
+        stream = self._tornado
+        if not stream.closed():
+            stream.io_loop.add_handler(stream.fileno(), stream._handle_events, stream._state)
 
     async def cut(self):
         """End the connection as a broken path does, without a word. What was not read yet is lost."""

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from tests.client import PROJECTIONS, STATES, Stream, request, until
+from tests.client import PROJECTIONS, STATES, Stream, until
+from tests.processes.metrics import metrics
 
 WRITERS, MESSAGES = 8, 500
 
@@ -212,7 +213,7 @@ async def test_typing_is_told_to_the_others_at_most_once_in_3_seconds(urls, part
 
 @pytest.mark.gen_test
 async def test_the_metrics_of_each_instance_tell_what_it_did(urls, party):
-    before = [await _metrics(url) for url in urls]
+    before = [await metrics(url) for url in urls]
     (ann, ben), chat = await party.group(urls[0], 2)
     stream = await party.open(ben, urls[1])
     await ann.send(chat)
@@ -221,16 +222,10 @@ async def test_the_metrics_of_each_instance_tell_what_it_did(urls, party):
     await ann.send(chat)
     await stream.open(urls[2])
     await stream.until_at(chat, 3)
-    moved = [{name: value - old.get(name, 0) for name, value in (await _metrics(url)).items()} for url, old in zip(urls, before, strict=True)]
+    moved = [{name: value - old.get(name, 0) for name, value in (await metrics(url)).items()} for url, old in zip(urls, before, strict=True)]
     assert moved[0]['parley_events_published_total{channel="messageAdded"}'] == 2
     assert moved[1]['parley_events_received_total{channel="messageAdded"}'] == 2
     assert moved[1]['parley_deliveries_total{channel="messageAdded"}'] == 1
     assert moved[2]["parley_resumes_total"] == 1
     assert moved[2]["parley_replayed_events_total"] == 1
     assert all(values["parley_gaps_total"] == 0 for values in moved)
-
-
-async def _metrics(url) -> dict:
-    answer = await request(url, "GET", "/metrics")
-    lines = [line.rpartition(" ") for line in answer.body.splitlines() if not line.startswith("#")]
-    return {name: float(value) for name, _, value in lines}

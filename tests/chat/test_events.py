@@ -147,6 +147,8 @@ async def test_membership_and_events_of_a_replay_are_of_one_moment(db, world, op
         assert [event.seq for event in log.events] == list(range(1, log.head + 1))
         # Three events a round: out, said, in. Bob is a member exactly at the heads after the last of them.
         assert (bob in log.members) == (log.head % 3 == 1)
+        about = [event for event in log.events if event.channel in ("chatAdded", "chatUpdated")]
+        assert all((bob in event.data["participantIds"]) == (bob in log.members) for event in about)
         looked += 1
     await work
     assert looked > 5

@@ -64,7 +64,7 @@ export function mountComposer({ store, outbox, drafts, stream, messages, maxMess
     if (event.key === "Enter" && !event.shiftKey && !event.altKey && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
       submit();
-    } else if (event.key === "ArrowUp" && !field.value) {
+    } else if (event.key === "ArrowUp" && !event.altKey && !field.value) {
       event.preventDefault();
       messages.editLast();
     }

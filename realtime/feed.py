@@ -270,12 +270,10 @@ class Feed:
     def _apply(self, watch, page: log.Log):
         if page.head < watch.known:
             return  # a live event overtook the snapshot; what it says of membership is old
+        # Those who came since the question was asked: the page may show what happened after their removal. They ask for themselves.
+        strangers = [session for session in watch.sessions() if session.user_id not in page.asked]
         for session in watch.sessions():
-            if session.user_id not in page.asked:
-                # Let in since the question was asked: the page may show what came after their removal. They ask for themselves.
-                if session in watch.attached and page.events and page.events[-1].seq > watch.known:
-                    self.fall_behind(session, watch, watch.known, "pull")
-            elif session.user_id not in page.members:
+            if session.user_id in page.asked and session.user_id not in page.members:
                 self._leave(session, watch)
         if void(watch.known, page.head, page.floor, self._limit):
             for session in list(watch.attached):
@@ -288,6 +286,9 @@ class Feed:
             return
         for event in page.events:
             if event.seq == watch.known + 1:
+                for session in strangers:
+                    if session in watch.attached:
+                        self.fall_behind(session, watch, watch.known, "pull")
                 metrics.pulled_events.inc()
                 self._deliver(watch, event, live=False)
 
@@ -310,6 +311,10 @@ class Feed:
             if (watch := watches.get(chat_id)) and head > watch.known:
                 self.pull(watch, head, "heads")
         await self.refresh_memberships(changes.users)
+        for watch in list(watches.values()):
+            if since is not None and watch.known != watch.looked:
+                self.refresh_counts(watch, None)  # an event may have been heard, and the counts that followed it not
+            watch.looked = watch.known
         if since is not None and watches:
             for event in await reads.since(self._db, list(watches), since):
                 watch = watches.get(event.chat_id)

@@ -11,12 +11,13 @@ class Watch:
     up, or ahead because their replay saw a commit before this instance heard of it.
     """
 
-    __slots__ = ("chat_id", "known", "heard", "pulling", "attached", "behind", "counts", "reads", "waiting", "stale_counts")
+    __slots__ = ("chat_id", "known", "heard", "looked", "pulling", "attached", "behind", "counts", "reads", "waiting", "stale_counts")
 
     def __init__(self, chat_id: str, known: int):
         self.chat_id = chat_id
         self.known = known  # this instance's position
         self.heard = known  # the newest seq that is known to exist
+        self.looked = known  # `known` at the last head check
         self.pulling = False
         self.attached = set()
         self.behind = {}

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 
 import psycopg2
@@ -26,6 +27,7 @@ log = logging.getLogger("parley")
 REQUEST_CEILING = 1024 * 1024
 START_SECONDS = 60  # an instance may start before its database
 HOUSEKEEPING_SECONDS = 3600
+CRASHED = 70  # exit status of a process that failed; 1 is that of one that cannot start
 QUIET_SECONDS = 0.3  # without a request, until a draining instance takes it that no more will come
 
 
@@ -52,7 +54,7 @@ def main(arguments: list[str]) -> int:
     except (StartError, settings.SettingError, UnknownSchema, ValueError) as error:
         print(f"parley: {error}", file=sys.stderr)
     except psycopg2.Error as error:
-        print(f"parley: PostgreSQL: {str(error).strip()}", file=sys.stderr)
+        print(f"parley: PostgreSQL: {' '.join(str(error).split())}", file=sys.stderr)
     return 1
 
 
@@ -62,7 +64,7 @@ def serve(configuration) -> int:
     name = configuration.instance_name or os.environ.get("DYNO") or "web.1"
     if configuration.web_concurrency <= 1:
         return asyncio.run(Instance(configuration, name, sockets).run())
-    return Processes(configuration.web_concurrency, lambda number: asyncio.run(
+    return Processes(configuration.web_concurrency, sockets, lambda number: asyncio.run(
         Instance(configuration, f"{name}-{number}", sockets).run())).run()
 
 
@@ -178,10 +180,11 @@ class Instance:
 class Processes:
     """`count` processes of one program on the same listening sockets; a parent that passes signals on and replaces what dies."""
 
-    def __init__(self, count: int, run):
+    def __init__(self, count: int, sockets: list, run):
         self._count = count
+        self._sockets = sockets
         self._run = run
-        self._children: dict[int, int] = {}  # pid → number
+        self._children: dict[int, tuple[int, float]] = {}  # pid → number, monotonic time of its start
         self._stopping = False
 
     def run(self) -> int:
@@ -195,7 +198,7 @@ class Processes:
                 pid, status = os.wait()
             except InterruptedError:
                 continue
-            number, code = self._children.pop(pid), os.waitstatus_to_exitcode(status)
+            (number, started), code = self._children.pop(pid), os.waitstatus_to_exitcode(status)
             if self._stopping:
                 worst = max(worst, abs(code))
             elif code == 1:
@@ -203,27 +206,33 @@ class Processes:
                 worst = 1
             else:
                 log.error("process %d ended with %d; it is replaced", number, code)
-                self._fork(number)
+                time.sleep(max(0.0, started + 1 - time.monotonic()))  # one that dies at once must not take the processor
+                if not self._stopping:
+                    self._fork(number)
         return min(worst, 1)
 
     def _fork(self, number):
         pid = os.fork()
         if pid:
-            self._children[pid] = number
+            self._children[pid] = number, time.monotonic()
             return
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, signal.SIG_DFL)
-        code = 1
+        code = CRASHED
         try:
             code = self._run(number)
         except KeyboardInterrupt:
             code = 0
+        except BaseException:
+            log.exception("process %d failed", number)
         finally:
             sys.stdout.flush()
             os._exit(code)
 
     def _stop(self, *_):
         self._stopping = True
+        for listening in self._sockets:
+            listening.close()  # each process has its own; in this one, clients would queue for nobody
         for pid in self._children:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)

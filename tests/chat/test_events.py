@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 import orjson
 import psycopg2
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -192,6 +193,22 @@ async def test_a_user_without_chats_has_a_membership_too(db, world):
     assert (membership.version, membership.chats) == (0, {})
 
 
+@pytest.mark.gen_test
+async def test_memberships_of_several_are_those_of_each(db, world):
+    ada, bob, cy = await world.users(3)
+    shared = await world.group(ada, bob)
+    await world.send(ada, shared)
+    await world.group(bob)
+    found = await events.memberships(db, {ada, bob, cy, key()})
+    assert set(found) == {ada, bob, cy}
+    for person, membership in found.items():
+        alone = await events.membership(db, person)
+        assert (membership.version, membership.epoch, membership.chats) == (alone.version, alone.epoch, alone.chats)
+    assert [len(found[person].chats) for person in (ada, bob, cy)] == [1, 2, 0]
+    assert found[bob].chats[shared].unread == 1 and found[ada].chats[shared].unread == 0
+    assert await events.memberships(db, []) == {}
+
+
 # What changed
 
 
@@ -223,7 +240,7 @@ async def test_a_position_ahead_of_the_database_tells_that_it_was_restored(db, w
 
 @pytest.mark.gen_test
 async def test_sessions_that_ended_answer(db):
-    accounts = Accounts(db, AttemptLimits(100, 100, 60))
+    accounts = Accounts(db, AttemptLimits(100, 100, 60), hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     tokens = [(await accounts.sign_up(None, f"session{number}", "correct horse", None, "::1", ""))["token"] for number in range(3)]
     accounts.close()
     ids = [(await accounts.session(token)).id for token in tokens]

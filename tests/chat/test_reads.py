@@ -48,6 +48,7 @@ async def test_reading_publishes_the_watermark_and_the_readers_count(world):
     assert outcome.seq is None  # not logged
     read, count = outcome.events
     assert (read.channel, read.chat_id, read.seq, read.data) == ("messageReadUpdated", chat_id, 2, outcome.answer)
+    assert read.meta == {"head": 3}  # not to be told to whoever was removed before it
     assert (count.channel, count.chat_id, count.seq) == ("unreadCountUpdated", chat_id, 3)
     assert count.data == {"chatId": chat_id, "userId": ada, "unreadCount": 1} and count.meta == {"readSeq": 2}
 
@@ -314,9 +315,21 @@ async def test_since_answers_each_watermark_that_moved_once_and_newest(db, world
     assert set(found) == {bob, cy}
     assert (found[bob].channel, found[bob].chat_id, found[bob].seq) == ("messageReadUpdated", chat_id, 3)
     assert found[bob].data == {"messageId": second, "userId": bob, "readAt": read_at}
-    assert found[cy].seq == 4
+    assert found[cy].seq == 4 and all(event.meta == {"head": 4} for event in found.values())
     assert {event.chat_id for event in await reads.since(db, [quiet], moment - timedelta(hours=2))} == {quiet}
     assert await reads.since(db, [], moment) == []
+
+
+@pytest.mark.gen_test
+async def test_since_tells_an_actor_only_of_chats_that_they_are_in(db, world):
+    ada, bob, cy = await world.users(3)
+    shared, left = await world.group(ada, bob, cy), await world.group(ada, bob, cy)
+    for chat_id in (shared, left):
+        await world.read(bob, await world.send(ada, chat_id))
+    await world.remove(cy, left, cy)
+    moment = datetime.now(timezone.utc)
+    for actor, told in ((cy, {shared}), (bob, {shared, left}), (await world.user(), set()), (None, {shared, left})):
+        assert {event.chat_id for event in await reads.since(db, [shared, left], moment, actor)} == told
 
 
 @pytest.mark.gen_test

@@ -161,15 +161,15 @@ class Client:
     async def perform(self, kind: str, method: str, path: str, body=None, *, retry=True, through=None, **about):
         """One operation, written down: repeated with its key and backoff until it is answered.
 
-        Answers the status of the last attempt, or None. `about` is what the history says of it.
+        Answers `(status, body)` of the last attempt, both None where it had no answer. `about` is what the history says of it.
         """
         number, key = next(operations), str(uuid.uuid4())
         self.busy += 1
         try:
             for attempt in itertools.count(1):
-                status = await self._attempt(number, key, kind, method, path, body, about, through if attempt == 1 else None)
+                status, answer = await self._attempt(number, key, kind, method, path, body, about, through if attempt == 1 else None)
                 if status is not None and status < 500 and status not in (401, 429) or not retry:
-                    return status
+                    return status, answer
                 await asyncio.sleep(random.uniform(0, min(BACKOFF[0] * 2**attempt, BACKOFF[1])))
                 if status == 401:
                     await self.person.signed_in.wait()
@@ -182,30 +182,25 @@ class Client:
             status, headers, answer = await self.ask(method, path, body, key, through)
         except NoAnswer as error:
             self.history.add(log.Unanswered(time.monotonic(), number, str(error)))
-            return None
+            return None, None
         except BaseException:
             self.history.add(log.Unanswered(time.monotonic(), number, "the rig stopped"))
             raise
         seq = int(headers["parley-seq"]) if "parley-seq" in headers else None
         self.history.add(log.Answered(time.monotonic(), number, status, seq, answer))
-        return status
+        return status, answer
 
     async def sign_out_and_in(self):
         """End the session everywhere, wait for that to show, and begin another."""
         person, session = self.person, self.person.session
-        if await self.perform("sign-out", "POST", "/api/sign-out") == 204:
+        if (await self.perform("sign-out", "POST", "/api/sign-out"))[0] == 204:
             self.history.add(log.SignedOut(time.monotonic(), session))
         await asyncio.sleep(random.uniform(0, 3))
-        body = {"username": person.username, "password": person.password}
-        while person.session == session:
-            try:
-                status, _, answer = await self.ask("POST", "/api/sign-in", body, str(uuid.uuid4()))
-                if status == 200:
-                    person.renew(answer["token"])
-                    return
-            except NoAnswer:
-                pass
-            await asyncio.sleep(random.uniform(0.1, 1))
+        if person.session == session:  # no other client of the same person was faster
+            body = {"username": person.username, "password": person.password}
+            _, answer = await self.perform("sign-in", "POST", "/api/sign-in", body)
+            person.renew(answer["token"])
+            self.history.add(log.SignedIn(time.monotonic(), person.session))
 
     def _spawn(self, coroutine):
         task = asyncio.ensure_future(coroutine)

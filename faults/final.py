@@ -71,4 +71,4 @@ async def _get(client, path):
         except NoAnswer:
             pass
         await asyncio.sleep(0.5)
-    raise RuntimeError(f"{client.name} gets no answer to GET {path}, long after healing")
+    raise NoAnswer(f"{client.name} gets no answer to GET {path}, long after healing")

@@ -76,6 +76,14 @@ class SignedOut:
     token: int
 
 
+@dataclass(slots=True)
+class SignedIn:
+    """The user has a session again."""
+
+    at: float
+    token: int
+
+
 @dataclass
 class History:
     """One client's log. `client` names it, `user` is who it is signed in as."""

@@ -41,7 +41,7 @@ class Load:
     def start(self):
         self._main = asyncio.ensure_future(self._run())
 
-    async def stop(self, seconds: float = 12.0):
+    async def stop(self, seconds: float = 30.0):
         """No new operations; those under way may end."""
         self.stopping = True
         await self._main

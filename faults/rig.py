@@ -16,6 +16,7 @@ from faults.evidence import Evidence, Limits, Window
 from faults.invariants.repair import slowest_repair
 from faults.load import Load
 from faults.people import Scene
+from faults.wire import NoAnswer
 
 
 class NotRun(Exception):
@@ -114,7 +115,10 @@ class Rig:
             await self.load.stop()
             await asyncio.sleep(max(0.0, evidence.healed_at + self.size.quiet - time.monotonic()))
             await counters.stop()
-            evidence.snapshots = await final.snapshots(self.clients)
+            try:
+                evidence.snapshots = await final.snapshots(self.clients)
+            except NoAnswer as error:
+                self.problems.append(str(error))
             evidence.final = final.read(self.cluster.direct_url)
             evidence.memory, evidence.lost = counters.memory, self.lost
         finally:

@@ -3,17 +3,17 @@
 from collections import Counter
 
 from faults.evidence import Evidence
-from faults.history import SignedOut
+from faults.history import SignedIn, SignedOut
 from faults.invariants.streams import at, cursors, synced_at
-
-SIGN_IN_SECONDS = 4.0  # that the rig's people take to sign in again
 
 
 def synced_at_head(evidence: Evidence) -> str | None:
     """7. Within 5 s of healing every client is synced at head, and from then on follows within 5 s."""
-    signed_out = _last_sign_outs(evidence)
+    signed_in = _signed_in(evidence)
     for history in evidence.histories:
-        begin = max(evidence.healed_at, signed_out.get(history.user, 0.0) + SIGN_IN_SECONDS)
+        begin = max(evidence.healed_at, signed_in.get(history.user, 0.0))
+        if begin == float("inf"):
+            return f"{history.client} signed out and could not sign in again"
         if not synced_at(history, begin + evidence.limits.synced):
             return f"{history.client} was not synced {evidence.limits.synced:g} s after healing"
         timelines = cursors(history)
@@ -37,12 +37,14 @@ def slowest_repair(evidence: Evidence) -> float:
     return slowest
 
 
-def _last_sign_outs(evidence):
+def _signed_in(evidence):
+    """User → when they last signed in; never, where they stayed signed out."""
     found = {}
     for history in evidence.histories:
-        for record in history.of(SignedOut):
-            found[history.user] = max(record.at, found.get(history.user, 0.0))
-    return found
+        for record in history.records:
+            if isinstance(record, (SignedIn, SignedOut)) and record.at >= found.get(history.user, (0.0,))[0]:
+                found[history.user] = record.at, isinstance(record, SignedIn)
+    return {user: at if signed_in else float("inf") for user, (at, signed_in) in found.items()}
 
 
 def _to_reach(evidence, user):

@@ -3,7 +3,7 @@
 import pytest
 
 from faults.evidence import Message
-from faults.history import SignedOut
+from faults.history import SignedIn, SignedOut
 from faults.invariants.repair import built_is_fresh, slowest_repair, synced_at_head, unread_is_derived
 from tests.faults.stories import CHAT, event, right, view
 
@@ -45,10 +45,12 @@ def test_a_client_without_a_synced_socket_is_noticed():
     assert "ben was not synced 5 s after healing" in synced_at_head(world.evidence())
 
 
-def test_who_signed_out_has_time_to_sign_in_again():
+def test_who_signed_out_is_synced_five_seconds_after_signing_in():
     world = right()
     world.ben.history.add(SignedOut(9, "ben's"))
     world.ben.closes(9.5)
+    assert "could not sign in again" in synced_at_head(world.evidence())
+    world.ben.history.add(SignedIn(12, 2))
     world.ben.opens(16, socket=2, cursors={CHAT: 3}, heads={CHAT: 3})
     assert synced_at_head(world.evidence()) is None
 

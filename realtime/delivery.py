@@ -21,6 +21,7 @@ from realtime.bus import Publisher, Subscriber
 from realtime.feed import Feed
 from realtime.frames import Close, Hello
 from realtime.hub import Hub
+from realtime.position import void
 from realtime.session import Session
 
 logger = logging.getLogger("parley.delivery")
@@ -124,12 +125,20 @@ class Delivery:
         while lagging:
             if count >= SYNC_EVENTS:
                 return answer
-            logs = await log.replay(self.db, lagging, [user_id], self.limits.replay_page)
-            for chat_id in list(lagging):
+            async with self.catch_ups:
+                missing = {chat_id: membership.chats[chat_id].head - at for chat_id, at in lagging.items()}
+                chosen = resume.some(missing, self.limits.replay_page, SYNC_EVENTS)
+                logs = await log.replay(self.db, {chat_id: lagging[chat_id] for chat_id in chosen}, [user_id], self.limits.replay_page)
+            for chat_id in chosen:
                 page = logs.get(chat_id)
                 if page is None or user_id not in page.members:
                     answer.append(frames.left(chat_id))
                     del positions[chat_id], lagging[chat_id]
+                    continue
+                if reason := void(lagging[chat_id], page.head, page.floor, self.limits.replay_limit):
+                    answer.append(frames.reset(chat_id, page.head, reason.value))
+                    positions[chat_id] = page.head
+                    del lagging[chat_id]
                     continue
                 for event in page.events:
                     answer.append(frames.of_event(event))

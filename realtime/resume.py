@@ -43,6 +43,20 @@ def plan(user_id: str, instance: str, membership: Membership, hello: Hello, limi
     return result
 
 
+def some(missing: dict[str, int], page: int, most: int) -> list[str]:
+    """Which of the chats to replay next, of each of which so many events are missing: about `most` events come, at least one page.
+
+    A socket takes a few hundred at a time. Reading a page of every chat for it would read most of them again and again.
+    """
+    chosen, events = [], 0
+    for chat_id, number in missing.items():
+        if events >= most:
+            break
+        chosen.append(chat_id)
+        events += min(number, page)
+    return chosen
+
+
 def counts(user_id: str, membership: Membership, missed) -> list[Event]:
     """The unread counts that a client which comes back is told: those above zero, and those that may have changed."""
     return [count(user_id, chat_id, standing)

@@ -16,6 +16,7 @@ from realtime.position import Step, step, void
 
 logger = logging.getLogger("parley.session")
 
+REPLAY_EVENTS = 1000  # read at a time for one socket, at most a page more
 TYPING_SECONDS = 3.0
 RETRY_SECONDS = 0.2
 
@@ -63,7 +64,7 @@ class Session:
         """Queue a frame that must not be left out; a socket that is far too slow even for these is closed."""
         if self._wire.unsent > 4 * self._realtime.limits.socket_buffer_bytes:
             self.end(Close.TRY_AGAIN, "too slow")
-        else:
+        if not self.closed:
             self._wire.send(frames.encode(frame))
 
     @property
@@ -240,19 +241,23 @@ class Session:
     def _finish(self):
         self.catching_up = False
         # What fell behind while this task was at its end.
-        if not self.closed and (self._missed_state or any(self._lagging())):
+        if not self.closed and (self._missed_state or self._missing()):
             self.catch_up()
 
-    def _lagging(self):
-        return (chat_id for chat_id, watch in self.watches.items() if watch.behind.get(self, watch.known) < watch.known)
+    def _missing(self) -> dict[str, int]:
+        """How many events this socket is behind its instance, of each chat where it is."""
+        missing = ((chat_id, watch.known - self._position(watch)) for chat_id, watch in self.watches.items())
+        return {chat_id: number for chat_id, number in missing if number > 0}
 
     async def _replay(self):
         """Replay page by page, as fast as the socket takes it, until every chat is at this instance's position."""
-        realtime = self._realtime
-        while positions := {chat_id: self.watches[chat_id].behind[self] for chat_id in self._lagging()}:
+        realtime, page = self._realtime, self._realtime.limits.replay_page
+        while self._missing():
             await self._wire.drained()
             async with realtime.catch_ups:
-                logs = await log.replay(realtime.db, positions, [self.user_id], realtime.limits.replay_page)
+                chosen = resume.some(self._missing(), page, REPLAY_EVENTS)
+                positions = {chat_id: self._position(self.watches[chat_id]) for chat_id in chosen}
+                logs = await log.replay(realtime.db, positions, [self.user_id], page)
             moved = False
             for chat_id, position in positions.items():
                 watch = self.watches.get(chat_id)

@@ -1,10 +1,9 @@
 """Chats over HTTP: list, create, read, rename, describe, delete."""
 
-import uuid
 
 import pytest
 
-NOBODY = str(uuid.uuid4())
+NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 def create(client, **body):
@@ -52,7 +51,7 @@ def test_a_direct_chat_is_created_once_and_found_from_then_on(served, alice):
     ({"chatType": "group", "participantIds": [], "description": "x" * 1001}, "description"),
     ({"chatType": "group", "participantIds": [], "ownerId": NOBODY}, "ownerId"),
     ({"chatType": "direct", "participantIds": []}, "participantIds"),
-    ({"chatType": "direct", "participantIds": [NOBODY, str(uuid.uuid4())]}, "participantIds"),
+    ({"chatType": "direct", "participantIds": [NOBODY, NOBODY.replace("4", "5")]}, "participantIds"),
     ({"chatType": "direct", "participantIds": [NOBODY], "name": "Us"}, "name"),
     ({"chatType": "direct", "participantIds": [NOBODY], "description": "Us"}, "description"),
 ])

@@ -1,10 +1,9 @@
 """Messages over HTTP: paging, sending, editing, deleting."""
 
-import uuid
 
 import pytest
 
-NOBODY = str(uuid.uuid4())
+NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture

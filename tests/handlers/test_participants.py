@@ -1,8 +1,6 @@
 """Who is in a group: adding, removing, leaving."""
 
-import uuid
-
-NOBODY = str(uuid.uuid4())
+NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 def test_any_participant_adds_people(served, alice, bob, carol):

@@ -117,7 +117,9 @@ def test_retries_at_the_same_moment_are_one(scene):
     assert len({answer.json["id"] for answer in answers}) == 1
 
 
-@pytest.mark.parametrize("key", ["", "7", "nonsense", "{" + str(uuid.uuid4()) + "}", uuid.uuid4().hex, "ü" * 36])
+@pytest.mark.parametrize("key", [
+    "", "7", "nonsense", "{7f1d2c7e-0b5a-4d43-9d0e-5a1c7f0e9b11}", "7f1d2c7e0b5a4d439d0e5a1c7f0e9b11", "ü" * 36,
+])
 def test_a_key_that_is_no_uuid_is_refused(scene, key):
     answer = scene.alice.request("DELETE", f"/api/chats/{scene.chat}", headers={"Idempotency-Key": key.encode("utf-8")})
     assert (*answer.refusal, answer.field) == (400, "invalid_value", "Idempotency-Key")

@@ -1,0 +1,111 @@
+"""Who is connected here and what they watch: nothing is kept of what is gone."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from realtime.hub import Hub
+
+
+def socket(hub, user="ada", version=1):
+    session = Session(user)
+    hub.connect(session)
+    hub.add(session, version)
+    return session
+
+
+class Session(SimpleNamespace):
+    __hash__ = object.__hash__
+
+    def __init__(self, user):
+        super().__init__(user_id=user, watches={})
+
+    def __eq__(self, other):
+        return self is other
+
+
+@pytest.fixture
+def hub():
+    return Hub()
+
+
+def is_empty(hub):
+    return not (hub.sessions or hub.sockets or hub.users or hub.versions or hub.watches)
+
+
+def test_a_socket_at_the_position_of_its_instance_is_attached_and_another_is_behind(hub):
+    session, watch = socket(hub), hub.watch("chat", 5)
+    for position, attached in ((5, True), (3, False), (7, False), (5, True)):
+        hub.attach(session, watch, position)
+        assert (session in watch.attached, watch.behind) == (attached, {} if attached else {session: position})
+        assert watch.sessions() == [session] and session.watches == {"chat": watch}
+
+
+def test_a_chat_is_watched_until_its_last_socket_leaves_it(hub):
+    one, other = socket(hub), socket(hub, "bob")
+    watch = hub.watch("chat", 5)
+    hub.attach(one, watch, 5)
+    hub.attach(other, watch, 2)
+    assert hub.watch("chat", 99) is watch and watch.known == 5 and watch.user_ids() == {"ada", "bob"}
+    hub.detach(one, watch)
+    assert hub.watches == {"chat": watch} and one.watches == {}
+    hub.detach(other, watch)
+    assert hub.watches == {}
+
+
+def test_a_watch_that_its_last_socket_has_just_left_is_watched_again_when_another_comes(hub):
+    one, other = socket(hub), socket(hub, "bob")
+    watch = hub.watch("chat", 5)
+    hub.attach(one, watch, 5)
+    hub.detach(one, watch)
+    hub.attach(other, watch, 5)
+    assert hub.watches == {"chat": watch}
+
+
+def test_nothing_is_kept_of_a_socket_that_is_gone(hub):
+    one, other = socket(hub), socket(hub)
+    for chat_id in ("a", "b"):
+        for session in (one, other):
+            hub.attach(session, hub.watch(chat_id, 1), 1)
+    hub.remove(one)
+    assert hub.users == {"ada": {other}} and hub.sockets == {"ada": 1} and not one.watches
+    assert all(watch.sessions() == [other] for watch in hub.watches.values())
+    hub.remove(other)
+    assert is_empty(hub)
+    hub.remove(other)
+    assert is_empty(hub)
+
+
+def test_a_socket_that_is_gone_watches_nothing_any_more(hub):
+    session, watch = socket(hub), hub.watch("chat", 5)
+    hub.attach(session, watch, 5)
+    hub.remove(session)
+    hub.attach(session, watch, 5)
+    assert is_empty(hub) and not session.watches
+
+
+def test_a_socket_counts_before_its_hello_and_is_no_user_until_then(hub):
+    session = Session("ada")
+    hub.connect(session)
+    assert hub.sockets["ada"] == 1 and not hub.users
+    hub.remove(session)
+    assert is_empty(hub)
+
+
+def test_the_oldest_membership_version_of_a_users_sockets_is_the_one_that_counts(hub):
+    for version, expected in ((7, 7), (9, 7), (6, 6)):
+        socket(hub, version=version)
+        assert hub.versions == {"ada": expected}
+
+
+def test_a_version_in_doubt_is_no_version_that_the_database_could_have_and_no_other_doubt(hub):
+    socket(hub, version=7)
+    doubts = []
+    for _ in range(3):
+        hub.doubt("ada")
+        doubts.append(hub.versions["ada"])
+        socket(hub, version=8)
+        assert hub.versions["ada"] == doubts[-1]
+    assert all(doubt < 0 for doubt in doubts) and len(set(doubts)) == 3
+    hub.doubt("nobody")
+    assert hub.versions.keys() == {"ada"}

@@ -43,10 +43,11 @@ def parley(browser, module_cluster):
 
 @pytest.fixture
 def person(parley):
-    def sign_up(name: str) -> Person:
-        return Person(parley.url, f"{re.sub('[^a-z]', '', name.lower())}{next(_numbers)}", name)
+    def create(name: str) -> Person:
+        username = re.sub("[^a-z]", "", name.lower()) + str(next(_numbers))
+        return Person(parley.url, parley.database, username, name)
 
-    return sign_up
+    return create
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,12 @@ def _value(row: Setting, text: str | None):
         if text.lower() in ("0", "false", "no", "off"):
             return False
         raise SettingError(f"{row.name} must be true or false, not {text!r}")
+    if row.kind is str:
+        return text
     try:
-        return row.kind(text)
+        number = row.kind(text)
     except ValueError:
-        raise SettingError(f"{row.name} must be a number, not {text!r}") from None
+        number = 0
+    if not 0 < number < float("inf"):
+        raise SettingError(f"{row.name} must be a {'whole ' if row.kind is int else ''}number above 0, not {text!r}")
+    return number

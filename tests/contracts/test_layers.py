@@ -1,0 +1,56 @@
+"""Who may import whom: server → handlers → realtime → chat. And importing does nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+OURS = {"server", "settings", "metrics", "chat", "realtime", "handlers", "local", "faults", "tests"}
+MAY_IMPORT = {
+    "metrics": set(),
+    "settings": set(),
+    "chat": {"chat", "metrics"},
+    "realtime": {"realtime", "chat", "metrics"},
+    "handlers": {"handlers", "realtime", "chat", "metrics"},
+    "server": {"settings", "handlers", "realtime", "chat", "metrics"},
+    "local": {"local", "settings"},
+}
+FORBIDDEN = {"chat": {"tornado", "redis", "jinja2"}, "realtime": {"psycopg2", "aiopg", "jinja2"}, "handlers": {"psycopg2", "aiopg", "redis"}}
+SOURCES = sorted(path.relative_to(ROOT) for part in MAY_IMPORT for path in [*ROOT.glob(f"{part}.py"), *(ROOT / part).rglob("*.py")])
+
+
+def imported(path) -> set[str]:
+    """Top-level names of the modules that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path} imports relatively"
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_a_module_imports_only_what_its_layer_may(path):
+    layer = path.parts[0].removesuffix(".py")
+    assert imported(path) & OURS <= MAY_IMPORT[layer]
+    assert not imported(path) & FORBIDDEN.get(layer, set())
+
+
+def test_importing_everything_does_nothing():
+    """No output, thread, socket or task; and whatever is read from disk was read by Python's own import."""
+    modules = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in SOURCES if path.name != "__main__.py"]
+    program = f"""
+import importlib, socket, sys, threading
+def refuse(*arguments): raise AssertionError("a socket was opened")
+socket.socket.connect = socket.socket.bind = refuse
+for name in {modules!r}:
+    importlib.import_module(name)
+assert threading.active_count() == 1, threading.enumerate()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

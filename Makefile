@@ -7,7 +7,7 @@ PY = $(VENV)/bin/python
 WORKERS = auto --maxprocesses=4
 ARGS =
 
-.PHONY: run test faults lint clean
+.PHONY: run test faults lint screenshots clean
 
 run:
 	@sh local/venv.sh $(VENV) requirements-local.txt
@@ -29,6 +29,11 @@ faults:
 lint:
 	@sh local/venv.sh $(VENV) requirements-dev.txt
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check local tests/local
+
+# The pictures in docs/images, taken by the Chromium of this machine.
+screenshots:
+	@sh local/venv.sh $(VENV) requirements-dev.txt
+	@$(PY) -m docs.images.make
 
 clean:
 	rm -rf $(VENV)

@@ -16,22 +16,19 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.person import Person
-from tests.browser.window import DEADLINE_MS, Window
-from tests.services import chromium_arguments, chromium_path
+from tests.browser.window import DEADLINE_MS, Window, launch
+from tests.services import chromium_path
 
-QUIET = ["--disable-gpu", "--disable-background-networking", "--disable-quic", "--no-first-run",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
 def browser():
-    path = chromium_path()
-    if path is None:
+    if chromium_path() is None:
         pytest.skip("there is no Chromium on this machine (.ci/run installs one)")
     expect.set_options(timeout=DEADLINE_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*chromium_arguments(), *QUIET])
+        browser = launch(playwright)
         yield browser
         browser.close()
 

@@ -4,13 +4,22 @@ import json
 import re
 import time
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from tests.services import chromium_arguments, chromium_path
 
 DEADLINE_MS = 15_000
+QUIET = ["--disable-gpu", "--disable-background-networking", "--disable-quic", "--no-first-run",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 # What a page may not do unnoticed: the policy also reports what no script of ours sees.
 WATCH_POLICY = """addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy: ${event.effectiveDirective} refused ${event.blockedURI || event.sample}`));"""
+
+
+def launch(playwright: Playwright) -> Browser:
+    """This machine's Chromium; what it might do by itself is turned off."""
+    return playwright.chromium.launch(executable_path=chromium_path(), args=[*chromium_arguments(), *QUIET])
 
 
 class Window:

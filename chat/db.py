@@ -66,6 +66,7 @@ class Database:
 
     async def open(self):
         _register_types()
+        self._turns = asyncio.Semaphore(self._size)
         # No connection yet: an instance can start, and answer 503, before its database does.
         # The pool's own timeout is beyond ours: of two that end together, one would be an error that nobody waits for.
         self._pool = await aiopg.create_pool(
@@ -113,6 +114,11 @@ class Database:
         return rows[0] if rows else None
 
     async def _execute(self, sql, parameters):
+        # Nobody waits inside the pool: it connects while it holds its lock, and whoever's time is up must have that lock to leave.
+        async with self._turns:
+            return await self._execute_in_turn(sql, parameters)
+
+    async def _execute_in_turn(self, sql, parameters):
         if self._closed:
             raise Unavailable("the pool is closed")
         connection = await self._pool.acquire()

@@ -231,6 +231,31 @@ async def test_a_server_that_says_nothing_is_unavailable_within_the_deadline(ope
             await task
 
 
+@pytest.mark.gen_test(timeout=60)
+async def test_those_who_wait_for_a_frozen_server_wait_no_longer_than_their_deadline(opened, database, postgres):
+    patient = await opened(url=database, size=2, seconds=1)
+    await asyncio.gather(*(patient.row("select pg_sleep(0.1)") for _ in range(2)))
+    postgres.freeze()
+
+    async def seconds():
+        started = time.monotonic()
+        with pytest.raises(Unavailable):
+            await patient.row("select 1")
+        return time.monotonic() - started
+
+    try:
+        calls = []
+        for _ in range(60):
+            calls.append(asyncio.ensure_future(seconds()))
+            await asyncio.sleep(0.05)
+        took = await asyncio.gather(*calls)
+    finally:
+        postgres.thaw()
+    assert max(took) < 2.4, "the deadline is a second more than the statement's"
+    await asyncio.gather(*(patient.row("select 1") for _ in range(20)))
+    assert patient.pool_use == (0, 2)
+
+
 @pytest.mark.gen_test
 async def test_a_wrong_password_is_unavailable_not_a_crash(opened, database):
     at = urlsplit(database)

@@ -122,7 +122,7 @@ class Story:
         return chat
 
     def _talk(self, chat, lines):
-        times, seen = {}, None
+        times, message, seen = {}, None, None
         for line in lines:
             if line == "…":
                 seen = seen or message

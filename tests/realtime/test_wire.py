@@ -1,0 +1,180 @@
+"""The fast path over real sockets: whatever is mixed with it and however slowly it is read, the framing stays right."""
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tornado.iostream import IOStream
+
+from realtime.frames import text_frame
+from realtime.wire import PROGRESS_STEP
+from tests.realtime.sockets import PING, TEXT, Pair, until
+
+
+@pytest.fixture
+def pair(io_loop):
+    pairs = []
+
+    def create(**options) -> Pair:
+        pairs.append(Pair(**options))
+        return pairs[-1]
+
+    yield create
+    for each in pairs:
+        each.close()
+
+
+# What happens to a socket: a frame of so many bytes, a ping by Tornado, the client takes so many bytes, the loop turns.
+STEPS = st.lists(
+    st.tuples(st.just("send"), st.sampled_from([0, 1, 125, 126, 4000, 20_000, 65_536]))
+    | st.tuples(st.just("ping"), st.integers(0, 125))
+    | st.tuples(st.just("take"), st.sampled_from([1, 7, 500, 5000, 100_000]))
+    | st.tuples(st.just("turn"), st.integers(1, 3)),
+    min_size=25,
+    max_size=60,
+)
+
+
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@given(STEPS)
+def test_every_frame_arrives_whole_and_in_order_whatever_tornado_writes_between(steps):
+    async def happen():
+        pair, sent, pinged = Pair(), [], []
+        for number, (what, size) in enumerate(steps):
+            if what == "send":
+                sent.append(number.to_bytes(4, "big") + b"x" * size)
+                pair.wire.send(text_frame(sent[-1]))
+            elif what == "ping":
+                pinged.append(bytes([number]) * size)
+                pair.stream.write(bytes([0x80 | PING, size]) + pinged[-1])
+            elif what == "take":
+                pair.take(size)
+            else:
+                for _ in range(size):
+                    await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await pair.take_everything()
+        frames = pair.frames()
+        pair.close()
+        assert [payload for opcode, payload in frames if opcode == TEXT] == sent
+        assert [payload for opcode, payload in frames if opcode == PING] == pinged
+        assert pair.wire.unsent == pair.wire.queued == 0
+
+    asyncio.run(happen())
+
+
+@pytest.mark.gen_test
+async def test_the_frames_of_one_tick_leave_in_one_write(pair):
+    writes = []
+    many = [pair(buffer=2**16) for _ in range(3)]
+    for each in many:
+        real = each.wire._socket
+        each.wire._socket = SimpleNamespace(send=lambda data, real=real: writes.append(len(data)) or real.send(data))
+    for _ in range(10):
+        for each in many:
+            each.wire.send(text_frame(b"x" * 98))
+    assert writes == [] and [each.wire.queued for each in many] == [1000] * 3
+    await asyncio.sleep(0)
+    assert writes == [1000] * 3 and [each.wire.queued for each in many] == [0] * 3
+
+
+@pytest.mark.gen_test
+async def test_what_the_kernel_did_not_take_is_counted_until_it_does(pair):
+    socket = pair()
+    frame = text_frame(b"x" * 996)
+    for _ in range(200):
+        socket.wire.send(frame)
+        await asyncio.sleep(0)
+    await until(lambda: not socket.wire.queued)
+    assert 0 < socket.wire.unsent < 200_000
+    drained = asyncio.ensure_future(socket.wire.drained())
+    for taken in (3 * PROGRESS_STEP, 200_000):
+        before = socket.wire.unsent
+        assert not drained.done()
+        socket.take(taken)
+        await until(lambda before=before: socket.wire.unsent < before)
+    await socket.take_everything()
+    await asyncio.wait_for(drained, 5)
+    assert socket.wire.unsent == 0
+    assert len(socket.frames()) == 200
+
+
+@pytest.mark.gen_test
+async def test_draining_sends_what_this_tick_has_queued_and_is_over_at_once_where_nothing_waits(pair):
+    socket = pair()
+    socket.wire.send(text_frame(b"now"))
+    await socket.wire.drained()
+    socket.take()
+    assert socket.frames() == [(TEXT, b"now")]
+
+
+@pytest.mark.gen_test
+async def test_progress_is_seen_whenever_a_slow_client_takes_something(pair):
+    socket = pair()
+    for _ in range(100):
+        socket.wire.send(text_frame(b"x" * 1000))
+    socket.wire.flush()
+    began = socket.wire.progress_at
+    assert began > time.monotonic() - 5
+    while socket.wire.unsent > PROGRESS_STEP:
+        seen = socket.wire.progress_at
+        await asyncio.sleep(0)
+        assert socket.wire.progress_at == seen, "progress without any"
+        while socket.wire.progress_at == seen:
+            socket.take(1000)
+            await asyncio.sleep(0)
+    assert socket.wire.progress_at > began
+
+
+@pytest.mark.gen_test
+async def test_the_time_to_take_something_begins_when_something_waits_and_not_before(pair):
+    socket = pair()
+    socket.wire.send(text_frame(b"taken at once"))
+    socket.wire.flush()
+    before = time.monotonic()
+    socket.wire.send(text_frame(b"x" * 100_000))
+    socket.wire.flush()
+    assert socket.wire.progress_at >= before
+
+
+@pytest.mark.gen_test
+async def test_a_client_that_is_gone_closes_the_stream_and_disturbs_no_other(pair):
+    gone, there = pair(), pair()
+    gone.theirs.close()
+    for _ in range(3):
+        for each in (gone, there):
+            each.wire.send(text_frame(b"hello"))
+        await asyncio.sleep(0)
+    assert gone.stream.closed()
+    there.take()
+    assert there.frames() == [(TEXT, b"hello")] * 3
+
+
+@pytest.mark.gen_test
+async def test_what_is_queued_for_a_stream_that_closes_meanwhile_goes_nowhere(pair):
+    socket = pair()
+    socket.wire.send(text_frame(b"too late"))
+    socket.stream.close()
+    await asyncio.sleep(0)
+    assert socket.wire.queued == 0
+    assert socket.take() == 0
+
+
+@pytest.mark.gen_test
+async def test_any_stream_but_a_plain_one_is_written_through(pair):
+    class Encrypting(IOStream):
+        """Stands for Tornado's TLS stream: what does not pass its `write` is not encrypted."""
+
+        written = 0
+
+        def write(self, data):
+            self.written += len(data)
+            return super().write(data)
+
+    socket = pair(stream=Encrypting)
+    socket.wire.send(text_frame(b"secret"))
+    socket.wire.flush()
+    assert socket.stream.written == len(text_frame(b"secret"))

@@ -132,7 +132,7 @@ class Session:
         if isinstance(frame, Hello):
             self._said_hello = True
             self._hello_timer.cancel()
-            self._task = asyncio.ensure_future(self._run(self._open(frame)))
+            self._task = asyncio.ensure_future(self._run(self._open, frame))
         elif isinstance(frame, Ping):
             self.send(frames.PONG)
         elif isinstance(frame, Typing):
@@ -157,9 +157,9 @@ class Session:
             self._typed[chat_id] = now
             self._realtime.typing(chat_id, self.user_id)
 
-    async def _run(self, coroutine):
+    async def _run(self, work, *arguments):
         try:
-            await coroutine
+            await work(*arguments)
         except ParleyError as error:
             logger.warning("socket of %s cannot be served: %s", self.user_id, getattr(error, "why", error))
             self.end(Close.TRY_AGAIN, "unavailable")
@@ -193,7 +193,8 @@ class Session:
         self._opened = True
         if joined:
             await realtime.feed.refresh_memberships([self.user_id])
-        await self._replay()
+        # This instance may not have heard of everything yet that the welcome has named.
+        await self._replay({chat_id: standing.head for chat_id, standing in membership.chats.items()})
         await self._tell_counts(resume.counts(self.user_id, membership, plan.missed))
         if hello.since is not None:
             await self._tell_reads(hello.since)
@@ -222,7 +223,7 @@ class Session:
         """Follow the chats in which this socket fell behind, and tell the states it missed, as soon as it has drained."""
         if self._opened and not self.catching_up and not self.closed:
             self.catching_up = True
-            self._task = asyncio.ensure_future(self._run(self._catch_up()))
+            self._task = asyncio.ensure_future(self._run(self._catch_up))
 
     async def _catch_up(self):
         await self._replay()
@@ -244,25 +245,26 @@ class Session:
         if not self.closed and (self._missed_state or self._missing()):
             self.catch_up()
 
-    def _missing(self) -> dict[str, int]:
-        """How many events this socket is behind its instance, of each chat where it is."""
-        missing = ((chat_id, watch.known - self._position(watch)) for chat_id, watch in self.watches.items())
+    def _missing(self, heads=None) -> dict[str, int]:
+        """How many events this socket is behind its instance and these heads, of each chat where it is."""
+        heads = heads or {}
+        missing = ((chat_id, max(watch.known, heads.get(chat_id, 0)) - self._position(watch)) for chat_id, watch in self.watches.items())
         return {chat_id: number for chat_id, number in missing if number > 0}
 
-    async def _replay(self):
-        """Replay page by page, as fast as the socket takes it, until every chat is at this instance's position."""
+    async def _replay(self, heads=None):
+        """Replay page by page, as fast as the socket takes it, until it is where this instance is, and at these heads at least."""
         realtime, page = self._realtime, self._realtime.limits.replay_page
-        while self._missing():
+        while self._missing(heads):
             await self._wire.drained()
             async with realtime.catch_ups:
-                chosen = resume.some(self._missing(), page, REPLAY_EVENTS)
+                chosen = resume.some(self._missing(heads), page, REPLAY_EVENTS)
                 positions = {chat_id: self._position(self.watches[chat_id]) for chat_id in chosen}
                 logs = await log.replay(realtime.db, positions, [self.user_id], page)
             moved = False
             for chat_id, position in positions.items():
                 watch = self.watches.get(chat_id)
                 # Only where nothing has happened to this socket in this chat since the question was asked.
-                if watch is not None and watch.behind.get(self) == position:
+                if watch is not None and self._position(watch) == position:
                     moved |= self._apply(watch, position, logs.get(chat_id))
             if not moved:
                 await asyncio.sleep(RETRY_SECONDS)

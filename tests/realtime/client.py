@@ -122,6 +122,7 @@ class Client:
         self.is_synced, self.since = True, frame["at"]
         assert frame["heads"] == self.cursors, "synced at other positions than were sent"
         for chat_id, head in self._heads.items():
+            assert self.cursors.get(chat_id, head) >= head, "synced before everything that the welcome named was sent"
             # A chat of the welcome for which no count came has none unread.
             if chat_id in self.cursors and chat_id not in self._counted and self.unread.get(chat_id, (0, 0))[0] <= head:
                 self.unread[chat_id] = (head, 0)

@@ -1,8 +1,10 @@
 """Both ends of a real socket: the server's as a Tornado stream, the client's as something that reads WebSocket frames."""
 
 import asyncio
+import json
 import socket
 import time
+import uuid
 
 from tornado.iostream import IOStream
 
@@ -45,23 +47,65 @@ class Pair:
             await asyncio.sleep(0)
 
     def frames(self) -> list[tuple[int, bytes]]:
-        """`(opcode, payload)` of every frame received; fails where the framing is broken."""
-        found, data = [], self.received
-        while data:
-            first, size, start = data[0], data[1], 2
-            assert first & 0xF0 == 0x80 and first & 0x0F in (TEXT, CLOSE, PING), f"no frame begins with {data[:8]!r}"
-            if size == 126:
-                size, start = int.from_bytes(data[2:4], "big"), 4
-            elif size == 127:
-                size, start = int.from_bytes(data[2:10], "big"), 10
-            assert size < 2**31 and len(data) >= start + size, "a frame is cut off"
-            found.append((first & 0x0F, data[start : start + size]))
-            data = data[start + size :]
+        """`(opcode, payload)` of every frame that has been received as a whole, once; fails where the framing is broken."""
+        found, data, start = [], self.received, 0
+        while len(data) >= start + 2:
+            first, size, head = data[start], data[start + 1], 2
+            assert first & 0xF0 == 0x80 and first & 0x0F in (TEXT, CLOSE, PING), f"no frame begins with {data[start:start + 8]!r}"
+            if size > 125:
+                head = 4 if size == 126 else 10
+                size = int.from_bytes(data[start + 2 : start + head], "big")
+            if len(data) < start + head + size:
+                break
+            found.append((first & 0x0F, data[start + head : start + head + size]))
+            start += head + size
+        self.received = data[start:]
         return found
 
     def close(self):
         self.stream.close()
         self.theirs.close()
+
+
+class Connection:
+    """A client's socket to a `Delivery`, as the handler of `/ws` would make it."""
+
+    def __init__(self, delivery, client, session_id=None, buffer=2**16):
+        self.client, self.pair = client, Pair(buffer)
+        self.code = None
+        self.session = delivery.connect(session_id or str(uuid.uuid4()), client.user_id, self.pair.wire, self._close)
+
+    def _close(self, code, reason):
+        self.code = code
+
+    def hello(self):
+        """Say hello, as the client would on a new connection; answers itself."""
+        return self.say(self.client.hello())
+
+    def say(self, frame):
+        self.session.receive(frame if isinstance(frame, str | bytes) else json.dumps(frame))
+        return self
+
+    def take(self, most=2**20) -> int:
+        """Let the client take up to so many bytes, and apply the frames that are complete."""
+        taken = self.pair.take(most)
+        for opcode, payload in self.pair.frames():
+            assert opcode == TEXT
+            self.client.take(payload)
+        return taken
+
+    async def until(self, condition, seconds=5.0):
+        """Let the client take everything until the function answers something true, and answer that."""
+        return await until(lambda: (self.take(), condition())[1], seconds)
+
+    async def synced(self):
+        await self.until(lambda: self.client.is_synced)
+        return self
+
+    def leave(self):
+        """The client is gone."""
+        self.session.gone()
+        self.pair.close()
 
 
 async def until(condition, seconds=5.0):

@@ -58,6 +58,7 @@ def test_every_frame_arrives_whole_and_in_order_whatever_tornado_writes_between(
         await asyncio.sleep(0)
         await pair.take_everything()
         frames = pair.frames()
+        assert not pair.received, "a frame is cut off"
         pair.close()
         assert [payload for opcode, payload in frames if opcode == TEXT] == sent
         assert [payload for opcode, payload in frames if opcode == PING] == pinged

@@ -121,7 +121,11 @@ class Database:
     async def _execute_in_turn(self, sql, parameters):
         if self._closed:
             raise Unavailable("the pool is closed")
-        connection = await self._pool.acquire()
+        try:
+            connection = await self._pool.acquire()
+        except AssertionError as error:
+            # aiopg asserts that a pooled connection lives, but one may end while it opens another.
+            raise psycopg2.OperationalError("a pooled connection has ended") from error
         try:
             async with connection.cursor() as cursor:
                 try:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import psycopg2
 import pytest
 
 from tests.client import until
@@ -138,3 +139,30 @@ async def test_who_wants_a_socket_while_postgresql_is_dead_gets_one_when_it_is_b
     await asyncio.to_thread(parley.postgres.start)
     await stream.until_at(chat, 3, 5)
     assert stream.contents(chat) == ["before", "meanwhile"]
+
+
+@pytest.mark.gen_test
+async def test_connections_that_postgresql_ends_one_after_the_other_are_nobodys_internal_error(parley, urls, party):
+    people, chat = await party.group(urls[0], 4)
+    seen = set()
+    over = asyncio.Event()
+
+    async def ask(user, method, path, body=None):
+        while not over.is_set():
+            seen.add((await user.request(method, path, body)).status)
+
+    asking = [asyncio.ensure_future(ask(user, "GET", f"/api/chats/{chat}")) for user in people]
+    asking += [asyncio.ensure_future(ask(user, "POST", f"/api/chats/{chat}/messages", {"content": "?"})) for user in people]
+    connection = psycopg2.connect(parley.database)
+    try:
+        connection.autocommit = True
+        for _ in range(100):
+            with connection.cursor() as cursor:
+                cursor.execute("""select pg_terminate_backend(pid) from pg_stat_activity
+                                  where datname = current_database() and pid <> pg_backend_pid()""")
+            await asyncio.sleep(0.02)
+    finally:
+        connection.close()
+        over.set()
+    await asyncio.gather(*asking)
+    assert seen <= {200, 201, 503}

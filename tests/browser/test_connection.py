@@ -22,10 +22,11 @@ def talk(person, window):
 def whole(parley):
     """Whatever the test has killed is there again for the next one."""
     yield
-    for part in parley.parts:
+    parts = [parley.postgres, *parley.parts]
+    for part in parts:
         if not part.alive:
             part.start()
-    for part in parley.parts:
+    for part in parts:
         part.wait_until_ready()
 
 
@@ -93,6 +94,21 @@ def test_the_chat_goes_on_between_instances_while_valkey_is_dead(parley, person,
     for one in (hers, his):
         one.shows("before", "Message deleted", "and nobody notices", "it is back")
         expect(one.pill).to_be_hidden()
+
+
+def test_what_is_written_while_postgresql_is_dead_is_stored_once_it_is_back(parley, talk, whole):
+    ada, _, chat, hers, his = talk
+    hers.say("before")
+    his.shows("before")
+    parley.postgres.kill()
+    hers.say("kept for later", "and this")
+    expect(hers.message("kept for later")).to_have_attribute("data-status", "failed")
+    hers.shows("before", "kept for later", "and this")
+    parley.postgres.start()
+    for one in (hers, his):
+        one.shows("before", "kept for later", "and this")
+    expect(hers.locator('.message:not([data-status="stored"])')).to_have_count(0)
+    assert ada.texts(chat) == ["before", "kept for later", "and this"]
 
 
 def test_after_a_longer_interruption_the_pill_says_since_when_and_then_what_was_missed(talk):

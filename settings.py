@@ -39,7 +39,7 @@ SETTINGS = (
     Setting("TRUST_PROXY", True, "Believe `X-Forwarded-For` and `X-Forwarded-Proto`. Turn off where clients connect directly.", bool),
     # Limits
     Setting("MAX_BODY_BYTES", 64 * KIB, "Largest HTTP request body.", int),
-    Setting("MAX_FRAME_BYTES", 32 * KIB, "Largest WebSocket message from a client.", int),
+    Setting("MAX_FRAME_BYTES", 32 * KIB, "Largest WebSocket message from a client after `hello`.", int),
     Setting("MAX_MESSAGE_CHARS", 8000, "Longest message.", int),
     Setting("MAX_NAME_CHARS", 80, "Longest username, display name and chat name.", int),
     Setting("MAX_DESCRIPTION_CHARS", 1000, "Longest chat description.", int),

@@ -41,6 +41,10 @@ class ApiHandler(Base):
         return self.services.settings
 
     @property
+    def max_body_bytes(self) -> int:
+        return self.limits.max_body_bytes
+
+    @property
     def user_id(self) -> str:
         return self.session.user_id
 
@@ -57,7 +61,7 @@ class ApiHandler(Base):
         declared = self._declared()
         changes = self.request.method not in SAFE_METHODS
         if changes:
-            if len(self.request.body) > self.limits.max_body_bytes:
+            if len(self.request.body) > self.max_body_bytes:
                 raise Refused("body_too_large")
             self.refuse_other_sites()
         await self._admit(declared, changes)

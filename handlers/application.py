@@ -101,7 +101,6 @@ def make_application(services: Services) -> Application:
         contract=Contract(ROUTES, services.settings),
         templates=_templates(),
         websocket_ping_interval=services.settings.ping_seconds,
-        websocket_max_message_size=services.settings.max_frame_bytes,
     )
 
 

@@ -4,7 +4,7 @@ from tornado.websocket import WebSocketHandler
 
 from chat.errors import Refused
 from handlers.base import Base
-from realtime.frames import Close
+from realtime.frames import HELLO_BYTES, Close
 from realtime.wire import Wire
 
 SUBPROTOCOL = "parley.v1"
@@ -14,6 +14,7 @@ class StreamHandler(Base, WebSocketHandler):
     """Opens a stream for the request's session, which the route's `GET /ws` has in a cookie or a bearer token."""
 
     stream = None
+    max_message_size = HELLO_BYTES  # of the first frame
 
     async def prepare(self):
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
@@ -39,6 +40,7 @@ class StreamHandler(Base, WebSocketHandler):
 
     def on_message(self, message: str | bytes):
         if self.stream is not None:
+            self.ws_connection.params.max_message_size = self.services.settings.max_frame_bytes  # of those after hello
             self.stream.receive(message)
 
     def on_close(self):

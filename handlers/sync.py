@@ -4,11 +4,12 @@ from chat.errors import Refused
 from chat.payloads import page
 from handlers.api import ApiHandler
 from handlers.openapi.operation import operation
-from realtime.frames import BadFrame
+from realtime.frames import HELLO_BYTES, BadFrame
 
 
 class Sync(ApiHandler):
     noun = "Stream"
+    max_body_bytes = HELLO_BYTES
 
     @operation("sync", "What was missed since these cursors", body="SyncRequest", answers={200: "FrameList"})
     async def post(self):

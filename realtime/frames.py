@@ -113,6 +113,7 @@ class Ping:
 
 MAX_SEQ = 2**63 - 1
 MAX_CURSORS = 10_000
+HELLO_BYTES = 64 * MAX_CURSORS  # of `hello`, which is as long as the user's list of chats
 
 
 def parse(text: str | bytes) -> Hello | Typing | Ping:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 
 import pytest
 
@@ -217,3 +218,28 @@ async def test_a_socket_whose_other_end_is_gone_without_a_word_is_dropped(parley
 
 async def _sockets(url, count):
     return (await metrics(url))["parley_sockets"] == count
+
+
+@pytest.mark.gen_test
+async def test_who_is_in_thousands_of_chats_can_bring_a_cursor_for_each(url, party):
+    """Ten times what fits a later frame or another body."""
+    (ann,) = await party.users(url, 1)
+    stream, poll = await party.open(ann, url), ann.poll()
+    await poll.sync()
+    await stream.cut()
+    chats = {str(uuid.uuid4()): number for number in range(7000)}
+    for client in (stream, poll):
+        client.cursors |= chats
+    await stream.open(url)
+    await stream.until_synced()
+    await poll.sync()
+    for client in (stream, poll):
+        assert {frame["chatId"] for frame in client.leaves} == set(chats)
+
+
+@pytest.mark.gen_test
+async def test_a_hello_larger_than_the_longest_list_of_chats_closes_with_1009(url, party):
+    (ann,) = await party.users(url, 1)
+    stream = await connected(party, ann, url)
+    stream.write(json.dumps({"type": "hello"}) + " " * 640_000)
+    await stream.until_closed(1009)

@@ -11,12 +11,13 @@ from types import SimpleNamespace
 
 @dataclass(frozen=True)
 class Setting:
-    """One row: `kind` turns the environment's text into the value (`int`, `float`, `str` or `bool`)."""
+    """One row: `kind` turns the environment's text into the value (`int`, `float`, `str` or `bool`). Numbers are above `above`."""
 
     name: str
     default: object
     help: str
     kind: type = str
+    above: int = 0
 
 
 class SettingError(ValueError):
@@ -68,7 +69,7 @@ SETTINGS = (
     Setting("DATABASE_POOL", 8, "PostgreSQL connections of one instance.", int),
     Setting("DATABASE_SECONDS", 5.0, "Longest time of one statement (`statement_timeout`).", float),
     Setting("LOCK_SECONDS", 2.0, "Longest wait for a lock in PostgreSQL (`lock_timeout`).", float),
-    Setting("KEEP_EVENTS_DAYS", 30, "Days that the event log keeps; a client away for longer gets a `reset`.", int),
+    Setting("KEEP_EVENTS_DAYS", 30, "Days that the event log keeps; a client away for longer gets a `reset`.", int, above=-1),
     # Logging
     Setting("LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`."),
 )
@@ -97,7 +98,7 @@ def _value(row: Setting, text: str | None):
     try:
         number = row.kind(text)
     except ValueError:
-        number = 0
-    if not 0 < number < float("inf"):
-        raise SettingError(f"{row.name} must be a {'whole ' if row.kind is int else ''}number above 0, not {text!r}")
+        number = row.above
+    if not row.above < number < float("inf"):
+        raise SettingError(f"{row.name} must be a {'whole ' if row.kind is int else ''}number above {row.above}, not {text!r}")
     return number

@@ -60,12 +60,13 @@ def main(arguments: list[str]) -> int:
 
 def serve(configuration) -> int:
     """Run one instance, or as many as `WEB_CONCURRENCY` says on one port, until SIGTERM or SIGINT."""
-    sockets = listen(configuration)
     name = configuration.instance_name or os.environ.get("DYNO") or "web.1"
     if configuration.web_concurrency <= 1:
-        return asyncio.run(Instance(configuration, name, sockets).run())
+        # Not before it can answer: a proxy goes on to the next instance while this one waits for its database.
+        return asyncio.run(Instance(configuration, name, lambda: listen(configuration)).run())
+    sockets = listen(configuration)
     return Processes(configuration.web_concurrency, sockets, lambda number: asyncio.run(
-        Instance(configuration, f"{name}-{number}", sockets).run())).run()
+        Instance(configuration, f"{name}-{number}", lambda: sockets).run())).run()
 
 
 def listen(configuration) -> list:
@@ -82,12 +83,12 @@ def listen(configuration) -> list:
 
 
 class Instance:
-    """One server process: its services, from start to drain."""
+    """One server process: its services, from start to drain. `listen()` answers its listening sockets."""
 
-    def __init__(self, configuration, name: str, sockets: list):
+    def __init__(self, configuration, name: str, listen):
         self._configuration = configuration
         self._name = name
-        self._sockets = sockets
+        self._listen = listen
         self._stopping = asyncio.Event()
 
     async def run(self) -> int:
@@ -102,10 +103,12 @@ class Instance:
         delivery = Delivery(db, configuration.redis_url, self._name, limits, verify_tls=configuration.redis_tls_verify)
         try:
             await self._start(db, delivery)
+            if self._stopping.is_set():
+                return 0
             services = Services(configuration, db, accounts, delivery)
             server = HTTPServer(make_application(services), xheaders=configuration.trust_proxy,
                                 max_body_size=REQUEST_CEILING, max_buffer_size=2 * REQUEST_CEILING)
-            server.add_sockets(self._sockets)
+            server.add_sockets(self._listen())
             housekeeping = asyncio.ensure_future(self._keep_house(db, accounts, configuration.keep_events_days))
             # What lives as long as the process is not worth looking at in every full collection.
             gc.collect()

@@ -148,6 +148,12 @@ class Publisher(Link):
         self._wake.set()
         return True
 
+    async def _connect(self):
+        await super()._connect()
+        # A frozen Redis is connected to like any other; only an answer tells that it works.
+        await self._connection.send_command("PING", check_health=False)
+        await self._connection.read_response()
+
     async def _use(self):
         try:
             while True:

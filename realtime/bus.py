@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 import metrics
 from realtime import backoff
+from realtime.tasks import ended
 
 logger = logging.getLogger("parley.redis")
 
@@ -63,8 +64,7 @@ class Link:
 
     async def stop(self):
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await ended(self._task)
         await self._drop()
 
     def report(self) -> dict:
@@ -207,15 +207,9 @@ class Subscriber(Link):
     def rebuild(self, why: str):
         """Begin anew with another connection."""
         logger.warning("subscriber: rebuilt (%s)", why)
-        if self._task is not None:
-            self._task.cancel()
         self._enter("reconnecting")
-        previous = self._task
-        self._task = asyncio.ensure_future(self._after(previous))
-
-    async def _after(self, previous):
-        await asyncio.gather(previous, return_exceptions=True)
-        await self._keep_up()
+        # Whoever reads from it finds it closed, and connects anew.
+        self._closing = asyncio.ensure_future(self._drop())
 
     async def _connect(self):
         await super()._connect()

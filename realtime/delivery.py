@@ -23,6 +23,7 @@ from realtime.frames import Close, Hello
 from realtime.hub import Hub
 from realtime.position import void
 from realtime.session import Session
+from realtime.tasks import ended
 
 logger = logging.getLogger("parley.delivery")
 
@@ -89,9 +90,7 @@ class Delivery:
         self._tasks = [asyncio.ensure_future(loop()) for loop in (self._send_canaries, self._check_heads, self._sweep)]
 
     async def stop(self):
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
         await self.feed.close()
         await self._publisher.stop()
         await self._subscriber.stop()
@@ -104,7 +103,11 @@ class Delivery:
             return
         for event in events:
             # Our own sockets at once, with or without Redis; the echo is dropped as one heard twice.
-            self.feed.offer(event)
+            try:
+                self.feed.offer(event)
+            except Exception:
+                # The mutation is committed. Its answer and the other instances must not miss it; the next check repairs.
+                logger.exception("an event of %s could not be delivered", event.channel)
         self._publisher.publish([(event.channel, log.envelope(event, self.epoch, self.instance)) for event in events])
 
     def session_ended(self, session_id: str):
@@ -290,6 +293,8 @@ class Delivery:
     async def _send_canaries(self):
         while True:
             now = time.monotonic()
+            if not self._publisher.up:
+                self._canary_sent = None  # what was not sent cannot be heard, and that is not the subscriber's fault
             if self._canary_sent is not None and now - self._canary_sent > self.limits.canary_timeout_seconds and self._subscriber.up:
                 self._canary_sent = None
                 self._subscriber.rebuild("its canary is missing")

@@ -18,6 +18,7 @@ from chat.unread import Age
 from realtime import frames, resume
 from realtime.hub import Hub, Watch
 from realtime.position import Step, step, void
+from realtime.tasks import ended
 
 logger = logging.getLogger("parley.feed")
 
@@ -407,9 +408,7 @@ class Feed:
                 logger.error("a repair failed", exc_info=error)
 
     async def close(self):
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
 
 
 def _age(known: Event | None, found: Event) -> Age:

@@ -111,6 +111,19 @@ def test_the_report_says_how_it_stands():
     assert report == {"state": "connecting", "since": pytest.approx(time.time(), abs=5), "attempts": 0, "lastError": None}
 
 
+@pytest.mark.gen_test
+async def test_stopping_ends_it_whatever_it_is_doing(server):
+    for number in range(80):
+        publisher = Publisher(server.url)
+        publisher.start()
+        if number % 10:
+            await up(publisher)
+        for _ in range(number % 37):
+            publisher.publish([("one", b"x")])
+            await asyncio.sleep(0)
+        await asyncio.wait_for(publisher.stop(), 5)
+
+
 # The publisher
 
 

@@ -52,10 +52,15 @@ def main(arguments: list[str]) -> int:
             raise StartError(f"Unknown command {command!r}. There are: serve (the default), migrate, new-epoch.")
         return 0
     except (StartError, settings.SettingError, UnknownSchema, ValueError) as error:
-        print(f"parley: {error}", file=sys.stderr)
+        complain(error)
     except psycopg2.Error as error:
-        print(f"parley: PostgreSQL: {' '.join(str(error).split())}", file=sys.stderr)
+        complain(f"PostgreSQL: {' '.join(str(error).split())}")
     return 1
+
+
+def complain(why):
+    """One line for the operator, in one write: several processes may say theirs at once."""
+    sys.stderr.write(f"parley: {why}\n")
 
 
 def serve(configuration) -> int:
@@ -118,12 +123,14 @@ class Instance:
             housekeeping.cancel()
             await self._drain(server, services)
         except StartError as error:
-            print(f"parley: {error}", file=sys.stderr)
+            complain(error)
             return 1
         finally:
             await delivery.stop()
             accounts.close()
             await db.close()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_IGN)  # it is ending; one that meets the closed loop would print a traceback
         log.info("%s: stopped", self._name)
         return 0
 

@@ -39,7 +39,7 @@ class StreamHandler(Base, WebSocketHandler):
             self.session.id, self.session.user_id, Wire(self.ws_connection.stream), self.close)
 
     def on_message(self, message: str | bytes):
-        if self.stream is not None:
+        if self.stream is not None and self.ws_connection is not None:  # what comes after our close is nobody's
             self.ws_connection.params.max_message_size = self.services.settings.max_frame_bytes  # of those after hello
             self.stream.receive(message)
 

@@ -10,7 +10,7 @@ from faults.evidence import Limits
 from faults.rig import Size
 from faults.run import stage
 
-SIZE = Size(clients=10, rate=30, warm=1, quiet=12.5, limits=Limits(answer=15, synced=12, sign_out=6, sign_out_without_redis=8, standstill=20))
+SIZE = Size(clients=10, rate=60, warm=1, quiet=12.5, limits=Limits(answer=15, synced=12, sign_out=6, sign_out_without_redis=8, standstill=20))
 SEED = 1
 
 
@@ -28,5 +28,5 @@ def test_nothing_is_lost(small, name, seconds):
 
 
 def test_a_mutant_without_the_seq_check_is_caught(small):
-    verdict = small.trial(catalog.load()["redis-kick"], SEED, 4, "seq-check")
+    verdict = small.trial(catalog.load()["redis-kick"], SEED, 8, "seq-check")
     assert any("seq is contiguous" in violation for violation in verdict.violations)

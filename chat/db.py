@@ -19,7 +19,7 @@ import psycopg2.extras
 
 from chat.errors import Refused, Unavailable
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 COMPATIBLE_FROM = 1  # the oldest code that can run on this schema
 MIGRATION_LOCK = 0x5061726C6579  # "Parley"
 MIGRATION_TRIES = 20

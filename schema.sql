@@ -84,6 +84,8 @@ create table if not exists participants (
     primary key (chat_id, user_id)
 ) with (fillfactor = 80);
 create index if not exists participants_user on participants (user_id, chat_id);
+-- This participant wants no notifications of the chat. Nobody else is told.
+alter table participants add column if not exists muted boolean not null default false;
 
 -- messages, chat_events and reads have no foreign keys: only the functions below write them, in chats that they have locked
 -- or participants that they have found, and a check per row would be paid by every message.
@@ -357,6 +359,15 @@ begin
                   else coalesce(first_read_at(m.chat_id, p_actor, m.seq), me.read_at) end;
         return query select false, m.chat_id, m.seq, t, u.unread, u.head_seq, u.read_seq
                      from unread_counts(m.chat_id, array[p_actor], null) u;
+    end if;
+end $$;
+
+-- A participant's own wish: no event, no seq, nobody else is told.
+create or replace function set_muted(p_actor uuid, p_chat uuid, p_muted boolean) returns void language plpgsql as $$
+begin
+    update participants set muted = p_muted where chat_id = p_chat and user_id = p_actor and muted <> p_muted;
+    if not found then
+        perform check_participant(p_chat, p_actor);
     end if;
 end $$;
 

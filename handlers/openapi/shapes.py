@@ -114,7 +114,7 @@ _CHAT = {
 _READ = {"messageId": _ID, "userId": _ID, "readAt": _TIME}
 
 _LAST_MESSAGE = {"anyOf": [ref("Message"), {"type": "null"}]}
-_CHAT_VIEW = {**_CHAT, "head": _SEQ, "unreadCount": _COUNT, "lastMessage": _LAST_MESSAGE}
+_CHAT_VIEW = {**_CHAT, "head": _SEQ, "unreadCount": _COUNT, "muted": {"type": "boolean"}, "lastMessage": _LAST_MESSAGE}
 
 _ANSWERS = {
     "User": _object({"id": _ID, "username": {"type": "string"}, "displayName": {"type": "string"}, "createdAt": _TIME}),

@@ -12,6 +12,7 @@ import { mountMessages } from "./messages.js";
 import { Navigation } from "./navigation.js";
 import { Operations } from "./operations.js";
 import { Outbox } from "./outbox.js";
+import { mountMute } from "./mute.js";
 import { mountPill } from "./pill.js";
 import { Reading } from "./reading.js";
 import { initialState } from "./state.js";
@@ -51,6 +52,7 @@ services.navigation = new Navigation(services);
 services.toast = mountToasts(services);
 /** Runs `work`; when it fails, says so in a toast. */
 services.attempt = (work, failure) => work().catch((error) => services.toast(`${failure} ${error.message}`));
+services.mute = mountMute(services);
 
 function attend() {
   const attentive = document.visibilityState === "visible" && document.hasFocus();

@@ -1,5 +1,5 @@
 /** What a message that arrives means beyond the message itself: own bubbles, the divider, notices, what was missed. Pure. */
-import { set, without } from "./state.js";
+import { isMuted, set, without } from "./state.js";
 import { isDeleted } from "./timeline.js";
 
 const NOTICES = 4;
@@ -37,7 +37,7 @@ export function stopTyping(state, chatId, userId) {
 
 /** A message in a chat that is not open becomes a notice: one for each chat, with its newest message and how many there are. */
 export function notify(state, message) {
-  if (isDeleted(message) || message.senderId === state.me.id) return state;
+  if (isDeleted(message) || message.senderId === state.me.id || isMuted(state, message.chatId)) return state;
   const known = state.notices.find((notice) => notice.chatId === message.chatId);
   if (state.open.chatId === message.chatId || known?.seq >= message.seq) return state;
   const notice = { ...message, count: (known?.count ?? 0) + 1 };

@@ -10,7 +10,7 @@ import { dayWithin, plural } from "./time.js";
 const FIRST = 50;
 
 export function mountDetails(services) {
-  const { store, navigation, operations, users, attempt, maxNameChars } = services;
+  const { store, navigation, operations, users, attempt, mute, maxNameChars } = services;
   const pane = document.querySelector("#details");
   let editing = false;
   let shown = FIRST;
@@ -89,6 +89,8 @@ export function mountDetails(services) {
       h("header", { class: "bar" }, h("button", { type: "button", class: "icon-button", id: "close-details", "aria-label": "Close details", on: { click: () => navigation.details(false) } },
         icon("back"), icon("close")), h("h2", { class: "header-title" }, "Details")),
       h("div", { class: "details-body" }, about(state, chat),
+        h("button", { type: "button", class: "details-row", id: "mute", on: { click: () => mute(chat.id, !store.state.chats[chat.id].muted) } },
+          icon(chat.muted ? "bell" : "bell-off"), chat.muted ? "Unmute" : "Mute"),
         h("section", { "aria-label": "People" }, h("h3", {}, plural(ids.length, "person", "people")),
           chat.chatType === "group" ? h("button", { type: "button", class: "details-row", id: "add-people", on: { click: () => addPeople(services, store.state.chats[chat.id]) } }, icon("plus"), "Add people") : null,
           h("ul", { class: "people", id: "participants" }, ids.slice(0, shown).map((id) => person(state, chat, id))),
@@ -98,8 +100,8 @@ export function mountDetails(services) {
   }
 
   const essence = (state) => {
-    const { name, description, participantIds, ownerId, updatedAt } = state.chats[state.open.chatId] ?? {};
-    return [state.open, name, description, participantIds, ownerId, updatedAt, state.users];
+    const { name, description, participantIds, ownerId, updatedAt, muted } = state.chats[state.open.chatId] ?? {};
+    return [state.open, name, description, participantIds, ownerId, updatedAt, muted, state.users];
   };
   store.watch((state) => [state.open.chatId], () => ([editing, shown] = [false, FIRST]));
   store.watch(essence, (state) => editing && !pane.hidden && state.chats[state.open.chatId] && state.open.details ? null : render(state));

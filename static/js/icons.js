@@ -1,6 +1,8 @@
 /** The icons: strokes on a 24 × 24 grid, in the colour of the text around them. */
 const PATHS = {
   back: "M15 5l-7 7 7 7",
+  bell: "M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 1.5h-15zM10 20.5h4",
+  "bell-off": "M8.3 6.3A6 6 0 0 1 18 11v4.7M6 11v5.5L4.5 18H17M10 20.5h4M4 4l16 16",
   check: "M5 12.5l4.5 4.5L19 7.5",
   checks: "M2.5 12.5L7 17l9-9.5M11.5 15.5L13 17l8.5-9.5",
   clock: "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM12 8v4.5l3 1.5",

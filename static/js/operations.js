@@ -55,6 +55,10 @@ export class Operations {
     if (userId === this.store.state.me.id) this.store.update((state) => dropChat(state, chatId, { left: true }));
   }
 
+  muteChat(chatId, muted) {
+    return this.#insist((options) => (muted ? this.api.put(`/api/chats/${chatId}/mute`, options) : this.api.delete(`/api/chats/${chatId}/mute`, undefined, options)));
+  }
+
   async deleteChat(chatId) {
     await this.#insist((options) => this.api.delete(`/api/chats/${chatId}`, undefined, options));
     this.store.update((state) => dropChat(state, chatId, { left: true }));

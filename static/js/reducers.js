@@ -36,7 +36,7 @@ export const channelReducers = {
 
   chatAdded(state, { chatId, seq, data }) {
     if (state.chats[chatId]) return channelReducers.chatUpdated(state, { chatId, seq, data });
-    const chat = { ...data, ownerId: undefined, head: seq, unreadCount: 0, unreadSeq: 0, lastMessage: null };
+    const chat = { ...data, ownerId: undefined, head: seq, unreadCount: 0, unreadSeq: 0, muted: false, lastMessage: null };
     return want({ ...state, chats: { ...state.chats, [chatId]: chat } }, chatId);
   },
 

@@ -14,7 +14,7 @@ export function takeChatView(state, view) {
   else if (fresh) merged = { ...chat, ...countOf(state, known, chat, watermarks) };
   else if (chat.updatedAt >= known.updatedAt) merged = { ...known, ownerId: chat.ownerId };
   else merged = known;
-  merged = { ...merged, whole: Boolean(view.watermarks || known?.whole) };
+  merged = { ...merged, muted: chat.muted, whole: Boolean(view.watermarks || known?.whole) };
   state = { ...state, chats: set(state.chats, chat.id, merged), gone: without(state.gone, chat.id) };
   for (const { userId, ...mark } of watermarks) state = raiseWatermark(state, chat.id, userId, mark);
   return merged.lastMessage === undefined ? want(state, chat.id) : state;
@@ -44,8 +44,16 @@ export function takeChatsDone(state) {
 export function takeChat(state, chat) {
   const known = state.chats[chat.id];
   if (known && chat.updatedAt < known.updatedAt) return state;
-  const view = known ?? { head: 0, unreadCount: 0, unreadSeq: 0, lastMessage: null };
+  const view = known ?? { head: 0, unreadCount: 0, unreadSeq: 0, muted: false, lastMessage: null };
   return want({ ...state, chats: { ...state.chats, [chat.id]: { ...view, ...chat } }, gone: without(state.gone, chat.id) }, chat.id);
+}
+
+/** This user has muted a chat, or hears of it again: here, or in another tab of this browser. */
+export function takeMuted(state, { chatId, muted }) {
+  const chat = state.chats[chatId];
+  if (!chat || chat.muted === muted) return state;
+  const notices = muted ? state.notices.filter((notice) => notice.chatId !== chatId) : state.notices;
+  return { ...state, chats: set(state.chats, chatId, { ...chat, muted }), notices };
 }
 
 /** A page of messages for the window `gen`; ignored when that window has been replaced since it was asked for. */

@@ -86,7 +86,11 @@ export function unreadOf(state, chat) {
   return state.open.chatId === chat.id && state.attentive && state.atBottom ? 0 : chat.unreadCount;
 }
 
-export const unreadTotal = (state) => Object.values(state.chats).reduce((sum, chat) => sum + unreadOf(state, chat), 0);
+/** Whether this user wants to hear nothing of a chat: no toast, no sound, and no part in the total. */
+export const isMuted = (state, chatId) => Boolean(state.chats[chatId]?.muted);
+
+/** What the tab tells: the unread messages of all chats but the muted ones. */
+export const unreadTotal = (state) => Object.values(state.chats).reduce((sum, chat) => sum + (chat.muted ? 0 : unreadOf(state, chat)), 0);
 
 /** How many others have read a message of this user: `{total, count(seq)}`. */
 export function readersOf(state, chat) {

@@ -14,7 +14,7 @@ from tests.chat.conftest import quick
 AT = datetime(2026, 11, 23, 12, 12, 0, 123456, timezone(timedelta(hours=2)))
 MESSAGE = SimpleNamespace(id="m", content="Hello", sender_id="u", chat_id="c", created_at=AT, edited_at=None, seq=7, op_id="secret")
 CHAT = SimpleNamespace(id="c", name="Trip", description=None, chat_type="group", participant_ids=["a", "b"], created_at=AT,
-                       updated_at=AT, owner_id="a", head_seq=9, unread=2, direct_key="secret")
+                       updated_at=AT, owner_id="a", head_seq=9, unread=2, muted=True, direct_key="secret")
 USER = SimpleNamespace(id="u", username="ada", display_name="Ada", created_at=AT, password_hash="secret", op_hash=b"secret")
 
 
@@ -50,7 +50,7 @@ def test_a_chat_its_answer_and_its_view():
     assert chat == {"id": "c", "name": "Trip", "description": None, "chatType": "group", "participantIds": ["a", "b"],
                     "createdAt": "2026-11-23T10:12:00.123Z", "updatedAt": "2026-11-23T10:12:00.123Z"}
     assert payloads.chat_answer(CHAT) == {**chat, "ownerId": "a"}
-    assert payloads.chat_view(CHAT, None) == {**chat, "ownerId": "a", "head": 9, "unreadCount": 2, "lastMessage": None}
+    assert payloads.chat_view(CHAT, None) == {**chat, "ownerId": "a", "head": 9, "unreadCount": 2, "muted": True, "lastMessage": None}
 
 
 def test_a_notice_holds_the_whole_message():

@@ -11,13 +11,13 @@ export function message(seq, fields = {}) {
 export function chat(fields = {}) {
   return {
     id: "c", name: null, description: null, chatType: "group", participantIds: ["ada", "bob", "me"], createdAt: at(0), updatedAt: at(0),
-    ownerId: "ada", head: 0, unreadCount: 0, lastMessage: null, ...fields,
+    ownerId: "ada", head: 0, unreadCount: 0, muted: false, lastMessage: null, ...fields,
   };
 }
 
 /** A chat as the channels carry it. */
 export function chatObject(fields) {
-  const { ownerId, head, unreadCount, lastMessage, ...object } = chat(fields);
+  const { ownerId, head, unreadCount, muted, lastMessage, ...object } = chat(fields);
   return object;
 }
 

@@ -4,11 +4,13 @@ import { test } from "node:test";
 import { initials } from "../../static/js/avatar.js";
 import { nextPath, parsePath, pathOf } from "../../static/js/navigation.js";
 import { pillOf } from "../../static/js/pill.js";
-import { takePhase } from "../../static/js/state.js";
+import { notify } from "../../static/js/arrivals.js";
+import { takeChatView, takeMuted } from "../../static/js/snapshots.js";
+import { isMuted, takePhase } from "../../static/js/state.js";
 import { parts } from "../../static/js/text.js";
 import { dayLabel, shortTime } from "../../static/js/time.js";
 import { titleOf } from "../../static/js/title.js";
-import { chat, start } from "./build.js";
+import { chat, message, start } from "./build.js";
 
 const root = new URL("../../", import.meta.url);
 const text = (path) => readFileSync(new URL(path, root), "utf8");
@@ -42,6 +44,21 @@ test("the tab tells the unread messages, but not those that are being looked at"
   const chats = { c: chat({ name: "Tea", unreadCount: 2 }), d: chat({ id: "d", unreadCount: 1 }) };
   assert.equal(titleOf(start({ chats })), "(3) Parley");
   assert.equal(titleOf(start({ chats, open: { chatId: "c" }, attentive: true })), "(1) Tea · Parley");
+});
+
+test("muted chats have no part in what the tab tells, and make no notices", () => {
+  const chats = { c: chat({ unreadCount: 2, muted: true }), d: chat({ id: "d", unreadCount: 1 }) };
+  assert.equal(titleOf(start({ chats })), "(1) Parley");
+  assert.equal(notify(start({ chats }), message(3)).notices.length, 0);
+  assert.equal(notify(start({ chats }), message(3, { chatId: "d" })).notices.length, 1);
+});
+
+test("muting takes the notices of the chat away and lasts through snapshots that say so", () => {
+  let state = start({ chats: { c: chat() }, notices: [message(1), message(2, { chatId: "d" })] });
+  state = takeMuted(state, { chatId: "c", muted: true });
+  assert.deepEqual([isMuted(state, "c"), isMuted(state, "d"), state.notices.map((notice) => notice.chatId)], [true, false, ["d"]]);
+  assert.equal(takeMuted(state, { chatId: "c", muted: true }), state);
+  assert.equal(isMuted(takeChatView(state, chat({ muted: false })), "c"), false);
 });
 
 test("after signing in one goes on only to a path of this site", () => {

@@ -1,30 +1,46 @@
-/** A message's text as nodes: links become links, everything else stays text. */
+/** A message's words as elements, made of text nodes only; and small questions about texts. */
 import { h } from "./dom.js";
+import { parse } from "./markdown.js";
 
-const LINK = /https?:\/\/[^\s<>"']+/g;
-const TRAILING = /[.,;:!?)\]}»”’]+$/;
+/** `personOf(username)` → `{displayName, me}` where that is somebody in the chat, else null: then `@username` are only words. */
+export function inlineNodes(nodes, personOf) {
+  return nodes.map((node) => {
+    if (typeof node === "string") return node;
+    switch (node.type) {
+      case "code": return h("code", {}, node.text);
+      case "link": return h("a", { href: node.href, target: "_blank", rel: "noopener noreferrer", dir: "ltr" }, node.text);
+      case "mention": {
+        const person = personOf(node.name);
+        return person ? h("span", { class: "mention", title: person.displayName, data: { mention: node.name, ...(person.me && { me: "" }) } }, node.text) : node.text;
+      }
+      default: return h(node.type === "strong" ? "strong" : "em", {}, inlineNodes(node.children, personOf));
+    }
+  });
+}
 
-/** Splits `text` into `{text}` and `{text, href}` parts. Pure. */
-export function parts(text) {
-  const found = [];
-  let last = 0;
-  for (const match of text.matchAll(LINK)) {
-    let href = match[0].replace(TRAILING, "");
-    if (match[0].slice(href.length).startsWith(")") && href.includes("(")) href += ")";
-    if (!URL.canParse(href)) continue;
-    if (match.index > last) found.push({ text: text.slice(last, match.index) });
-    found.push({ text: href, href });
-    last = match.index + href.length;
+function blockNode(block, personOf) {
+  switch (block.type) {
+    case "fence": return h("pre", { dir: "ltr", tabindex: "0", data: { language: block.language ?? "" } }, h("code", {}, block.text));
+    case "quote": return h("blockquote", {}, block.children.map((child) => blockNode(child, personOf)));
+    case "list": return h(block.ordered ? "ol" : "ul", { start: block.start !== 1 ? block.start : null },
+      block.items.map((item) => h("li", { dir: "auto" }, item.map((child) => blockNode(child, personOf)))));
+    default: return h("p", { dir: "auto" }, inlineNodes(block.children, personOf));
   }
-  if (last < text.length) found.push({ text: text.slice(last) });
-  return found;
 }
 
-export function richText(text) {
-  return parts(text).map((part) => (part.href ? h("a", { href: part.href, target: "_blank", rel: "noopener noreferrer" }, part.text) : part.text));
+/** One paragraph stands by itself, so that the time can follow its last line; more are blocks below each other. */
+export function richText(text, personOf = () => null) {
+  const blocks = parse(text);
+  if (blocks.length === 1 && blocks[0].type === "paragraph") return inlineNodes(blocks[0].children, personOf);
+  return blocks.map((block) => blockNode(block, personOf));
 }
 
-/** One line for lists and toasts. */
+const EMOJI = /^(?:\p{Extended_Pictographic}(?:\uFE0F|\p{Emoji_Modifier})?(?:\u200D\p{Extended_Pictographic}(?:\uFE0F|\p{Emoji_Modifier})?)*|\p{Regional_Indicator}{2}){1,3}$/u;
+
+/** One to three emoji and nothing else: shown large. */
+export const isEmoji = (text) => text.length <= 40 && EMOJI.test(text.replace(/\s/g, ""));
+
+/** One line for drafts and the like, as they were written; for messages see `plain` in markdown.js. */
 export const oneLine = (text) => text.replace(/\s+/g, " ").trim();
 /** How long the server counts a text: in characters, not in UTF-16 units. */
 export const length = (text) => [...text].length;

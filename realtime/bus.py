@@ -132,10 +132,8 @@ class Publisher(Link):
 
     role = "publisher"
 
-    def __init__(self, url: str, *, on_lost=lambda channels: None, **options):
-        """`on_lost(channels)` is called with the channels of what Redis did not take."""
+    def __init__(self, url: str, **options):
         super().__init__(url, **options)
-        self._on_lost = on_lost
         self._pending: list[tuple[str, bytes]] = []
         self._wake = asyncio.Event()
 
@@ -189,8 +187,6 @@ class Publisher(Link):
     def _failed(self, batch):
         for channel, _ in batch:
             metrics.publish_failures.labels(channel).inc()
-        if batch:
-            self._on_lost({channel for channel, _ in batch})
 
 
 class Subscriber(Link):

@@ -6,17 +6,18 @@ import random
 import time
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import orjson
 
 import metrics
 from chat import events as log
-from chat import payloads, reads
+from chat import reads
 from chat.channels import CHANNELS
 from chat.errors import ParleyError
 from chat.events import Event
 from realtime import frames, resume
+from realtime.audience import PRESENCE, Audience
 from realtime.bus import Publisher, Subscriber
 from realtime.feed import Feed
 from realtime.frames import Close, Hello
@@ -49,6 +50,9 @@ class Limits:
     hello_seconds: float = 5.0
     frames_per_second: int = 20
     max_sockets_per_user: int = 50
+    presence_participants: int = 100
+    presence_beat_seconds: float = 5.0
+    presence_grace_seconds: float = 10.0
 
 
 class Delivery:
@@ -59,23 +63,24 @@ class Delivery:
         self.instance = instance
         self.limits = limits
         self.epoch = None
-        self.hub = Hub()
-        self.feed = Feed(db, self.hub, page=limits.replay_page, limit=limits.replay_limit)
+        self.hub = Hub(unwatched=lambda watch: self.audience.know(watch, None))
+        self.feed = Feed(db, self.hub, page=limits.replay_page, limit=limits.replay_limit,
+                         participants=lambda watch, ids: self.audience.know(watch, ids))
         self.openings = asyncio.Semaphore(CATCH_UPS)
         self.catch_ups = asyncio.Semaphore(CATCH_UPS)
         self.draining = False
         self._look = asyncio.Event()  # compare heads now, and not when it is time
-        self._publisher = Publisher(redis_url, verify_tls=verify_tls, on_down=self._look.set, on_lost=self._lost)
-        self._subscriber = Subscriber(redis_url, (*CHANNELS, CONTROL, TYPING), self._heard, self._subscribed,
+        self._publisher = Publisher(redis_url, verify_tls=verify_tls, on_down=self._look.set)
+        self._subscriber = Subscriber(redis_url, (*CHANNELS, CONTROL, TYPING, PRESENCE), self._heard, self._subscribed,
                                       verify_tls=verify_tls, on_down=self._look.set)
         self._boot = uuid.uuid4().hex  # tells this process's canaries from those of a namesake
+        self.audience = Audience(
+            db, self.hub, self._boot, limit=limits.presence_participants, beat_seconds=limits.presence_beat_seconds,
+            grace_seconds=limits.presence_grace_seconds, publish=self._publisher.publish, degraded=lambda: self.degraded)
         self._canary_sent = None  # monotonic time of the oldest canary not yet heard
         self._canary_heard = None
         self._canary_heard_at = None
-        # Times of the database, whose clock is the only one that counts: until when nothing was missed from Redis, and the last seen.
-        self._whole_at = None
-        self._clock = None
-        self._lost_at = None  # since when the other instances missed what this one could not publish
+        self._whole_at = None  # until when nothing was missed from Redis, by the clock of the database
         self._checked_at = None
         self._tasks = []
         metrics.sockets.set_function(lambda: len(self.hub.sessions))
@@ -87,7 +92,8 @@ class Delivery:
         self.epoch = await self.db.epoch()
         self._publisher.start()
         self._subscriber.start()
-        self._tasks = [asyncio.ensure_future(loop()) for loop in (self._send_canaries, self._check_heads, self._sweep)]
+        self._tasks = [asyncio.ensure_future(loop()) for loop in (
+            self._send_canaries, self._check_heads, self._sweep, self.audience.run)]
 
     async def stop(self):
         await ended(*self._tasks)
@@ -221,6 +227,8 @@ class Delivery:
             self._heard_control(payload)
         elif channel == TYPING:
             self._heard_typing(payload)
+        elif channel == PRESENCE:
+            self.audience.heard(_object(payload))
         else:
             try:
                 event, epoch, _ = log.opened(channel, payload)
@@ -237,8 +245,6 @@ class Delivery:
         message = _object(payload)
         if message.get("kind") == "canary" and message.get("boot") == self._boot:
             self._heard_canary(message)
-        elif message.get("kind") == "canary" and message.get("lost"):
-            self._missed(datetime.fromisoformat(message["lost"].replace("Z", "+00:00")))
         elif message.get("kind") == "sessionEnded":
             self._end_sessions({message.get("sessionId")})
 
@@ -247,18 +253,6 @@ class Delivery:
         self._canary_sent = None
         if isinstance(sent := message.get("sent"), float):
             metrics.canary_seconds.set(self._canary_heard - sent)
-        if self._lost_at is not None and message.get("lost") == payloads.iso(self._lost_at):
-            self._lost_at = None  # the others heard it as well
-
-    def _lost(self, channels):
-        """Redis did not take this. Events the others find by themselves, states only if they are told to look."""
-        if self._lost_at is None and not channels <= {CONTROL, TYPING}:
-            self._lost_at = self.database_time() or datetime.now(timezone.utc)
-
-    def _missed(self, since):
-        """Another instance could not publish for a while: look what has been read since then."""
-        self._whole_at = min(since, self._whole_at or since)
-        self._look.set()
 
     def _heard_typing(self, payload):
         message = _object(payload)
@@ -303,7 +297,7 @@ class Delivery:
             await asyncio.sleep(self.limits.canary_seconds)
 
     def _send_canary(self, now):
-        return self._control({"kind": "canary", "boot": self._boot, "sent": now, "lost": payloads.iso(self._lost_at)})
+        return self._control({"kind": "canary", "boot": self._boot, "sent": now})
 
     async def _check_heads(self):
         may_have_missed = False  # since the last check that had an answer
@@ -336,13 +330,8 @@ class Delivery:
             return
         self._end_sessions(changes.sessions)
         self._checked_at = time.time()
-        self._clock = (changes.at, time.monotonic())
         if self._whole_at is whole_at and (may_have_missed or not self.degraded):
             self._whole_at = changes.at
-
-    def database_time(self) -> datetime | None:
-        """About what the database's clock shows; None before the first check."""
-        return self._clock and self._clock[0] + timedelta(seconds=time.monotonic() - self._clock[1])
 
     def _new_history(self, epoch):
         logger.warning("the database has another history; all sockets start anew")

@@ -31,13 +31,17 @@ MEMBERSHIPS = 100  # users whose chats are read at a time
 
 
 class Feed:
-    """The events of one instance. `page` events are pulled at a time; beyond `limit` missing ones, sockets are reset."""
+    """The events of one instance. `page` events are pulled at a time; beyond `limit` missing ones, sockets are reset.
 
-    def __init__(self, db, hub: Hub, *, page: int = 100, limit: int = 1000):
+    `participants(watch, ids)` is called when a chat has other ones; with None where they are not known.
+    """
+
+    def __init__(self, db, hub: Hub, *, page: int = 100, limit: int = 1000, participants=lambda watch, ids: None):
         self._db = db
         self._hub = hub
         self._page = page
         self._limit = limit
+        self._participants = participants
         self._tasks = set()
         self._repairs = asyncio.Semaphore(REPAIRS)
         # While sockets are being opened: what was heard of chats that nobody watched yet, and users who joined something.
@@ -104,9 +108,12 @@ class Feed:
         if event.channel == "messageAdded":
             self._project(watch, event)
         if about_chat:
+            self._participants(watch, event.data["participantIds"])
             self._let_out(watch, event)
         self._moved(watch)
-        if event.channel in COUNTED and not (live and event.meta.get("unread") != "derive"):
+        if event.channel in COUNTED and live and event.meta.get("unread") != "derive":
+            watch.owed = event
+        elif event.channel in COUNTED:
             self.refresh_counts(watch, None)
         elif about_chat and not live:
             self.refresh_counts(watch, None)  # somebody may have left and come back meanwhile
@@ -218,6 +225,15 @@ class Feed:
         else:
             watch.stale_counts |= wanting
 
+    def _demand_counts(self, watch):
+        """Work out the counts that should have come after an event and did not."""
+        event, watch.owed = watch.owed, None
+        if event is not None:
+            # Only a sender who had read everything is told nothing.
+            fresh = (user_id for user_id, count in watch.counts.items() if count.seq >= event.seq or (
+                user_id == event.data.get("senderId") and not count.data["unreadCount"]))
+            self.refresh_counts(watch, watch.user_ids().difference(fresh))
+
     async def _refresh_counts(self, watch):
         pause = COUNT_DELAY
         while watch.stale_counts and self._watched(watch):
@@ -282,6 +298,7 @@ class Feed:
             watch.known = page.head
             self._moved(watch)
             self.refresh_counts(watch, None)
+            self._participants(watch, None)
             for session in list(watch.behind):
                 session.catch_up()
             return
@@ -313,9 +330,7 @@ class Feed:
                 self.pull(watch, head, "heads")
         await self.refresh_memberships(changes.users)
         for watch in list(watches.values()):
-            if since is not None and watch.known != watch.looked:
-                self.refresh_counts(watch, None)  # an event may have been heard, and the counts that followed it not
-            watch.looked = watch.known
+            self._demand_counts(watch)
         if since is not None and watches:
             for event in await reads.since(self._db, list(watches), since):
                 watch = watches.get(event.chat_id)

@@ -11,13 +11,14 @@ class Watch:
     up, or ahead because their replay saw a commit before this instance heard of it.
     """
 
-    __slots__ = ("chat_id", "known", "heard", "looked", "pulling", "attached", "behind", "counts", "reads", "waiting", "stale_counts")
+    __slots__ = ("chat_id", "known", "heard", "owed", "pulling", "attached", "behind", "counts", "reads", "waiting", "stale_counts",
+                 "participants")
 
     def __init__(self, chat_id: str, known: int):
         self.chat_id = chat_id
         self.known = known  # this instance's position
         self.heard = known  # the newest seq that is known to exist
-        self.looked = known  # `known` at the last head check
+        self.owed = None  # the newest event that published unread counts go with, until the next check
         self.pulling = False
         self.attached = set()
         self.behind = {}
@@ -25,6 +26,7 @@ class Watch:
         self.reads = {}  # user id → watermark last sent
         self.waiting = []  # states that presuppose events not delivered yet
         self.stale_counts = None  # users whose unread counts are being worked out
+        self.participants = None  # for presence: none where there are too many, None where nobody has asked yet
 
     def sessions(self) -> list:
         return [*self.attached, *self.behind]
@@ -34,15 +36,19 @@ class Watch:
 
 
 class Hub:
-    """The sessions and watches of one instance."""
+    """The sessions and watches of one instance. `unwatched(watch)` is called when a chat has no session any more."""
 
-    def __init__(self):
+    def __init__(self, unwatched=lambda watch: None):
+        self._unwatched = unwatched
         self.sessions = set()
         self.sockets = Counter()  # user id → sockets, also those that have not said hello
         self.users: dict[str, set] = {}
         self.versions: dict[str, int] = {}  # user id → membership version that their sessions agree with; negative: in doubt
         self._doubts = itertools.count(-1, -1)
         self.watches: dict[str, Watch] = {}
+        self.turnover = 0  # how often a user has come or gone
+        self.asking = set()  # sessions that want to know who is online
+        self.moved = set()  # those of them that must be told everything: their chats have changed, or they missed something
 
     def connect(self, session):
         """A socket is there; it watches nothing yet."""
@@ -51,9 +57,18 @@ class Hub:
 
     def add(self, session, version: int):
         """The session is about to watch its chats, as of this membership version."""
-        self.users.setdefault(session.user_id, set()).add(session)
+        if session.user_id not in self.users:
+            self.users[session.user_id] = set()
+            self.turnover += 1
+        self.users[session.user_id].add(session)
         # The older of two: a session opened before a change must be told of it.
         self.versions[session.user_id] = min(version, self.versions.get(session.user_id, version))
+
+    def ask(self, session):
+        """The session wants to know who is online."""
+        if session in self.sessions:
+            self.asking.add(session)
+            self.moved.add(session)
 
     def doubt(self, user_id: str):
         """An event let the user's sessions into or out of a chat. It may have been an old one: the next check looks."""
@@ -67,6 +82,8 @@ class Hub:
             self.sockets[session.user_id] -= 1
             if not self.sockets[session.user_id]:
                 del self.sockets[session.user_id]
+        self.asking.discard(session)
+        self.moved.discard(session)
         for watch in list(session.watches.values()):
             self.detach(session, watch)
         others = self.users.get(session.user_id)
@@ -74,6 +91,7 @@ class Hub:
             others.discard(session)
             if not others:
                 del self.users[session.user_id]
+                self.turnover += 1
                 self.versions.pop(session.user_id, None)
 
     def watch(self, chat_id: str, known: int) -> Watch:
@@ -89,6 +107,8 @@ class Hub:
             return
         # The last one may have left while a page of events is delivered, and the page may let somebody in again.
         self.watches[watch.chat_id] = watch
+        if watch.chat_id not in session.watches and session in self.asking:
+            self.moved.add(session)
         session.watches[watch.chat_id] = watch
         if position == watch.known:
             watch.behind.pop(session, None)
@@ -99,8 +119,9 @@ class Hub:
 
     def detach(self, session, watch: Watch):
         """The session does not watch the chat any more."""
-        session.watches.pop(watch.chat_id, None)
+        if session.watches.pop(watch.chat_id, None) and session in self.asking:
+            self.moved.add(session)
         watch.attached.discard(session)
         watch.behind.pop(session, None)
-        if not watch.attached and not watch.behind:
-            self.watches.pop(watch.chat_id, None)
+        if not watch.attached and not watch.behind and self.watches.pop(watch.chat_id, None):
+            self._unwatched(watch)

@@ -133,7 +133,6 @@ class Instance:
 
     def publish(self, batch):
         if not self.delivery._publisher.up:
-            self.delivery._lost({channel for channel, _ in batch})
             return False
         for instance in self.world.instances:
             if instance.delivery._subscriber.up:
@@ -186,7 +185,6 @@ class World:
         self.questions = []
         self.is_holding = False
         self.publications = []  # committed and not published yet
-        self.silently_lost = False  # something that nobody can notice: states are not repaired then
         self.clients = []
         self.pollers = [Client(user) for user in USERS]
         for client in self.pollers:
@@ -280,8 +278,6 @@ class World:
 
     def _publish(self, index):
         instance, events, commit = self.publications.pop(index)
-        if not instance.delivery._publisher.up and commit != self.truth.commits:
-            self.silently_lost = True  # nobody publishes as late as that
         self._do(instance.delivery.publish, events)
 
     # Commits
@@ -343,7 +339,6 @@ class World:
     def die_before_publishing(self, index, *_):
         if self.publications:
             self.publications.pop(index % len(self.publications))
-            self.silently_lost = True
 
     def be_slow_to_hear(self, instance, *_):
         self._instance(instance).is_slow = True
@@ -361,7 +356,6 @@ class World:
         instance = self._instance(instance)
         if instance.inbox:
             instance.inbox.pop(index % len(instance.inbox))
-            self.silently_lost = True
 
     def cut(self, instance, link, _):
         link = ("_publisher", "_subscriber")[link % 2]
@@ -375,7 +369,6 @@ class World:
             delivery._subscriber.up = True
             delivery._subscribed()
         delivery._publisher.up = True
-        delivery._send_canary(0.0)
 
     # The database
 
@@ -471,11 +464,7 @@ class World:
         for number, instance in enumerate(self.instances):
             self.hear_everything(number)
             self._do(self._mend, instance.delivery)
-            if self.silently_lost:
-                instance.delivery._whole_at = START
-                for watch in instance.delivery.hub.watches.values():
-                    watch.looked = -1
-                self._do(instance.delivery._look.set)
+            self._do(instance.delivery._look.set)
         for socket in list(self.sockets):
             socket.pipe.stalled = False
             self._do(socket.pipe.drain, 10**6)

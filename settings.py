@@ -64,6 +64,9 @@ SETTINGS = (
     Setting("SOCKET_STALL_SECONDS", 30.0, "A socket that takes no byte for so long is closed with 1013.", float),
     Setting("HELLO_SECONDS", 5.0, "A socket that has not said `hello` by then is closed with 4408.", float),
     Setting("PING_SECONDS", 20.0, "How often the server pings each socket.", float),
+    Setting("PRESENCE_PARTICIPANTS", 100, "Largest chat whose people see of each other who is online; `0` turns presence off.", int, above=-1),
+    Setting("PRESENCE_BEAT_SECONDS", 5.0, "How often an instance tells the others that its users are still there; silent for three times as long, it is taken for dead.", float),
+    Setting("PRESENCE_GRACE_SECONDS", 10.0, "How long a user without a socket still counts as online.", float),
     Setting("DRAIN_SECONDS", 20.0, "Longest time from SIGTERM until the process ends; must be below the platform's kill (Heroku: 30).", float),
     # Database
     Setting("DATABASE_POOL", 8, "PostgreSQL connections of one instance.", int),

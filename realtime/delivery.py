@@ -174,7 +174,9 @@ class Delivery:
         return session
 
     def typing(self, chat_id: str, user_id: str):
-        """Pass on that somebody types; lost where Redis is down."""
+        """Pass on that somebody types. While Redis is down nobody is told, rather than some."""
+        if self.degraded:
+            return
         self._tell_typing(chat_id, user_id)
         self._publisher.publish([(TYPING, orjson.dumps({"chatId": chat_id, "userId": user_id, "from": self._boot}))])
 

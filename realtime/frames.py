@@ -72,6 +72,15 @@ def typing(chat_id: str, user_id: str) -> dict:
     return {"type": "typing", "chatId": chat_id, "userId": user_id}
 
 
+def presence(online: list[str] | None, limit: int) -> dict:
+    """Who is online of all that the user shares a chat with, in chats of at most `limit` people; None: nobody knows now."""
+    return {"type": "presence", "online": online, "limit": limit}
+
+
+def presence_changed(online: list[str], offline: list[str]) -> dict:
+    return {"type": "presenceChanged", "online": online, "offline": offline}
+
+
 def draining(retry_after_ms: int) -> dict:
     return {"type": "draining", "retryAfterMs": retry_after_ms}
 
@@ -100,6 +109,7 @@ class Hello:
     cursors: dict[str, int] = field(default_factory=dict)
     channels: frozenset[str] = DEFAULT
     since: datetime | None = None
+    presence: bool = False
 
 
 @dataclass(slots=True)
@@ -140,8 +150,8 @@ def parse(text: str | bytes) -> Hello | Typing | Ping:
 
 def hello(fields: dict) -> Hello:
     """The fields of `hello`, which are those of `POST /api/sync` as well. Raises `BadFrame`."""
-    _only(fields, "epoch", "cursors", "channels", "since")
-    epoch, cursors, channels, since = (fields.get(name) for name in ("epoch", "cursors", "channels", "since"))
+    _only(fields, "epoch", "cursors", "channels", "since", "presence")
+    epoch, cursors, channels, since, presence = (fields.get(name) for name in ("epoch", "cursors", "channels", "since", "presence"))
     if epoch is not None and not isinstance(epoch, str):
         raise BadFrame("epoch is a string or null.", "epoch")
     if not isinstance(cursors, dict | None) or len(cursors or ()) > MAX_CURSORS:
@@ -158,7 +168,9 @@ def hello(fields: dict) -> Hello:
         if unknown := set(channels) - CHANNELS.keys():
             raise BadFrame(f"There is no channel {min(unknown)[:80]!r}.", "channels")
         wanted = frozenset(channels)
-    return Hello(epoch, positions, wanted, _moment(since))
+    if not isinstance(presence, bool | None):
+        raise BadFrame("presence is true or false.", "presence")
+    return Hello(epoch, positions, wanted, _moment(since), bool(presence))
 
 
 def _only(fields, *names):

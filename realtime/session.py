@@ -200,6 +200,8 @@ class Session:
             await self._tell_reads(hello.since)
         self.say(frames.synced({chat_id: self._position(watch) for chat_id, watch in self.watches.items()}, membership.at))
         self._finish()
+        if hello.presence:
+            realtime.hub.ask(self)
 
     async def _tell_counts(self, events):
         if "unreadCountUpdated" in self.channels:

@@ -197,8 +197,9 @@ class Broken(AssertionError):
 class Replica:
     """What a client knows from its stream. `apply()` takes the frames in order and raises `Broken` at the first wrong one."""
 
-    def __init__(self, user: User, channels=None):
-        self.user, self.channels = user, channels
+    def __init__(self, user: User, channels=None, presence=False):
+        self.user, self.channels, self.presence = user, channels, presence
+        self.online = None  # ids of users; None: not known
         self.epoch = self.since = None
         self.cursors = {}  # chat id → seq of the last logged event
         self.frames = []  # (monotonic time of arrival, frame), of all connections
@@ -213,6 +214,7 @@ class Replica:
     def _fresh(self):
         """Forget what holds for one connection only."""
         self.synced = False
+        self.online = None
         self.instance = None
         self._counted = {}  # chat id → seq of the last count
         self._void = set()  # chats that must be reset, because the epoch is another one
@@ -221,7 +223,8 @@ class Replica:
         """The fields of `hello`."""
         wanted = {} if self.channels is None else {"channels": list(self.channels)}
         since = {} if self.since is None else {"since": self.since}
-        return {"epoch": self.epoch, "cursors": self.cursors, **wanted, **since}
+        asked = {"presence": True} if self.presence else {}
+        return {"epoch": self.epoch, "cursors": self.cursors, **wanted, **since, **asked}
 
     def apply(self, frame: dict):
         self.frames.append((time.monotonic(), frame))
@@ -300,6 +303,14 @@ class Replica:
     def _on_typing(self, frame):
         assert frame["chatId"] in self.cursors and frame["userId"] != self.user.id
 
+    def _on_presence(self, frame):
+        assert self.presence and self.synced, "presence that was not asked for"
+        self.online = None if frame["online"] is None else set(frame["online"])
+
+    def _on_presenceChanged(self, frame):
+        assert self.user.id not in frame["online"] + frame["offline"], "a change of oneself"
+        self.online = (self.online | set(frame["online"])) - set(frame["offline"])
+
     def _on_draining(self, frame):
         assert frame["retryAfterMs"] >= 0
 
@@ -348,8 +359,8 @@ class Poll(Replica):
 class Stream(Replica):
     """One socket after the other of one client."""
 
-    def __init__(self, user: User, channels=None):
-        super().__init__(user, channels)
+    def __init__(self, user: User, channels=None, presence=False):
+        super().__init__(user, channels, presence)
         self.close_code = None  # of the last socket; None while it is open and where the path broke
         self.fault = None
         self._socket = self._reader = self._staying = None

@@ -70,7 +70,7 @@ class Party:
 
     async def open(self, user, at=None, **options):
         """A stream of this user that is `synced`."""
-        stream = user.stream(channels=options.pop("channels", None))
+        stream = user.stream(channels=options.pop("channels", None), presence=options.pop("presence", False))
         self.track(stream)
         await stream.open(at, **options)
         await stream.until_synced()

@@ -13,6 +13,8 @@ FRAMES = {
     "reset": {"chatId", "head", "reason"},
     "synced": {"heads", "at"},
     "typing": {"chatId", "userId"},
+    "presence": {"online", "limit"},
+    "presenceChanged": {"online", "offline"},
     "draining": {"retryAfterMs"},
     "pong": set(),
     "error": {"error"},
@@ -25,9 +27,11 @@ class Client:
     `fetch(chat_id)` stands for reading a chat over HTTP: `(head, unread count, {user: watermark})`, or None where it is gone.
     """
 
-    def __init__(self, user_id, channels=DEFAULT, fetch=lambda chat_id: None):
+    def __init__(self, user_id, channels=DEFAULT, fetch=lambda chat_id: None, presence=False):
         self.user_id = user_id
         self.channels = frozenset(channels)
+        self.presence = presence
+        self.online = None  # user ids; None: not known
         self.epoch = None
         self.since = None
         self.cursors = {}
@@ -45,12 +49,13 @@ class Client:
     def hello(self) -> dict:
         """The frame to send first on a new connection."""
         self._welcomed = self.is_synced = False
+        self.online = None
         if self.since is None:
             # Cut off before its first `synced`: nothing would tell it what was read meanwhile, so it begins anew.
             for chat_id in list(self.cursors):
                 self._forget(chat_id)
         frame = {"type": "hello", "epoch": self.epoch, "cursors": dict(self.cursors), "channels": sorted(self.channels)}
-        return frame | ({"since": self.since} if self.since else {})
+        return frame | ({"since": self.since} if self.since else {}) | ({"presence": True} if self.presence else {})
 
     def take(self, frame: str | bytes | dict):
         """Apply a frame from the server."""
@@ -129,6 +134,16 @@ class Client:
 
     def _typing(self, frame):
         assert frame["chatId"] in self.cursors and frame["userId"] != self.user_id
+
+    def _presence(self, frame):
+        assert self.presence and self.is_synced, "presence that was not asked for"
+        self.online = None if frame["online"] is None else set(frame["online"])
+        assert self.user_id not in (self.online or ()), "told of oneself"
+
+    def _presenceChanged(self, frame):
+        assert self.online is not None and (frame["online"] or frame["offline"])
+        self.online = (self.online | set(frame["online"])) - set(frame["offline"])
+        assert self.user_id not in self.online, "told of oneself"
 
     def _draining(self, frame):
         assert frame["retryAfterMs"] >= 0

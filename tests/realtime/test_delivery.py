@@ -151,6 +151,20 @@ async def test_typing_is_heard_on_the_other_instance_by_the_others(healthy, conn
 
 
 @pytest.mark.gen_test
+async def test_without_redis_nobody_is_told_of_typing_rather_than_some(healthy, connect, world, server):
+    one, other = await healthy()
+    ada, bob = await world.users(2)
+    chat_id = await world.group(ada, bob)
+    hers, his, there = [await connect(*where).hello().synced() for where in ((one, ada), (one, bob), (other, bob))]
+    server.kill()
+    await until(lambda: one.degraded)
+    hers.say({"type": "typing", "chatId": chat_id})
+    await published(one, send(world, ada, chat_id, "and not only typed"))
+    await caught_up(world, his, there)
+    assert not his.client.of("typing") and not there.client.of("typing")
+
+
+@pytest.mark.gen_test
 async def test_what_is_no_event_of_this_history_is_counted_and_ignored(healthy, connect, world, server):
     one, = await healthy(server.url)
     ada = await world.user()

@@ -62,6 +62,14 @@ def test_the_least_and_the_fullest_hello():
     assert full == Hello("e", {CHAT: 0, "1" * 8 + CHAT[8:]: frames.MAX_SEQ}, frozenset(["chatMessageNotification"]), since)
 
 
+def test_presence_is_told_to_those_who_ask():
+    assert not parse('{"type":"hello"}').presence and not parse('{"type":"hello","presence":null}').presence
+    assert parse('{"type":"hello","presence":true}').presence
+    for wrong in ('1', '"true"', '[]'):
+        with pytest.raises(BadFrame):
+            parse('{"type":"hello","presence":%s}' % wrong)
+
+
 def test_null_stands_for_what_is_left_out():
     assert parse('{"type":"hello","epoch":null,"cursors":null,"channels":null,"since":null}') == parse('{"type":"hello"}')
 

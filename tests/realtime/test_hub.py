@@ -30,7 +30,45 @@ def hub():
 
 
 def is_empty(hub):
-    return not (hub.sessions or hub.sockets or hub.users or hub.versions or hub.watches)
+    return not (hub.sessions or hub.sockets or hub.users or hub.versions or hub.watches or hub.asking or hub.moved)
+
+
+def test_who_asks_about_the_others_is_told_anew_when_their_chats_change(hub):
+    asking, silent = socket(hub), socket(hub, "bob")
+    watch = hub.watch("chat", 1)
+    hub.ask(asking)
+    assert hub.moved == {asking}
+    for change in (lambda one: hub.attach(one, watch, 1), lambda one: hub.detach(one, watch)):
+        hub.moved.clear()
+        for session in (asking, silent):
+            change(session)
+        assert hub.moved == {asking}
+    hub.remove(asking)
+    hub.ask(asking)
+    assert not hub.asking and not hub.moved
+
+
+def test_a_chat_that_nobody_watches_any_more_is_told_of_once():
+    unwatched = []
+    hub = Hub(unwatched.append)
+    one, other = socket(hub), socket(hub, "bob")
+    watch = hub.watch("chat", 1)
+    for session in (one, other):
+        hub.attach(session, watch, 1)
+    hub.remove(one)
+    assert unwatched == []
+    hub.remove(other)
+    hub.detach(other, watch)
+    assert unwatched == [watch]
+
+
+def test_coming_and_going_of_users_is_counted_and_that_of_more_sockets_is_not(hub):
+    one, other = socket(hub), socket(hub)
+    assert hub.turnover == 1
+    hub.remove(one)
+    assert hub.turnover == 1
+    hub.remove(other)
+    assert hub.turnover == 2
 
 
 def test_a_socket_at_the_position_of_its_instance_is_attached_and_another_is_behind(hub):

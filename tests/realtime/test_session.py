@@ -439,6 +439,7 @@ async def test_a_socket_that_the_database_cannot_serve_now_is_told_to_come_back(
 
 @pytest.mark.gen_test
 async def test_typing_is_passed_on_to_the_others_at_most_once_in_three_seconds(instance, connect, world, monkeypatch):
+    monkeypatch.setattr(delivery_module.Delivery, "degraded", False)
     ada, bob, eve = await world.users(3)
     chat_id, other = await world.group(ada, bob), await world.group(ada, eve)
     delivery = await instance()

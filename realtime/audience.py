@@ -1,0 +1,160 @@
+"""Who is told who is online: the sockets that asked for it, about the people of their chats.
+
+`presence` decides who is online; here it is carried between the instances and to the sockets, a few times a second and apart from
+the way of messages. Nothing of it is kept anywhere. While Redis is down nobody can know who is online elsewhere, and the sockets
+are told just that. Chats with more participants than the limit tell nothing of their people.
+"""
+
+import asyncio
+import logging
+import time
+
+import orjson
+
+import metrics
+from chat import participants
+from chat.errors import ParleyError
+from realtime import frames
+from realtime.hub import Hub, Watch
+from realtime.presence import Presence
+
+logger = logging.getLogger("parley.presence")
+
+PRESENCE = "parley:presence"
+TICK_SECONDS = 0.5
+CHATS = 500  # whose participants are read at a time
+MANY = 200  # changes at a time beyond which it costs less to tell everybody everything
+SLICE_SECONDS = 0.005  # of work for many sockets, before others have their turn
+PAUSE_SECONDS = 0.01
+
+
+class Audience:
+    """Presence on one instance. `publish` hands pairs of channel and payload to Redis; `degraded()` says that it does not carry them."""
+
+    def __init__(self, db, hub: Hub, boot: str, *, limit: int, beat_seconds: float, grace_seconds: float, publish, degraded):
+        self._db = db
+        self._hub = hub
+        self._limit = limit
+        self._beat_seconds = beat_seconds
+        self._publish = publish
+        self._degraded = degraded
+        self._presence = Presence(boot, beat_seconds=beat_seconds, grace_seconds=grace_seconds)
+        self._turnover = None  # of the hub when it was last looked at
+        self._since = None  # since when Redis carries what is said
+        self._known = False  # everybody alive has been heard since then
+        self._chats_of: dict[str, set[Watch]] = {}  # user → watched chats, of those that are not too large
+        metrics.online_users.set_function(lambda: len(self._presence.online) if self._known else 0)
+
+    async def run(self):
+        while self._limit:
+            await asyncio.sleep(TICK_SECONDS)
+            try:
+                await self._tick(time.monotonic())
+            except ParleyError as error:
+                logger.warning("presence: %s", getattr(error, "why", error))
+            except Exception:
+                logger.exception("presence failed")
+
+    def heard(self, message: dict):
+        """What an instance says on `parley:presence`."""
+        if self._limit:
+            self._presence.hear(message, time.monotonic())
+
+    def know(self, watch: Watch, participant_ids):
+        """Who is in a chat now; None: whoever needs it has to ask."""
+        for user_id in watch.participants or ():
+            chats = self._chats_of[user_id]
+            chats.discard(watch)
+            if not chats:
+                del self._chats_of[user_id]
+        if self._hub.watches.get(watch.chat_id) is not watch:
+            participant_ids = None
+        elif participant_ids is not None:
+            participant_ids = frozenset(participant_ids if len(participant_ids) <= self._limit else ())
+        watch.participants = participant_ids
+        for user_id in participant_ids or ():
+            self._chats_of.setdefault(user_id, set()).add(watch)
+        self._hub.moved |= self._hub.asking.intersection(watch.sessions())
+
+    async def _tick(self, now):
+        if self._degraded():
+            if self._since is not None:
+                self._since, self._known = None, False
+                self._hub.moved |= self._hub.asking
+            return await self._tell_whole()
+        if self._since is None:
+            self._since = now
+            self._presence.begin()
+        self._say(now)
+        online, offline = self._presence.changes()
+        if not self._known:
+            if now - self._since < self._beat_seconds:
+                return None
+            self._known = True
+            self._hub.moved |= self._hub.asking
+        elif len(online) + len(offline) > MANY:
+            self._hub.moved |= self._hub.asking
+        else:
+            self._tell_changes(online, offline)
+        await self._learn()
+        return await self._tell_whole()
+
+    def _say(self, now):
+        connected = self._hub.users.keys() if self._turnover != self._hub.turnover else None
+        self._turnover = self._hub.turnover
+        messages = self._presence.tick(connected, now)
+        if messages:
+            self._publish([(PRESENCE, orjson.dumps(message)) for message in messages])
+
+    def _tell_changes(self, online, offline):
+        told = {}
+        for which, user_ids in enumerate((online, offline)):
+            for user_id in user_ids:
+                for session in self._concerned(user_id):
+                    told.setdefault(session, ([], []))[which].append(user_id)
+        for session, changes in told.items():
+            self._send(session, frames.encode(frames.presence_changed(*changes)))
+
+    def _concerned(self, user_id):
+        sessions = {session for watch in self._chats_of.get(user_id, ()) for session in watch.sessions()}
+        return [session for session in sessions & self._hub.asking - self._hub.moved if session.user_id != user_id]
+
+    async def _learn(self):
+        """Ask who is in the chats of the sockets that are about to be told."""
+        unknown = {watch for session in self._hub.moved for watch in session.watches.values() if watch.participants is None}
+        while unknown:
+            asked = {watch.chat_id: watch for watch, _ in zip(list(unknown), range(CHATS))}
+            unknown -= set(asked.values())
+            marks = {}
+            for chat_id, watch in asked.items():
+                marks[chat_id] = watch.participants = set()  # nobody yet; whatever happens meanwhile puts something else in its place
+            answer = None
+            try:
+                answer = await participants.of(self._db, asked, self._limit)
+            finally:
+                for chat_id, watch in asked.items():
+                    if watch.participants is marks[chat_id]:
+                        self.know(watch, None if answer is None else answer.get(chat_id, ()))
+
+    async def _tell_whole(self):
+        """Tell everything to those whose chats have changed, who have just come, or who missed something."""
+        waiting, self._hub.moved = self._hub.moved, set()
+        began = time.monotonic()
+        for session in waiting:
+            if time.monotonic() - began > SLICE_SECONDS:
+                await asyncio.sleep(PAUSE_SECONDS)
+                began = time.monotonic()
+            if session in self._hub.asking:
+                self._send(session, frames.encode(frames.presence(self._online_for(session), self._limit)))
+
+    def _online_for(self, session):
+        if not self._known:
+            return None
+        online = set()
+        for watch in session.watches.values():
+            online |= self._presence.online & (watch.participants or frozenset())
+        return sorted(online - {session.user_id})
+
+    def _send(self, session, frame):
+        if not session.closed and not session.send(frame):
+            self._hub.moved.add(session)  # too slow for it now; everything when there is room

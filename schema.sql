@@ -104,6 +104,10 @@ create table if not exists messages (
 create unique index if not exists messages_chat on messages (chat_id, seq);
 create index if not exists messages_deleted on messages (chat_id, seq) where deleted_at is not null;
 
+-- Search. GIN collects new words in a list and sorts them in by the megabyte: a send does not pay for each of its words. A deleted message has none.
+create index if not exists messages_text on messages using gin (to_tsvector('simple', content))
+    with (fastupdate = on, gin_pending_list_limit = 1024) where deleted_at is null;
+
 -- The pointer log: what happened, without content, so that a replay shows the present and deleted text stays deleted.
 create table if not exists chat_events (
     chat_id    uuid not null,
@@ -322,6 +326,31 @@ begin
     s := append_event(c, 'messageDeleted', m.id, null, p_actor, p_op, p_digest, t);
     return message_result(m, false, s, false, derive, case when derive then '[]' else unread_for_all(c.id, null, m.seq) end);
 end $$;
+
+
+-- Search
+
+-- Living messages that match, in the actor's chats or in one of them, newest first, with the matching words marked. The chats are an array so
+-- that the index of words and messages_chat are combined: what others write is not fetched. Large bitmaps stay exact in this much memory.
+create or replace function search_messages(
+    p_actor uuid, p_query tsquery, p_marking text, p_chat uuid, p_before uuid, p_limit integer
+) returns table (
+    id uuid, chat_id uuid, seq bigint, sender_id uuid, content text, created_at timestamptz, edited_at timestamptz, marked text
+) language sql stable set work_mem = '64MB' as $$
+    with own as materialized (
+        select array(select p.chat_id from participants p where p.user_id = p_actor and (p_chat is null or p.chat_id = p_chat)) as chats
+    )
+    select f.*, ts_headline('simple', f.content, p_query, p_marking) from (
+        select m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at
+        from messages m
+        where to_tsvector('simple', m.content) @@ p_query and m.deleted_at is null and m.chat_id = any((select chats from own)::uuid[])
+          and querytree(p_query) not in ('', 'T')  -- else there is no word to look for, and the index would be read from end to end
+          and (p_before is null or (m.created_at, m.chat_id, m.seq) < (
+              select b.created_at, b.chat_id, b.seq from messages b
+              where b.id = p_before and b.chat_id in (select p.chat_id from participants p where p.user_id = p_actor)))
+        order by m.created_at desc, m.chat_id desc, m.seq desc limit p_limit) f
+    order by f.created_at desc, f.chat_id desc, f.seq desc
+$$;
 
 
 -- Reading

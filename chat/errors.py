@@ -22,6 +22,7 @@ CODES = {
     "body_too_large": (413, "The request's body is too large."),
     "unsupported_media_type": (415, "The body must be application/json."),
     "idempotency_key_reused": (422, "This Idempotency-Key was used for another request."),
+    "search_too_broad": (422, "The search took too long. Look for more words, or in one chat."),
     "too_many_attempts": (429, "Too many attempts. Try again later."),
     "too_fast": (429, "Too many requests. Try again shortly."),
     "internal": (500, "Something went wrong on our side. It was logged."),

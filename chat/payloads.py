@@ -29,6 +29,11 @@ def message_view(row) -> dict:
     return {**message(row), "seq": row.seq}
 
 
+def hit(row, highlights: list[list[int]]) -> dict:
+    """A message that a search has found, and which parts of its content match."""
+    return {"message": message_view(row), "chatId": row.chat_id, "highlights": highlights}
+
+
 def deleted_message(row) -> dict:
     """The object of `messageDeleted`."""
     return {"id": row.id, "chatId": row.chat_id}

@@ -1,5 +1,6 @@
 """The application: its services, its one table of routes, and what the handlers share."""
 
+import asyncio
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from handlers import (
     pages,
     participants,
     reads,
+    search,
     static,
     stream,
     sync,
@@ -55,6 +57,7 @@ ROUTES = (
     ("/api/messages/{messageId}", messages.Message),
     ("/api/messages/{messageId}/read", reads.Read),
     ("/api/messages/{messageId}/reads", reads.Reads),
+    ("/api/search", search.Search),
     ("/api/unread", unread.UnreadChats),
     ("/api/unread/{chatId}", unread.UnreadChat),
     ("/api/sync", sync.Sync),
@@ -84,10 +87,12 @@ class Services:
     delivery: "Delivery"
     sessions: Sessions = field(init=False)
     pace: Pace = field(init=False)
+    searches: asyncio.Semaphore = field(init=False)  # the turns of searches, so that sending always finds a free connection
     under_way: int = field(init=False, default=0)  # requests that are not answered yet; open sockets do not count
 
     def __post_init__(self):
         self.sessions = Sessions(self.accounts)
+        self.searches = asyncio.Semaphore(self.settings.searches_at_once)
         per_second = self.settings.mutations_per_second
         self.pace = Pace(per_second, 2 * per_second)
 

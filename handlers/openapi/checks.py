@@ -70,11 +70,13 @@ class Checks:
 
     def __init__(self, declared: Operation, parameters: dict, components: dict):
         self._body = declared.body and Schema(shapes.ref(declared.body), components)
-        taken = {name: parameters[name]["schema"] for name in declared.query}
+        known = [parameters[key] for key in declared.query]
+        taken = {one["name"]: one["schema"] for one in known}
         self._integers = {name for name, schema in taken.items() if schema["type"] == "integer"}
         self._ids = {name for name, schema in taken.items() if schema.get("format") == "uuid"}
         self._defaults = {name: schema["default"] for name, schema in taken.items() if "default" in schema}
-        self._query = Schema({"type": "object", "properties": taken, "additionalProperties": False}, components)
+        self._query = Schema({"type": "object", "properties": taken, "additionalProperties": False,
+                               "required": [one["name"] for one in known if one["required"]]}, components)
 
     def body(self, text: bytes):
         """The parsed body. Raises `Refused`: invalid_json, invalid_value."""

@@ -124,11 +124,15 @@ _ANSWERS = {
     "ChatDetail": _object({**_CHAT_VIEW, "watermarks": {"type": "array", "items": ref("Watermark")}}),
     "Watermark": _object({"userId": _ID, "messageId": _or_null(_ID), "seq": _SEQ, "readAt": _or_null(_TIME)}),
     "Message": _object(_MESSAGE),
+    "Hit": _object({"message": ref("Message"), "chatId": _ID, "highlights": {
+        "type": "array", "items": {"type": "array", "items": _COUNT, "minItems": 2, "maxItems": 2},
+        "description": "`[start, end]` of each matching part of the content, in UTF-16 code units."}}),
     "Read": _object(_READ),
     "Unread": _object({"chatId": _ID, "userId": _ID, "unreadCount": _COUNT}),
     "UserList": _list("User"),
     "ChatList": _list("ChatView"),
     "MessageList": _list("Message"),
+    "HitList": _list("Hit"),
     "ReadList": _list("Read"),
     "UnreadList": _list("Unread", total=_COUNT),
     "FrameList": _list("Frame"),
@@ -162,9 +166,9 @@ def schemas(settings) -> dict:
 
 
 def parameters(settings) -> dict:
-    """Query parameters by name, as OpenAPI writes them."""
-    def query(name, schema, text):
-        return {"name": name, "in": "query", "required": False, "schema": schema, "description": text}
+    """Query parameters, as OpenAPI writes them, by the keys that operations name them by; some have another `name` in the URL."""
+    def query(name, schema, text, required=False):
+        return {"name": name, "in": "query", "required": required, "schema": schema, "description": text}
 
     page = {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": DEFAULT_ITEMS}
     return {
@@ -173,5 +177,10 @@ def parameters(settings) -> dict:
         "limit": query("limit", page, "Most items of the page."),
         "after": query("after", _GIVEN_ID, "The page that starts after this one: `next` of the page before."),
         "before": query("before", _GIVEN_ID, "The page that ends before this one."),
+        "text": query("q", {"type": "string", "minLength": 1, "maxLength": settings.max_search_chars, "pattern": NOT_BLANK},
+                      'Words, each of which must be there; the last one may go on. `"A phrase"` in quotation marks; `-word` must not be there.',
+                      required=True),
+        "chatId": query("chatId", _GIVEN_ID, "Only in this chat."),
+        "hits": query("limit", {**page, "maximum": settings.max_search_items, "default": min(20, settings.max_search_items)}, "Most items of the page."),
         "around": query("around", _GIVEN_ID, "A page with half of its items on either side of this one."),
     }

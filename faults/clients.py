@@ -33,6 +33,7 @@ class Person:
 
     def renew(self, token: str):
         self.token, self.session = token, next(_tokens)
+        self.changing = False  # whether one of the clients is about to sign in
         self.signed_in.set()
 
 
@@ -103,7 +104,9 @@ class Client:
             self.history.add(log.Closed(time.monotonic(), number, code))
             synced, self.replica.synced = self.replica.synced, False
         if code == 4401 and self.person.session == session:
-            self.person.signed_in.clear()  # until whoever signed out has signed in again
+            self.person.signed_in.clear()
+            if not self.person.changing:  # a session that nobody ended: a restored database does not know it
+                self._spawn(self._sign_in())
         return synced
 
     async def _listen(self, number):
@@ -168,7 +171,8 @@ class Client:
         try:
             for attempt in itertools.count(1):
                 status, answer = await self._attempt(number, key, kind, method, path, body, about, through if attempt == 1 else None)
-                if status is not None and status < 500 and status not in (401, 429) or not retry:
+                again = status is None or status >= 500 or status == 429 or status == 401 and kind != "sign-out"
+                if not again or not retry:
                     return status, answer
                 await asyncio.sleep(random.uniform(0, min(BACKOFF[0] * 2**attempt, BACKOFF[1])))
                 if status == 401:
@@ -193,14 +197,20 @@ class Client:
     async def sign_out_and_in(self):
         """End the session everywhere, wait for that to show, and begin another."""
         person, session = self.person, self.person.session
+        person.changing = True
         if (await self.perform("sign-out", "POST", "/api/sign-out"))[0] == 204:
             self.history.add(log.SignedOut(time.monotonic(), session))
         await asyncio.sleep(random.uniform(0, 3))
         if person.session == session:  # no other client of the same person was faster
-            body = {"username": person.username, "password": person.password}
-            _, answer = await self.perform("sign-in", "POST", "/api/sign-in", body)
-            person.renew(answer["token"])
-            self.history.add(log.SignedIn(time.monotonic(), person.session))
+            await self._sign_in()
+
+    async def _sign_in(self):
+        person = self.person
+        person.changing = True
+        body = {"username": person.username, "password": person.password}
+        _, answer = await self.perform("sign-in", "POST", "/api/sign-in", body)
+        person.renew(answer["token"])
+        self.history.add(log.SignedIn(time.monotonic(), person.session))
 
     def _spawn(self, coroutine):
         task = asyncio.ensure_future(coroutine)

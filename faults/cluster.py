@@ -19,7 +19,7 @@ from local.processes import free_port
 from local.valkey import Valkey
 
 PREPARED = "prepared"  # the database that every trial begins with a copy of
-SETTINGS = {"LOG_LEVEL": "WARNING", "SIGN_IN_ATTEMPTS_PER_ADDRESS": "1000000", "SIGN_IN_ATTEMPTS_PER_ACCOUNT": "1000000"}
+SETTINGS = {"LOG_LEVEL": "WARNING", "SIGN_UP": "open", "SIGN_IN_ATTEMPTS_PER_ADDRESS": "1000000", "SIGN_IN_ATTEMPTS_PER_ACCOUNT": "1000000"}
 MOST_CONNECTIONS = 60
 
 

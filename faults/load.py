@@ -63,16 +63,17 @@ class Load:
                 due = loop.time()  # the rig was held up; what it missed is not made up for
             if loop.time() > next_sign_out:
                 next_sign_out = loop.time() + self.rng.uniform(1, 3) * 60 / len(self.clients)
-                self._begin(self.rng.choice(self.clients).sign_out_and_in())
+                self.begin(self.rng.choice(self.clients).sign_out_and_in())
             client = self.rng.choice(self.clients)
             kind, = self.rng.choices(list(KINDS), list(KINDS.values()))
             if client.busy < UNDER_WAY_MOST and (operation := getattr(self, "_" + kind)(client)):
                 retry = self.rng.random() > FORSAKEN
-                self._begin(client.perform(kind, *operation[0], retry=retry, **operation[1]))
+                self.begin(client.perform(kind, *operation[0], retry=retry, **operation[1]))
             else:
                 self.skipped += 1
 
-    def _begin(self, coroutine):
+    def begin(self, coroutine):
+        """Let an operation run; `stop` waits for it."""
         task = asyncio.ensure_future(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -76,6 +76,7 @@ class Replica:
         self.cursors: dict[str, int] = {}
         self.chats: dict[str, Chat] = {}
         self.synced = False  # on the present socket
+        self._uncounted: dict[str, int] = {}  # chats of the welcome for which no unread count has come, with their heads
 
     def hello(self) -> dict:
         fields = {"type": "hello", "epoch": self.epoch, "cursors": dict(self.cursors)}
@@ -85,7 +86,7 @@ class Replica:
         """Take one frame in; the ids of chats whose snapshot is wanted."""
         kind, chat_id = frame["type"], frame.get("chatId")
         if kind == "welcome":
-            self.epoch = frame["epoch"]
+            self.epoch, self._uncounted = frame["epoch"], dict(frame["heads"])
             new = [chat for chat in frame["heads"] if chat not in self.cursors]
             for chat in new:
                 self._begin(chat, frame["heads"][chat])
@@ -98,9 +99,14 @@ class Replica:
             self.chats.pop(chat_id, None)
         elif kind == "synced":
             self.synced, self.at = True, frame["at"]
+            for chat, head in self._uncounted.items():
+                if chat in self.chats:
+                    self.chats[chat].apply({"channel": "unreadCountUpdated", "seq": head, "data": {"unreadCount": 0}})
         elif kind in ("event", "state") and chat_id in self.chats:
             if frame["channel"] in LOGGED:
                 self.cursors[chat_id] = frame["seq"]
+            elif frame["channel"] == "unreadCountUpdated":
+                self._uncounted.pop(chat_id, None)
             self.chats[chat_id].apply(frame)
         return []
 

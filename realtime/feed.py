@@ -130,14 +130,14 @@ class Feed:
 
     def _let_out(self, watch, event):
         participants = set(event.data["participantIds"])
-        gone = [s for s in watch.sessions() if s.user_id not in participants]
-        for session in gone:
-            self._leave(session, watch)
-        for user_id in {session.user_id for session in gone}:
-            self._hub.doubt(user_id)
+        for session in watch.sessions():
+            if session.user_id not in participants:
+                self.leave(session, watch)
 
-    def _leave(self, session, watch):
+    def leave(self, session, watch: Watch):
+        """Let a socket out of a chat."""
         self._hub.detach(session, watch)
+        self._hub.doubt(session.user_id)
         session.say(frames.left(watch.chat_id))
 
     def _project(self, watch, event):
@@ -291,7 +291,7 @@ class Feed:
         strangers = [session for session in watch.sessions() if session.user_id not in page.asked]
         for session in watch.sessions():
             if session.user_id in page.asked and session.user_id not in page.members:
-                self._leave(session, watch)
+                self.leave(session, watch)
         if void(watch.known, page.head, page.floor, self._limit):
             for session in list(watch.attached):
                 self.fall_behind(session, watch, watch.known, "pull")
@@ -348,9 +348,10 @@ class Feed:
             before = {user_id: self._hub.versions.get(user_id) for user_id in some}
             with self.opening():
                 for user_id, membership in (await log.memberships(self._db, some)).items():
-                    self._refresh_membership(user_id, membership)
+                    # Let in or out meanwhile: the answer may be from before that. The next check asks again.
                     if user_id in self._hub.versions and self._hub.versions[user_id] == before[user_id]:
-                        self._hub.versions[user_id] = membership.version  # otherwise the next check looks once more
+                        self._refresh_membership(user_id, membership)
+                        self._hub.versions[user_id] = membership.version
 
     def _refresh_membership(self, user_id, membership):
         for session in list(self._hub.users.get(user_id, ())):

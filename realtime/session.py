@@ -277,8 +277,7 @@ class Session:
         if page is not None and page.head < watch.known:
             return False  # older than what this instance has seen: ask again
         if page is None or self.user_id not in page.members:
-            hub.detach(self, watch)
-            self.say(frames.left(watch.chat_id))
+            feed.leave(self, watch)
             return True
         start = position
         if reason := void(position, page.head, page.floor, self._realtime.limits.replay_limit):

@@ -13,12 +13,15 @@ DEPLOYS = 20
 
 @fault("instance-kill", 20, "resumes", "ambiguous")
 async def instance_kill(rig, seconds):
-    """SIGKILL of an instance every 3–8 s."""
+    """SIGKILL of an instance every 3–8 s, with requests under way in it."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         await asyncio.sleep(rig.rng.uniform(3, 8))
         server = rig.rng.choice(rig.cluster.instances)
         with rig.hurting("instance", server.name):
+            for chat_id in rig.scene.chats[2:]:
+                rig.load.begin(_send_past_nginx(rig, server, chat_id))
+            await asyncio.sleep(rig.rng.uniform(0, 0.02))
             await to_thread(server.kill)
             await asyncio.sleep(rig.rng.uniform(0, 2))
             await to_thread(server.start)
@@ -40,18 +43,25 @@ async def _lose_tail(rig):
     rig.load.paused = True
     await asyncio.sleep(0.5)
     chat_id = rig.rng.choice(rig.scene.chats[2:])
-    client = rig.rng.choice([client for client in rig.clients if chat_id in client.replica.chats])
     server = rig.rng.choice(rig.cluster.instances)
     with rig.hurting("redis"), rig.hurting("instance", server.name):
         await to_thread(rig.cluster.valkey.kill)
-        text = f"a tail of {rig.rng.getrandbits(64):016x}"
-        through = Connection(str(server.socket_path))
-        await client.perform("send", "POST", f"/api/chats/{chat_id}/messages", {"content": text},
-                             through=through, chat=chat_id, text=text)
-        through.close()
+        await _send_past_nginx(rig, server, chat_id)
         await to_thread(server.kill)
         await to_thread(rig.cluster.valkey.start)
     await to_thread(server.start)
+
+
+async def _send_past_nginx(rig, server, chat_id):
+    """A message of somebody in the chat, handed to this instance; repeated through nginx where it has no answer."""
+    client = rig.rng.choice([client for client in rig.clients if chat_id in client.replica.chats] or rig.clients)
+    text = f"past nginx {rig.rng.getrandbits(64):016x}"
+    through = Connection(str(server.socket_path))
+    try:
+        await client.perform("send", "POST", f"/api/chats/{chat_id}/messages", {"content": text},
+                             through=through, chat=chat_id, text=text)
+    finally:
+        through.close()
 
 
 @fault("instance-freeze", 20, "ambiguous", "resumes")
@@ -64,7 +74,7 @@ async def instance_freeze(rig, seconds):
         server.thaw()
 
 
-@fault("deploy", 45, "resumes", "deploys")
+@fault("deploy", 60, "resumes", "deploys")
 async def deploy(rig, seconds):
     """Rolling: SIGTERM to each instance in turn, up to 20 times under load; each must exit in less than 30 s."""
     end = time.monotonic() + seconds

@@ -50,6 +50,17 @@ def test_edits_deletions_and_changes_of_the_chat_are_applied():
     assert (view.messages["m9"], view.name, view.participants) == ((6, "", False), "Three", ["ben", "carl"])
 
 
+def test_a_chat_of_the_welcome_for_which_no_count_comes_has_none_unread():
+    made = replica(head=5)
+    made.apply({"type": "welcome", "epoch": "e", "heads": {CHAT: 5}})
+    made.apply({"type": "synced", "at": "2026-11-23T10:00:00.000Z"})
+    assert made.chats[CHAT].unread == 0
+    made.apply({"type": "welcome", "epoch": "e", "heads": {CHAT: 6}})
+    made.apply({"type": "state", "chatId": CHAT, "channel": "unreadCountUpdated", "seq": 6, "data": {"unreadCount": 2}})
+    made.apply({"type": "synced", "at": "2026-11-23T10:00:01.000Z"})
+    assert made.chats[CHAT].unread == 2
+
+
 def test_a_count_older_than_the_snapshot_is_not_believed_and_a_watermark_never_moves_back():
     made = replica(head=5)
     state = {"type": "state", "chatId": CHAT}

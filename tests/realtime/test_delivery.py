@@ -9,7 +9,7 @@ import orjson
 import pytest
 import redis
 
-from chat import accounts, chats, messages
+from chat import accounts, chats, events, messages
 from chat.db import new_epoch
 from metrics import REGISTRY
 from realtime import bus
@@ -251,6 +251,33 @@ async def test_people_who_join_and_leave_while_redis_is_down_are_let_in_and_out(
     await caught_up(world, hers, his)
     assert set(hers.client.cursors) == {chat_id, created.answer["id"]} and his.client.of("left")
     assert "not for Bob" not in str(his.client.frames)
+
+
+@pytest.mark.gen_test
+async def test_an_answer_from_before_a_removal_lets_nobody_in_again(healthy, connect, world, server, monkeypatch):
+    (one,) = await healthy(server.url)
+    ada, bob = await world.users(2)
+    chat_id = await world.group(ada, bob)
+    his = await connect(one, bob).hello().synced()
+    memberships, asked, go_on = events.memberships, asyncio.Event(), asyncio.Event()
+
+    async def slow(db, user_ids):
+        answer = await memberships(db, user_ids)
+        asked.set()
+        await go_on.wait()
+        return answer
+
+    monkeypatch.setattr(events, "memberships", slow)
+    refresh = asyncio.ensure_future(one.feed.refresh_memberships([bob]))
+    await asked.wait()
+    await published(one, chats.remove(world.db, ada, key(), chat_id, bob))
+    await his.until(lambda: his.client.of("left"))
+    go_on.set()
+    await refresh
+    monkeypatch.undo()
+    back = await published(one, chats.add(world.db, ada, key(), chat_id, [bob], 50))
+    await his.until(lambda: his.client.cursors.get(chat_id) == back.seq)
+    assert [frame["seq"] for frame in his.client.of("joined")] == [back.seq - 1]
 
 
 @pytest.mark.gen_test

@@ -33,6 +33,10 @@ create table if not exists users (
     created_at         timestamptz not null
 );
 create unique index if not exists users_username on users (lower(username));
+alter table users add column if not exists is_owner boolean not null default false;
+-- The first account owns the server. Where accounts are older than this rule, it is the oldest one.
+update users set is_owner = true
+where id = (select id from users order by created_at, id limit 1) and not exists (select from users where is_owner);
 
 -- Browser sessions and programs' bearer tokens alike: what a request proves itself with.
 create table if not exists sessions (
@@ -47,6 +51,20 @@ create table if not exists sessions (
 );
 create index if not exists sessions_user on sessions (user_id);
 create index if not exists sessions_expiry on sessions (expires_at);
+
+create table if not exists invitations (
+    id         uuid primary key default gen_random_uuid(),
+    -- Readable, unlike a session's: it is made to be handed on and shown again, and gives a reader of this table nothing new.
+    token      text not null unique,
+    created_by uuid not null references users,
+    op_id      uuid not null,
+    max_uses   integer not null,
+    uses       integer not null default 0,
+    created_at timestamptz not null,
+    expires_at timestamptz not null,
+    revoked_at timestamptz
+);
+create unique index if not exists invitations_op on invitations (created_by, op_id);
 
 create table if not exists sign_in_attempts (
     key          text primary key,
@@ -587,22 +605,55 @@ end $$;
 
 -- Accounts
 
-create or replace function create_user(p_username text, p_display_name text, p_password_hash text, p_op_hash bytea)
-returns users language plpgsql as $$
-declare u users;
+create or replace function invitation_is_valid(i invitations) returns boolean language sql volatile as $$
+    select i.revoked_at is null and i.expires_at > clock_timestamp() and i.uses < i.max_uses
+$$;
+
+create or replace function refuse_sign_up(p_invitation text) returns void language plpgsql as $$
 begin
-    insert into users (username, display_name, password_hash, op_hash, created_at)
-    values (p_username, p_display_name, p_password_hash, p_op_hash, now_ms())
+    if p_invitation is null then
+        perform refuse('invitation_needed');
+    end if;
+    perform refuse('invitation_invalid', 'invitation');
+end $$;
+
+-- An account: the first one, which owns the server; or by an invitation, one of whose uses it takes; or where p_open, anybody's.
+create or replace function create_user(
+    p_username text, p_display_name text, p_password_hash text, p_op_hash bytea, p_open boolean, p_invitation text
+) returns users language plpgsql as $$
+declare
+    u        users;
+    is_first boolean;
+begin
+    if not exists (select from users) then
+        perform from parley for no key update;  -- two that would both be the first meet here
+    end if;
+    is_first := not exists (select from users);
+    insert into users (username, display_name, password_hash, op_hash, is_owner, created_at)
+    values (p_username, p_display_name, p_password_hash, p_op_hash, is_first, now_ms())
     on conflict (lower(username)) do nothing
     returning * into u;
-    if not found then
-        select * into u from users where lower(username) = lower(p_username);
-        if u.op_hash is distinct from p_op_hash or p_op_hash is null then
-            perform refuse('username_taken', 'username');
+    if found then
+        update invitations i set uses = uses + 1 where token = p_invitation and invitation_is_valid(i);
+        if not (found or is_first or p_open) then
+            perform refuse_sign_up(p_invitation);
         end if;
+        return u;
     end if;
-    return u;
+    select * into u from users where lower(username) = lower(p_username);
+    if u.op_hash = p_op_hash then
+        return u;
+    elsif p_open or exists (select from invitations i where token = p_invitation and invitation_is_valid(i)) then
+        perform refuse('username_taken', 'username');
+    end if;
+    perform refuse_sign_up(p_invitation);  -- which names are taken is not told to those who may not sign up
 end $$;
+
+-- As the release before calls it.
+create or replace function create_user(p_username text, p_display_name text, p_password_hash text, p_op_hash bytea)
+returns users language sql as $$
+    select * from create_user(p_username, p_display_name, p_password_hash, p_op_hash, true, null)
+$$;
 
 -- A session for this token, or the one that a first run of the same sign-in made.
 create or replace function create_session(p_user uuid, p_token_hash bytea, p_days integer, p_user_agent text)
@@ -620,6 +671,50 @@ begin
         end if;
     end if;
     return s;
+end $$;
+
+-- The same for who gave the password with this hash, unless it was changed meanwhile.
+create or replace function create_session(p_user uuid, p_token_hash bytea, p_days integer, p_user_agent text, p_password_hash text)
+returns sessions language plpgsql as $$
+begin
+    perform from users where id = p_user and password_hash = p_password_hash for share;
+    if not found then
+        perform refuse('wrong_credentials');
+    end if;
+    return create_session(p_user, p_token_hash, p_days, p_user_agent);
+end $$;
+
+-- Answers the sessions that this ended: all of the user's but the one that asks.
+create or replace function change_password(p_user uuid, p_session uuid, p_old_hash text, p_new_hash text)
+returns table (ended uuid) language plpgsql as $$
+begin
+    -- The new hash is there already where this very call is made once more.
+    update users set password_hash = p_new_hash where id = p_user and password_hash in (p_old_hash, p_new_hash);
+    if not found then
+        perform refuse('wrong_password', 'currentPassword');
+    end if;
+    return query update sessions set revoked_at = now_ms()
+                 where user_id = p_user and id <> p_session and revoked_at is null returning id;
+end $$;
+
+-- A new invitation, or the one that a first run of the same operation made.
+create or replace function create_invitation(p_actor uuid, p_op uuid, p_token text, p_days integer, p_uses integer)
+returns invitations language plpgsql as $$
+declare
+    i invitations;
+    t timestamptz := now_ms();
+begin
+    insert into invitations (token, created_by, op_id, max_uses, created_at, expires_at)
+    values (p_token, p_actor, p_op, p_uses, t, t + make_interval(days => p_days))
+    on conflict (created_by, op_id) do nothing
+    returning * into i;
+    if not found then
+        select * into i from invitations where created_by = p_actor and op_id = p_op;
+        if i.max_uses <> p_uses or i.expires_at - i.created_at <> make_interval(days => p_days) then
+            perform refuse('idempotency_key_reused', 'Idempotency-Key');
+        end if;
+    end if;
+    return i;
 end $$;
 
 -- Counts one attempt for each key; answers the seconds to wait, or 0 where every key is below its limit. Case is folded here, where

@@ -103,7 +103,8 @@ class Instance:
                       lock_seconds=configuration.lock_seconds, name=f"parley {self._name}")
         await db.open()
         accounts = Accounts(db, AttemptLimits(configuration.sign_in_attempts_per_account, configuration.sign_in_attempts_per_address,
-                                              configuration.sign_in_window_seconds), days=configuration.session_days)
+                                              configuration.sign_in_window_seconds),
+                            days=configuration.session_days, open=configuration.sign_up == "open")
         limits = Limits(**{field: getattr(configuration, field) for field in Limits.__dataclass_fields__})
         delivery = Delivery(db, configuration.redis_url, self._name, limits, verify_tls=configuration.redis_tls_verify)
         try:

@@ -11,13 +11,17 @@ from types import SimpleNamespace
 
 @dataclass(frozen=True)
 class Setting:
-    """One row: `kind` turns the environment's text into the value (`int`, `float`, `str` or `bool`). Numbers are above `above`."""
+    """One row: `kind` turns the environment's text into the value (`int`, `float`, `str` or `bool`).
+
+    Numbers are above `above`; a text is one of `choices`, where there are any.
+    """
 
     name: str
     default: object
     help: str
     kind: type = str
     above: int = 0
+    choices: tuple = ()
 
 
 class SettingError(ValueError):
@@ -38,6 +42,12 @@ SETTINGS = (
     Setting("WEB_CONCURRENCY", 1, "Processes that share `PORT`; each is an instance of its own.", int),
     Setting("INSTANCE_NAME", "", "Name of this instance in logs, metrics and events; `DYNO` or `web.1` where it is empty."),
     Setting("TRUST_PROXY", True, "Believe `X-Forwarded-For` and `X-Forwarded-Proto`. Turn off where clients connect directly.", bool),
+    # Accounts
+    Setting("SIGN_UP", "invited", "Who may sign up after the first account, which owns the server: `invited` or `open` (anybody).", choices=("invited", "open")),
+    Setting("INVITATION_DAYS", 14, "Longest time that an invitation is valid, in days.", int),
+    Setting("INVITATION_USES", 50, "Most accounts that one invitation creates.", int),
+    Setting("MIN_PASSWORD_CHARS", 8, "Shortest password that may be chosen.", int),
+    Setting("SESSION_DAYS", 30, "Days until a session or token that is not used ends.", int),
     # Limits
     Setting("MAX_BODY_BYTES", 64 * KIB, "Largest HTTP request body.", int),
     Setting("MAX_FRAME_BYTES", 32 * KIB, "Largest WebSocket message from a client after `hello`.", int),
@@ -54,7 +64,6 @@ SETTINGS = (
     Setting("SIGN_IN_ATTEMPTS_PER_ACCOUNT", 10, "Failed sign-ins of one account within `SIGN_IN_WINDOW_SECONDS`, over all instances.", int),
     Setting("SIGN_IN_ATTEMPTS_PER_ADDRESS", 100, "Failed sign-ins and new accounts of one address within `SIGN_IN_WINDOW_SECONDS`, over all instances.", int),
     Setting("SIGN_IN_WINDOW_SECONDS", 300, "Window in which sign-in attempts are counted.", int),
-    Setting("SESSION_DAYS", 30, "Days until a session or token that is not used ends.", int),
     # Delivery
     Setting("HEAD_CHECK_SECONDS", 2.0, "How often an instance compares its positions with PostgreSQL (± 20 %).", float),
     Setting("HEAD_CHECK_DEGRADED_SECONDS", 0.5, "The same while Redis is down or its canary is missing.", float),
@@ -100,6 +109,8 @@ def _value(row: Setting, text: str | None):
             return False
         raise SettingError(f"{row.name} must be true or false, not {text!r}")
     if row.kind is str:
+        if row.choices and text not in row.choices:
+            raise SettingError(f"{row.name} must be {' or '.join(row.choices)}, not {text!r}")
         return text
     try:
         number = row.kind(text)

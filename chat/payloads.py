@@ -86,6 +86,34 @@ def user(row) -> dict:
     return {"id": row.id, "username": row.username, "displayName": row.display_name, "createdAt": iso(row.created_at)}
 
 
+def me(row) -> dict:
+    """A user as they see themselves: `isOwner` of the server."""
+    return {**user(row), "isOwner": row.is_owner}
+
+
+def session(row, current: str) -> dict:
+    """One of the user's own sessions; `current` is the id of the one that asks."""
+    return {
+        "id": row.id,
+        "userAgent": row.user_agent,
+        "createdAt": iso(row.created_at),
+        "lastUsedAt": iso(row.last_used_at),
+        "current": row.id == current,
+    }
+
+
+def invitation(row) -> dict:
+    """An invitation as the server's owner sees it."""
+    return {
+        "id": row.id,
+        "token": row.token,
+        "createdAt": iso(row.created_at),
+        "expiresAt": iso(row.expires_at),
+        "uses": row.uses,
+        "maxUses": row.max_uses,
+    }
+
+
 def page(items: list, following: str | None) -> dict:
     """A list: `following` is the cursor of the next page, or None at the end."""
     return {"items": items, "next": following}

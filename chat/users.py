@@ -12,6 +12,18 @@ async def get(db, user_id: str) -> dict:
     return payloads.user(row)
 
 
+async def me(db, user_id: str) -> dict:
+    """One User as they see themselves."""
+    return payloads.me(await db.row("select id, username, display_name, is_owner, created_at from users where id = %s", user_id))
+
+
+async def rename(db, user_id: str, display_name: str) -> dict:
+    """Change how somebody is called; answers them as they see themselves. Others see it when they next ask."""
+    return payloads.me(await db.row(
+        "update users set display_name = %s where id = %s returning id, username, display_name, is_owner, created_at",
+        display_name, user_id))
+
+
 async def search(db, query: str, *, after: str | None = None, limit: int = 50) -> dict:
     """Users whose username starts with `query` or whose display name holds it, by username; all where it is empty."""
     pattern = query.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")

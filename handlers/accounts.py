@@ -1,6 +1,6 @@
-"""Signing up, in and out."""
+"""Signing up, in and out; one's own name, password and sessions."""
 
-from chat import users
+from chat import sessions, users
 from handlers.api import ApiHandler
 from handlers.openapi.operation import Access, operation
 
@@ -14,6 +14,12 @@ class AccountHandler(ApiHandler):
         self.xsrf_token  # noqa: B018  sets its cookie where there is none
         self.answer_json(answer, status)
 
+    def ended(self, session_ids: list[str]):
+        """These sessions are over: their tokens here at once, their sockets everywhere."""
+        self.services.sessions.forget_ended(session_ids)
+        for session_id in session_ids:
+            self.services.delivery.session_ended(session_id)
+
     @property
     def user_agent(self) -> str:
         return self.request.headers.get("User-Agent", "")
@@ -22,13 +28,13 @@ class AccountHandler(ApiHandler):
 class SignUp(AccountHandler):
     @operation("signUp", "Create an account and sign in", body="NewAccount", answers={201: "SignedIn"},
                access=Access.PUBLIC, mutation=True,
-               errors=("username_taken", "too_many_attempts", "idempotency_key_reused", "unavailable"))
+               errors=("username_taken", "invitation_needed", "invitation_invalid", "too_many_attempts", "idempotency_key_reused", "unavailable"))
     async def post(self):
-        """The answer sets the session cookie as well."""
+        """The first account owns the server. The answer sets the session cookie as well."""
         display_name = self.body.get("displayName")
         self.signed_in(await self.services.accounts.sign_up(
             self.given_op, self.body["username"], self.body["password"], display_name and display_name.strip(),
-            self.address, self.user_agent), 201)
+            self.address, self.user_agent, self.body.get("invitation")), 201)
 
 
 class SignIn(AccountHandler):
@@ -54,6 +60,43 @@ class SignOut(AccountHandler):
 
 
 class Me(AccountHandler):
-    @operation("me", "Who is signed in", answers={200: "User"})
+    @operation("me", "Who is signed in", answers={200: "Me"})
     async def get(self):
-        self.answer_json(await users.get(self.db, self.user_id))
+        self.answer_json(await users.me(self.db, self.user_id))
+
+    @operation("updateMe", "Change how others see you", body="MeChange", answers={200: "Me"}, mutation=True)
+    async def patch(self):
+        """Others see the new name when they next ask for the user."""
+        self.answer_json(await users.rename(self.db, self.user_id, self.body["displayName"].strip()))
+
+
+class Password(AccountHandler):
+    @operation("changePassword", "Change your password", body="PasswordChange", answers={204: None}, mutation=True,
+               errors=("wrong_password", "too_many_attempts"))
+    async def put(self):
+        """All other sessions of the user end, on every instance."""
+        self.ended(await self.services.accounts.change_password(
+            self.session, self.body["currentPassword"], self.body["newPassword"], self.address))
+        self.nothing()
+
+
+class Sessions(AccountHandler):
+    @operation("listSessions", "Where you are signed in", query=("after", "limit"), answers={200: "SessionList"})
+    async def get(self):
+        """Sessions of browsers and tokens of programs, the newest first."""
+        self.answer_json(await sessions.live(self.db, self.session, after=self.query.get("after"), limit=self.query["limit"]))
+
+    @operation("endOtherSessions", "Sign out everywhere else", answers={204: None}, mutation=True)
+    async def delete(self):
+        """Every session of the user ends but the one that asks, on every instance."""
+        self.ended(await sessions.end_others(self.db, self.session))
+        self.nothing()
+
+
+class Session(AccountHandler):
+    @operation("endSession", "Sign out of one of your sessions", answers={204: None}, mutation=True)
+    async def delete(self, session_id):
+        """It ends on every instance. Ending an ended session changes nothing."""
+        await sessions.end(self.db, self.session, session_id)
+        self.ended([session_id])
+        self.nothing()

@@ -85,10 +85,12 @@ class ApiHandler(Base):
         if declared.access is Access.PUBLIC:
             return
         credentials = self.credentials
-        if declared.access is Access.SIGNED_IN and await self.find_session() is None or credentials.token is None:
+        if credentials.token is None or declared.access is not Access.TOKEN and await self.find_session() is None:
             raise Refused("not_signed_in")
         if changes and credentials.by_cookie:
             self.check_xsrf()
+        if declared.access is Access.OWNER and not self.session.owner:
+            raise Refused("not_the_server_owner")
 
     def _name_the_operation(self):
         key = self.request.headers.get("Idempotency-Key")

@@ -3,11 +3,13 @@
 import re
 from urllib.parse import urlencode
 
-from chat import users
+from chat import invitations, users
 from handlers.base import Base
+from handlers.openapi.shapes import MOST_PASSWORD_CHARS
 
 # Where a signed-in visitor of the sign-in page may be sent on to: our own pages, nothing that looks like one.
-_OWN_PAGE = re.compile(r"/chats/[0-9a-fA-F-]{36}(/messages/[0-9a-fA-F-]{36})?\Z")
+_OWN_PAGE = re.compile(r"/(settings|chats/[0-9a-fA-F-]{36}(/messages/[0-9a-fA-F-]{36})?)\Z")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
 
 
 class Page(Base):
@@ -23,13 +25,15 @@ class Page(Base):
     async def prepare(self):
         await self.find_session()
 
-    def show(self, template: str, user: dict | None = None):
+    def show(self, template: str, **values):
         """Answer a page, and see that the browser has the XSRF token for what it does next."""
         self.xsrf_token  # noqa: B018  sets its cookie where there is none
         settings = self.services.settings
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        limits = {"maxMessageChars": settings.max_message_chars, "maxNameChars": settings.max_name_chars}
-        self.finish(self.settings["templates"].get_template(template).render(user=user, settings=limits))
+        told = {"maxMessageChars": settings.max_message_chars, "maxNameChars": settings.max_name_chars,
+                "minPasswordChars": settings.min_password_chars, "maxPasswordChars": MOST_PASSWORD_CHARS,
+                "invitationDays": settings.invitation_days, "invitationUses": settings.invitation_uses, "signUp": settings.sign_up}
+        self.finish(self.settings["templates"].get_template(template).render(settings=told, **values))
 
 
 class App(Page):
@@ -42,19 +46,50 @@ class App(Page):
             return
         if self.credentials.by_cookie:
             self.set_session_cookie(self.credentials.token)  # who comes back in time stays signed in
-        self.show("app.html", await users.get(self.services.db, self.session.user_id))
+        self.show("app.html", user=await users.me(self.services.db, self.session.user_id))
 
 
-class SignIn(Page):
-    template = "sign_in.html"
+class AccountPage(Page):
+    """Parent of the pages for those who are not signed in; who is, is sent on."""
 
-    def get(self):
+    async def get(self, *path):
         if self.session is not None:
             wanted = self.request.query_arguments.get("next", [b""])[-1].decode("latin1")
             self.redirect(wanted if _OWN_PAGE.match(wanted) else "/")
             return
-        self.show(self.template)
+        await self.visit(*path)
+
+    def closed(self, state: str | None, status: int = 200):
+        """Instead of a sign-up: why there is none here."""
+        self.set_status(status)
+        self.show("join.html", state=state)
 
 
-class SignUp(SignIn):
-    template = "sign_up.html"
+class SignIn(AccountPage):
+    async def visit(self):
+        if await self.services.accounts.inhabited():
+            self.show("sign_in.html")
+        else:
+            self.redirect("/sign-up")
+
+
+class SignUp(AccountPage):
+    async def visit(self):
+        inhabited = await self.services.accounts.inhabited()
+        if inhabited and not self.services.accounts.open:
+            self.closed("needed")
+        else:
+            self.show("sign_up.html", first=not inhabited, invitation=None)
+
+
+class Join(AccountPage):
+    """Where an invitation's link leads."""
+
+    async def visit(self, token):
+        state, inviter = await invitations.state(self.services.db, token) if _TOKEN.match(token) else (None, None)
+        if state == "valid":
+            self.show("sign_up.html", first=False, invitation={"token": token, "by": inviter, "host": self.request.host})
+        elif self.services.accounts.open:
+            self.redirect("/sign-up")
+        else:
+            self.closed(state, 410 if state else 404)

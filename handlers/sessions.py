@@ -44,6 +44,14 @@ class Sessions:
         self._known.pop(_key(token), None)
 
 
+    def forget_ended(self, session_ids: list[str]):
+        """These sessions have ended; their tokens are not known."""
+        self._forgotten += 1
+        ended = set(session_ids)
+        for key in [key for key, (session, _) in self._known.items() if session.id in ended]:
+            del self._known[key]
+
+
 def bearer(authorization: str) -> str | None:
     """The token of an `Authorization` header; None for another scheme, which some proxy's own sign-in may use."""
     scheme, _, token = authorization.strip().partition(" ")

@@ -41,7 +41,7 @@ class Cluster:
         self.directory, self.postgres, self.database = Path(directory), postgres, database
         self.valkey = Valkey(self.directory / "valkey", port=free_port())
         # The pace of a person would be a matter of the machine's speed here; tests/handlers/test_pace.py has it.
-        self.env = {"DRAIN_SECONDS": "3", "MUTATIONS_PER_SECOND": "10000", **(env or {})}
+        self.env = {"DRAIN_SECONDS": "3", "SIGN_UP": "open", "MUTATIONS_PER_SECOND": "10000", **(env or {})}
         self.sockets = sockets
         self.instances = [self._instance(number) for number in range(1, instances + 1)]
         servers = [instance.address for instance in self.instances]

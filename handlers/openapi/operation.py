@@ -10,6 +10,7 @@ SAFE_METHODS = ("get", "head", "options")
 class Access(Enum):
     PUBLIC = "anybody"
     SIGNED_IN = "a live session"
+    OWNER = "a live session of the server's owner"
     TOKEN = "a token, also of an ended session"
 
 
@@ -41,8 +42,10 @@ class Operation:
             codes += ["body_too_large", "xsrf_failed"]
         if self.body:
             codes += ["invalid_json", "unsupported_media_type"]
-        if self.mutation and self.access is Access.SIGNED_IN:
+        if self.mutation and self.access in (Access.SIGNED_IN, Access.OWNER):
             codes.append("too_fast")
+        if self.access is Access.OWNER:
+            codes.append("not_the_server_owner")
         if self.logged:
             codes.append("idempotency_key_reused")
         if "{" in path:

@@ -13,6 +13,8 @@ MOST_ITEMS = 200
 DEFAULT_ITEMS = 50
 LARGEST_SEQ = 2**53 - 1  # what JavaScript counts exactly
 
+MOST_PASSWORD_CHARS = 256
+
 FRAMES = ("welcome", "event", "state", "joined", "left", "reset", "synced")
 
 
@@ -59,16 +61,28 @@ def _inputs(settings):
                    "description": "Space around it is dropped; a blank one is none."}
     content = {"type": "string", "minLength": 1, "maxLength": settings.max_message_chars, "pattern": NOT_BLANK}
     ids = {"type": "array", "items": _GIVEN_ID, "maxItems": settings.max_participants}
+    password = {"type": "string", "format": "password", "minLength": 1, "maxLength": MOST_PASSWORD_CHARS, "pattern": NO_NUL}
+    new_password = {**password, "minLength": settings.min_password_chars}
+    invitation = {"type": "string", "minLength": 1, "maxLength": 100, "pattern": NO_NUL}
     return {
         "NewAccount": _body({
             "username": username,
-            "password": {"type": "string", "format": "password", "minLength": 8, "maxLength": 256, "pattern": NO_NUL},
+            "password": new_password,
             "displayName": {**_or_null(name), "description": "The username where none is given."},
+            "invitation": {**_or_null(invitation), "description": "The token of an invitation's link, where the server asks for one."},
         }, ("username", "password")),
         "Credentials": _body({
             "username": {"type": "string", "minLength": 1, "maxLength": settings.max_name_chars, "pattern": NO_NUL},
-            "password": {"type": "string", "format": "password", "minLength": 1, "maxLength": 256, "pattern": NO_NUL},
+            "password": password,
         }, ("username", "password")),
+        "MeChange": _body({"displayName": name}, ("displayName",)),
+        "PasswordChange": _body({"currentPassword": password, "newPassword": new_password}, ("currentPassword", "newPassword")),
+        "NewInvitation": _body({
+            "days": {"type": "integer", "minimum": 1, "maximum": settings.invitation_days, "default": settings.invitation_days,
+                     "description": "How long it is valid."},
+            "uses": {"type": "integer", "minimum": 1, "maximum": settings.invitation_uses, "default": settings.invitation_uses,
+                     "description": "How many accounts it creates."},
+        }),
         "NewChat": _body({
             "chatType": {"enum": ["direct", "group"]},
             "name": _or_null(name),
@@ -116,9 +130,28 @@ _READ = {"messageId": _ID, "userId": _ID, "readAt": _TIME}
 _LAST_MESSAGE = {"anyOf": [ref("Message"), {"type": "null"}]}
 _CHAT_VIEW = {**_CHAT, "head": _SEQ, "unreadCount": _COUNT, "muted": {"type": "boolean"}, "lastMessage": _LAST_MESSAGE}
 
+_USER = {"id": _ID, "username": {"type": "string"}, "displayName": {"type": "string"}, "createdAt": _TIME}
+
 _ANSWERS = {
-    "User": _object({"id": _ID, "username": {"type": "string"}, "displayName": {"type": "string"}, "createdAt": _TIME}),
-    "SignedIn": _object({"user": ref("User"), "token": {"type": "string", "description": "A bearer token."}}),
+    "User": _object(_USER),
+    "Me": _object({**_USER, "isOwner": {"type": "boolean", "description": "Of the server."}}),
+    "Session": _object({
+        "id": _ID,
+        "userAgent": {"type": "string", "description": "What signed in called itself; any text."},
+        "createdAt": _TIME,
+        "lastUsedAt": {**_TIME, "description": "To the hour."},
+        "current": {"type": "boolean", "description": "The one that asks."},
+    }),
+    "Invitation": _object({
+        "id": _ID,
+        "token": {"type": "string", "description": "What a sign-up takes."},
+        "link": {"type": "string", "format": "uri", "description": "The page to sign up with it, at the address that was asked."},
+        "createdAt": _TIME,
+        "expiresAt": _TIME,
+        "uses": _COUNT,
+        "maxUses": _COUNT,
+    }),
+    "SignedIn": _object({"user": ref("Me"), "token": {"type": "string", "description": "A bearer token."}}),
     "Chat": _object(_CHAT),
     "ChatView": _object(_CHAT_VIEW),
     "ChatDetail": _object({**_CHAT_VIEW, "watermarks": {"type": "array", "items": ref("Watermark")}}),
@@ -130,6 +163,8 @@ _ANSWERS = {
     "Read": _object(_READ),
     "Unread": _object({"chatId": _ID, "userId": _ID, "unreadCount": _COUNT}),
     "UserList": _list("User"),
+    "SessionList": _list("Session"),
+    "InvitationList": _list("Invitation"),
     "ChatList": _list("ChatView"),
     "MessageList": _list("Message"),
     "HitList": _list("Hit"),

@@ -79,6 +79,12 @@ def refused(code, field=...):
         assert raised.value.field == field
 
 
+async def age(db, table, *ids):
+    """Make these older than each other, the first one the oldest."""
+    for days, id in enumerate(reversed(ids)):
+        await db.rows(f"update {table} set created_at = created_at - make_interval(days => %s) where id = %s returning id", days, id)
+
+
 async def until(condition, seconds=5):
     """Wait until the coroutine function answers something true."""
     deadline = time.monotonic() + seconds

@@ -77,7 +77,7 @@ async def test_signing_up_makes_a_user_who_is_signed_in(db, accounts):
     username = name()
     answer = await sign_up(accounts, username, display_name="Ada Lovelace")
     assert set(answer) == {"user", "token"}
-    assert set(answer["user"]) == {"id", "username", "displayName", "createdAt"}
+    assert set(answer["user"]) == {"id", "username", "displayName", "createdAt", "isOwner"}
     assert (answer["user"]["username"], answer["user"]["displayName"]) == (username, "Ada Lovelace")
     session = await accounts.session(answer["token"])
     assert session == Session((await sessions_of(db, answer["user"]["id"]))[0].id, answer["user"]["id"])
@@ -287,6 +287,79 @@ async def test_housekeeping_forgets_what_ended_long_ago(db, made):
     await accounts.forget_old()
     assert [row.id for row in await sessions_of(db, user_id)] == ids[2:]
     assert [row.key for row in await db.rows("select key from sign_in_attempts where key like %s", "%" + username)] == ["young" + username]
+
+
+# Changing the password
+
+NEW = "a better battery"
+
+
+@pytest.mark.gen_test
+async def test_a_new_password_takes_the_place_of_the_old_one_and_ends_all_other_sessions(accounts):
+    username = name()
+    tokens = [(await sign_up(accounts, username))["token"], *[(await sign_in(accounts, username))["token"] for _ in range(2)]]
+    mine, *others = [await accounts.session(token) for token in tokens]
+    assert set(await accounts.change_password(mine, PASSWORD, NEW, HERE)) == {one.id for one in others}
+    assert [await accounts.session(token) for token in tokens] == [mine, None, None]
+    with refused("wrong_credentials"):
+        await sign_in(accounts, username)
+    assert await sign_in(accounts, username, password=NEW)
+
+
+@pytest.mark.gen_test
+async def test_who_does_not_know_the_password_cannot_change_it(accounts):
+    username = name()
+    token = (await sign_up(accounts, username))["token"]
+    mine, other = await accounts.session(token), (await sign_in(accounts, username))["token"]
+    with refused("wrong_password", "currentPassword"):
+        await accounts.change_password(mine, "guessed", NEW, HERE)
+    assert await accounts.session(other)
+    assert await sign_in(accounts, username)
+
+
+@pytest.mark.gen_test
+async def test_a_change_whose_answer_was_lost_can_be_repeated(accounts):
+    username = name()
+    mine = await accounts.session((await sign_up(accounts, username))["token"])
+    for _ in range(2):
+        await accounts.change_password(mine, PASSWORD, NEW, HERE)
+    assert await sign_in(accounts, username, password=NEW)
+
+
+@pytest.mark.gen_test
+async def test_guesses_at_the_current_password_are_limited_from_everywhere(made, here):
+    accounts = made(per_account=2)
+    mine = await accounts.session((await sign_up(accounts, name(), address=here))["token"])
+    for address in (here, key()):
+        with refused("wrong_password"):
+            await accounts.change_password(mine, "guessed", NEW, address)
+    with refused("too_many_attempts"):
+        await accounts.change_password(mine, PASSWORD, NEW, key())
+
+
+@pytest.mark.gen_test
+async def test_a_sign_in_with_the_old_password_that_is_under_way_gets_no_session(db, accounts):
+    """The old password was right when it was looked at; the session would outlive the change that ends all others."""
+    username = name()
+    answer = await sign_up(accounts, username)
+    verified, changed = threading.Event(), threading.Event()
+
+    class Slow(Hasher):
+        def verify(self, hashed, password):
+            super().verify(hashed, password)
+            verified.set()
+            assert changed.wait(10)
+            return True
+
+    slow = Accounts(db, AttemptLimits(1000, 1000, 300), hasher=Slow())
+    signing_in = asyncio.ensure_future(sign_in(slow, username))
+    await asyncio.to_thread(verified.wait, 10)
+    await accounts.change_password(await accounts.session(answer["token"]), PASSWORD, NEW, HERE)
+    changed.set()
+    with refused("wrong_credentials"):
+        await signing_in
+    slow.close()
+    assert len([row for row in await sessions_of(db, answer["user"]["id"]) if row.revoked_at is None]) == 1
 
 
 # Limits on guessing

@@ -16,7 +16,7 @@ from tests.handlers.served import METHODS, Served
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 # What no OpenAPI document can describe, or no program would call.
 UNDESCRIBED = {
-    "/ws", "/", "/chats/{chatId}", "/chats/{chatId}/messages/{messageId}", "/sign-in", "/sign-up", "/favicon.ico",
+    "/ws", "/", "/chats/{chatId}", "/chats/{chatId}/messages/{messageId}", "/sign-in", "/sign-up", "/join/{token}", "/settings", "/favicon.ico",
     "/static/{file:path}",
 }
 
@@ -142,7 +142,7 @@ def test_the_overview_lists_every_operation_of_the_api(built):
 
 
 @pytest.mark.parametrize("shape, bases", [
-    ("User", ()), ("Message", ()), ("Chat", ()), ("ChatView", ("Chat",)), ("ChatDetail", ("Chat", "ChatView")),
+    ("User", ()), ("Me", ("User",)), ("Session", ()), ("Invitation", ()), ("Message", ()), ("Chat", ()), ("ChatView", ("Chat",)), ("ChatDetail", ("Chat", "ChatView")),
 ])
 def test_the_overview_names_every_field_of_a_shape(built, shape, bases):
     text = DOCS.read_text(encoding="utf-8").partition("## Shapes")[2].partition("##")[0]

@@ -45,7 +45,7 @@ class Served:
     """The application, listening on `port` of loopback. `environment` are settings other than the defaults."""
 
     def __init__(self, database_url: str, redis_url: str, **environment):
-        limits = {"SIGN_IN_ATTEMPTS_PER_ADDRESS": "100000", "MUTATIONS_PER_SECOND": "10000", **environment}
+        limits = {"SIGN_UP": "open", "SIGN_IN_ATTEMPTS_PER_ADDRESS": "100000", "MUTATIONS_PER_SECOND": "10000", **environment}
         self.settings = settings.load({"DATABASE_URL": database_url, "REDIS_URL": redis_url, **limits})
         self.contract = Answers(document.build(ROUTES, self.settings))
         self._ready = threading.Event()
@@ -65,7 +65,7 @@ class Served:
             self.accounts = Accounts(
                 self.db, AttemptLimits(chosen.sign_in_attempts_per_account, chosen.sign_in_attempts_per_address,
                                        chosen.sign_in_window_seconds),
-                days=chosen.session_days, hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+                days=chosen.session_days, open=chosen.sign_up == "open", hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
             self.delivery = Recorder(self.db, chosen.redis_url, "web.1")
             await self.delivery.start()
             self.services = Services(chosen, self.db, self.accounts, self.delivery)

@@ -220,3 +220,90 @@ def test_successful_sign_ins_are_no_guesses(serve):
     user = instance.user()
     body = {"username": user.user["username"], "password": PASSWORD}
     assert [instance.client().post("/api/sign-in", body).status for _ in range(5)] == [200] * 5
+
+
+# One's own account
+
+
+def test_who_renames_themselves_is_called_so_by_all(served):
+    user = served.user()
+    changed = user.patch("/api/me", {"displayName": "  Grace Höpper "})
+    assert (changed.status, changed.json) == (200, {**user.user, "displayName": "Grace Höpper"})
+    assert user.get("/api/me").json == changed.json
+    assert served.user().get(f"/api/users/{user.id}").json["displayName"] == "Grace Höpper"
+
+
+@pytest.mark.parametrize("body, field", [
+    ({}, "displayName"), ({"displayName": None}, "displayName"), ({"displayName": " "}, "displayName"),
+    ({"displayName": "x" * 81}, "displayName"), ({"displayName": "a\nb"}, "displayName"), ({"displayName": "a", "username": "b"}, "username"),
+])
+def test_a_name_that_breaks_the_rules_is_refused(served, body, field):
+    answer = served.user().patch("/api/me", body)
+    assert (*answer.refusal, answer.field) == (400, "invalid_value", field)
+
+
+def sign_in(served, user, password=PASSWORD):
+    return served.client(**{"User-Agent": "another browser"}).post("/api/sign-in", {"username": user.user["username"], "password": password})
+
+
+def with_token(served, answer):
+    return served.client(Authorization=f"Bearer {answer.json['token']}")
+
+
+def test_a_new_password_ends_the_other_sessions_at_once_and_keeps_this_one(served):
+    user = served.user()
+    other = with_token(served, sign_in(served, user))
+    assert other.get("/api/me").status == 200
+    session_id = [one["id"] for one in user.get("/api/sessions").json["items"] if not one["current"]]
+    body = {"currentPassword": PASSWORD, "newPassword": "another horse"}
+    answer = user.put("/api/me/password", body, key=(key := str(uuid.uuid4())))
+    assert (answer.status, answer.body) == (204, b"")
+    assert (user.get("/api/me").status, other.get("/api/me").refusal) == (200, (401, "not_signed_in"))
+    assert served.delivery.ended[-1:] == session_id
+    assert user.put("/api/me/password", body, key=key).status == 204
+    assert sign_in(served, user).refusal == (401, "wrong_credentials")
+    assert sign_in(served, user, "another horse").status == 200
+
+
+@pytest.mark.parametrize("body, refusal", [
+    ({"currentPassword": "wrong horse", "newPassword": "another horse"}, (403, "wrong_password", "currentPassword")),
+    ({"currentPassword": PASSWORD, "newPassword": "short"}, (400, "invalid_value", "newPassword")),
+    ({"newPassword": "another horse"}, (400, "invalid_value", "currentPassword")),
+    ({"currentPassword": PASSWORD, "newPassword": "x" * 257}, (400, "invalid_value", "newPassword")),
+])
+def test_a_password_is_not_changed_where_something_is_wrong(served, body, refusal):
+    user = served.user()
+    answer = user.put("/api/me/password", body)
+    assert (*answer.refusal, answer.field) == refusal
+    assert sign_in(served, user).status == 200
+
+
+def test_guesses_at_the_current_password_are_limited(serve):
+    user = serve(SIGN_IN_ATTEMPTS_PER_ACCOUNT="3").user()
+    guess = {"currentPassword": "wrong horse", "newPassword": "another horse"}
+    assert [user.put("/api/me/password", guess).code for _ in range(4)] == ["wrong_password"] * 3 + ["too_many_attempts"]
+
+
+def test_ones_sessions_are_listed_and_each_can_be_ended(served):
+    user = served.user()
+    other = with_token(served, sign_in(served, user))
+    listed = user.get("/api/sessions").json
+    assert listed["next"] is None
+    assert sorted((one["userAgent"], one["current"]) for one in listed["items"]) == [("", True), ("another browser", False)]
+    (session_id,) = [one["id"] for one in listed["items"] if not one["current"]]
+    assert served.user().delete(f"/api/sessions/{session_id}").refusal == (404, "not_found")
+    assert other.get("/api/me").status == 200
+    assert [user.delete(f"/api/sessions/{session_id.upper()}").status for _ in range(2)] == [204, 204]
+    assert other.get("/api/me").refusal == (401, "not_signed_in")
+    assert served.delivery.ended[-1] == session_id
+    assert [one["current"] for one in user.get("/api/sessions").json["items"]] == [True]
+
+
+def test_all_other_sessions_end_together(served):
+    user = served.user()
+    others = [with_token(served, sign_in(served, user)) for _ in range(3)]
+    assert [one.get("/api/me").status for one in others] == [200] * 3
+    stranger = served.user()
+    assert user.delete("/api/sessions").status == 204
+    assert [one.get("/api/me").status for one in others] == [401] * 3
+    assert (user.get("/api/me").status, stranger.get("/api/me").status) == (200, 200)

@@ -23,7 +23,7 @@ class Elements(HTMLParser):
         self.all.append((tag, dict(attributes)))
 
 
-def test_who_is_signed_out_is_sent_to_sign_in_and_back(served):
+def test_who_is_signed_out_is_sent_to_sign_in_and_back(served, alice):
     client, chat, message = served.client(), uuid.uuid4(), uuid.uuid4()
     assert client.get("/").headers["Location"] == "/sign-in"
     for path in (f"/chats/{chat}", f"/chats/{chat}/messages/{message}"):
@@ -71,7 +71,7 @@ def test_nobody_is_sent_on_to_another_site(served, wanted):
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-up"])
-def test_the_pages_to_sign_in_set_the_xsrf_token(served, path):
+def test_the_pages_to_sign_in_set_the_xsrf_token(served, alice, path):
     client = served.client()
     assert client.get(path).status == 200
     assert client.set_cookies["_xsrf"]["httponly"] == ""
@@ -88,9 +88,9 @@ def test_a_name_is_text_and_no_markup(served):
     assert "&lt;script&gt;alert" in page
 
 
-@pytest.mark.parametrize("path", ["/", "/sign-in", "/sign-up", "/api/docs", "/nothing"])
-def test_pages_fit_the_content_security_policy_and_name_only_files_that_are_there(served, path):
-    client = served.browser() if path == "/" else served.client(Accept="text/html")
+@pytest.mark.parametrize("path", ["/", "/settings", "/sign-in", "/sign-up", "/join/nonsense", "/api/docs", "/nothing"])
+def test_pages_fit_the_content_security_policy_and_name_only_files_that_are_there(served, alice, path):
+    client = served.browser() if path in ("/", "/settings") else served.client(Accept="text/html")
     page = client.get(path).body.decode()
     for tag, attributes in Elements(page).all:
         assert not [name for name in attributes if name.startswith("on") or name == "style"]

@@ -29,7 +29,8 @@ LOGGED = {
                                 (f"/api/messages/{s.second}", None)),
 }
 # What is repeatable without its key being remembered: its tests are test_accounts.py's and test_reads.py's.
-OTHERS = {"signUp", "signIn", "signOut", "markRead"}
+OTHERS = {"signUp", "signIn", "signOut", "updateMe", "changePassword", "endSession", "endOtherSessions", "createInvitation",
+          "revokeInvitation", "markRead"}
 
 
 class Scene:

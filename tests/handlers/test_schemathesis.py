@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 import settings
 from handlers.application import ROUTES
 from handlers.openapi import document
+from tests.handlers.served import PASSWORD
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
           response_schema_conformance]
@@ -39,12 +40,26 @@ def with_live_ids(case, user):
     turns[case.operation.label] += 1
     if case.path_parameters and turns[case.operation.label] % 2:
         chat = user.chat()
-        live = {"chatId": chat, "messageId": user.say(chat)["id"], "userId": user.id}
+        live = {"chatId": chat, "messageId": user.say(chat)["id"], "userId": user.id,
+                "invitationId": user.post("/api/invitations", {}).json.get("id"), "sessionId": other_session(user)}
         case.path_parameters = {name: live[name] for name in case.path_parameters}
         if isinstance(case.body, dict) and case.body.get("userIds"):
             case.body["userIds"] = [user.id]
         if case.headers and "Idempotency-Key" in case.headers:
             case.headers["Idempotency-Key"] = str(uuid.uuid4())  # made up again and again, it is a reused one
+
+
+def other_session(user):
+    """The id of one more session of this user: ending it must not end the other cases."""
+    user.served.client().post("/api/sign-in", {"username": user.user["username"], "password": PASSWORD})
+    return user.get("/api/sessions").json["items"][0]["id"]
+
+
+@pytest.fixture(scope="module")
+def alice(served, alice):
+    """She owns the server, whoever signed up first."""
+    served.rows("update users set is_owner = true where id = %s returning id", alice.id)
+    return alice
 
 
 @schema.parametrize()
@@ -65,7 +80,7 @@ def test_signed_in(served, alice, case):
 
 
 def test_the_cases_reached_the_operations():
-    """Of each operation some case succeeded, but for signing in, for which a password would have to be guessed."""
+    """Of each operation some case succeeded, but for those for which a password would have to be guessed."""
     ran = {label for label, _ in answered}
-    assert {label for label, kind in answered if kind == 2} >= ran - {"POST /api/sign-in"}
+    assert {label for label, kind in answered if kind == 2} >= ran - {"POST /api/sign-in", "PUT /api/me/password"}
     assert {label for label, kind in answered if kind == 4} >= ran & {"POST /api/sign-in", "POST /api/chats"}

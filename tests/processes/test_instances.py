@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.client import PROJECTIONS, STATES, Stream, until
+from tests.client import PROJECTIONS, STATES, Stream, User, until
 from tests.processes.metrics import metrics
 
 WRITERS, MESSAGES = 8, 500
@@ -186,6 +186,35 @@ async def test_signing_out_closes_the_sockets_of_that_session_on_another_instanc
     await until(lambda: _is_signed_out(session, urls[1]), 2.5, "401 of an instance that knew the session")
     staying.write({"type": "ping"})
     await staying.until(lambda: staying.of_type("pong"))
+
+
+@pytest.mark.parametrize("how", ["one of them", "all others", "a new password"])
+@pytest.mark.gen_test
+async def test_ending_another_session_closes_its_sockets_on_every_instance(urls, how):
+    ann = await User.sign_up(urls[0])
+    other = await ann.sign_in()
+    streams = [session.stream() for session in (other, other, ann)]
+    try:
+        for stream, at in zip(streams, (urls[0], urls[1], urls[1]), strict=True):
+            await stream.open(at)
+            await stream.until_synced()
+        if how == "one of them":
+            (id,) = [one["id"] for one in (await ann.get("/api/sessions"))["items"] if not one["current"]]
+            await ann.do("DELETE", f"/api/sessions/{id}")
+        elif how == "all others":
+            await ann.do("DELETE", "/api/sessions")
+        else:
+            await ann.do("PUT", "/api/me/password", {"currentPassword": ann.password, "newPassword": "another long enough one"})
+        *ended, staying = streams
+        for stream in ended:
+            await stream.until_closed(4401, 2)
+        for at in urls[:2]:
+            await until(lambda at=at: _is_signed_out(other, at), 2.5, "401 of an instance that may have known the session")
+        staying.write({"type": "ping"})
+        await staying.until(lambda: staying.of_type("pong"))
+    finally:
+        for stream in streams:
+            await stream.close()
 
 
 async def _is_signed_out(user, at):

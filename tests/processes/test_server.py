@@ -45,7 +45,7 @@ def instance(database, valkey):
     started = []
 
     def create(name="web.1", **env):
-        started.append(Instance(name, database, valkey.url, port=free_port(), env={"DRAIN_SECONDS": "3", **env}))
+        started.append(Instance(name, database, valkey.url, port=free_port(), env={"DRAIN_SECONDS": "3", "SIGN_UP": "open", **env}))
         return started[-1]
 
     yield create

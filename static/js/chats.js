@@ -1,87 +1,62 @@
-/** The chat list: newest activity first, last message, unread counts; finding a chat by its name. */
-import { chatAvatar } from "./avatar.js";
+/** The chat list: newest activity first; all chats or the unread ones, or those of a name. */
+import { chosen, createRow, rowOf, updateRow } from "./chat-row.js";
 import { fill, h, keyed, sameFields, setText } from "./dom.js";
 import { newChat } from "./new-chat.js";
-import { chatTitle, nameOf, otherOf, sortedChats, unreadOf } from "./state.js";
-import { oneLine } from "./text.js";
-import { fullTime, plural, shortTime } from "./time.js";
+import { otherOf, sortedChats } from "./state.js";
 
-function preview(state, chat) {
-  const draft = state.open.chatId === chat.id ? null : state.drafts[chat.id];
-  if (draft) return { lead: "Draft:", text: oneLine(draft), leadKind: "draft" };
-  const waiting = state.outbox.findLast((item) => item.chatId === chat.id && !item.storedAs);
-  if (waiting?.status === "failed") return { lead: "Not sent:", text: oneLine(waiting.content), leadKind: "failed" };
-  if (waiting) return { lead: "You:", text: oneLine(waiting.content) };
-  const message = chat.lastMessage;
-  if (!message) return { lead: null, text: message === null ? "No messages yet" : "…" };
-  const lead = message.senderId === state.me.id ? "You:" : chat.chatType === "group" ? `${nameOf(state, message.senderId) ?? "…"}:` : null;
-  return { lead, text: oneLine(message.content) };
-}
-
-function rowOf(state, chat, now) {
-  const at = chat.lastMessage?.createdAt ?? chat.createdAt;
-  const { lead, text, leadKind = "" } = preview(state, chat);
-  const unread = unreadOf(state, chat);
-  return { id: chat.id, title: chatTitle(state, chat), at, time: shortTime(at, now), lead, leadKind, text, unread, open: state.open.chatId === chat.id, other: chat.chatType === "direct" ? otherOf(state, chat) : null };
-}
-
-function create(row) {
-  const link = h("a", { class: "chat", href: `/chats/${row.id}`, data: { chatId: row.id } },
-    h("span", { class: "chat-avatar" }), h("span", { class: "chat-title", dir: "auto" }), h("time", { class: "chat-time" }),
-    h("span", { class: "chat-preview", dir: "auto" }, h("span", { class: "chat-lead" }), " ", h("span", { class: "chat-text" })),
-    h("span", { class: "badge" }));
-  return h("li", {}, link);
-}
-
-function update(state, element, row, before) {
-  const find = (name) => element.querySelector(`.${name}`);
-  if (before?.title !== row.title || !before) {
-    fill(find("chat-avatar"), chatAvatar(state, state.chats[row.id]));
-    find("chat-title").classList.toggle("skeleton", row.title === null);
-    setText(find("chat-title"), row.title ?? "");
-  }
-  find("chat-time").dateTime = row.at;
-  find("chat-time").title = fullTime(row.at);
-  setText(find("chat-time"), row.time);
-  find("chat-lead").dataset.kind = row.leadKind;
-  setText(find("chat-lead"), row.lead ?? "");
-  setText(find("chat-text"), row.text);
-  const link = find("chat");
-  const badge = find("badge");
-  link.toggleAttribute("data-unread", row.unread > 0);
-  badge.hidden = row.unread === 0;
-  if (row.unread) fill(badge, h("span", { "aria-hidden": "true" }, row.unread > 99 ? "99+" : row.unread), h("span", { class: "visually-hidden" }, plural(row.unread, "unread message")));
-  if (row.open) link.setAttribute("aria-current", "page");
-  else link.removeAttribute("aria-current");
-}
+const CHOICE = "parley.chats.show";
 
 export function mountChats(services) {
-  const { store, loading, navigation, users } = services;
+  const { store, storage, loading, navigation, users } = services;
   const list = document.querySelector("#chats");
   const note = document.querySelector("#chats-note");
   const filter = document.querySelector("#chat-filter");
+  const choice = document.querySelector("#chat-choice");
+  const unreadChats = document.querySelector("#unread-chats");
+  const onlyUnread = () => choice.querySelector("input:checked").value === "unread";
 
-  const matches = (row) => (row.title ?? "").toLocaleLowerCase().includes(filter.value.trim().toLocaleLowerCase());
+  function choose(value) {
+    choice.querySelector(`[value="${value}"]`).checked = true;
+    storage.set(CHOICE, value);
+    render(store.state);
+  }
 
-  function showNote(state, rows, all) {
-    const button = (label, run) => h("button", { type: "button", class: "button button-small", on: { click: run } }, label);
-    let content = null;
-    if (state.chatsStatus === "error" && !all) content = [h("p", {}, "Your chats could not be loaded."), button("Try again", () => loading.chats())];
-    else if (state.chatsStatus === "ready" && !all) content = [h("p", { class: "note-title" }, "No chats yet"), h("p", {}, "Write to somebody, or start a group."), button("Start a chat", () => newChat(services))];
-    else if (all && !rows.length) content = [h("p", {}, "No chat of that name.")];
+  const button = (label, run) => h("button", { type: "button", class: "button button-small", on: { click: run } }, label);
+
+  /** What stands below the rows, or in their place. */
+  function noteOf({ chatsStatus, connection }, shown, all) {
+    if (chatsStatus === "error" || (chatsStatus === "loading" && connection.phase === "offline" && !all)) {
+      const text = connection.phase === "offline" ? "You are offline. Your chats come when the connection is back." : all ? "Not all of your chats could be loaded." : "Your chats could not be loaded.";
+      return [h("p", {}, text), connection.phase === "offline" ? null : button("Try again", () => loading.chats())];
+    }
+    if (chatsStatus === "ready" && !all) return [h("p", { class: "note-title" }, "No chats yet"), h("p", {}, "Write to somebody, or start a group."), button("Start a chat", () => newChat(services))];
+    if (shown || !all) return null;
+    if (filter.value.trim()) return [h("p", {}, onlyUnread() ? "No unread chat of that name." : "No chat of that name."), onlyUnread() ? button("Look in all chats", () => choose("all")) : null];
+    return [h("p", { class: "note-title" }, "Nothing unread"), h("p", {}, "You have read everything."), button("Show all chats", () => choose("all"))];
+  }
+
+  let noted = null;
+  function showNote(state, shown, all) {
+    const content = noteOf(state, shown, all);
+    const text = content?.map((part) => part?.textContent).join("\n") ?? null;
+    if (text === noted) return;
+    noted = text;
     note.hidden = !content;
     fill(note, content ?? []);
   }
 
   function render(state) {
     const chats = sortedChats(state);
-    if (state.chatsStatus === "loading" && !chats.length) return;
+    if (state.chatsStatus === "loading" && !chats.length) return showNote(state, 0, 0);
     list.removeAttribute("aria-busy");
     const now = new Date();
     users.want(chats.flatMap((chat) => [...(chat.chatType === "direct" ? [otherOf(state, chat)] : chat.name ? [] : chat.participantIds.slice(0, 4)), chat.lastMessage?.senderId]));
-    const rows = chats.map((chat) => rowOf(state, chat, now)).filter((row) => !filter.value || matches(row));
-    keyed(list, rows, { key: (row) => row.id, create, update: (element, row, before) => update(state, element, row, before), same: sameFields });
-    showNote(state, rows, chats.length);
+    const all = chats.map((chat) => rowOf(state, chat, now));
+    const unread = all.filter((row) => row.unread).length;
+    setText(unreadChats, unread ? String(unread > 99 ? "99+" : unread) : "");
+    const rows = chosen(all, { name: filter.value, unread: onlyUnread() });
+    keyed(list, rows, { key: (row) => row.id, create: createRow, update: (element, row, before) => updateRow(state, element, row, before), same: sameFields });
+    showNote(state, rows.length, all.length);
   }
 
   list.addEventListener("click", (event) => {
@@ -99,6 +74,7 @@ export function mountChats(services) {
   });
   filter.addEventListener("input", () => render(store.state));
   filter.addEventListener("keydown", (event) => {
+    if (event.altKey) return;
     if (event.key === "ArrowDown") list.querySelector("a")?.focus();
     else if (event.key === "Enter" && !event.isComposing) list.querySelector("a")?.click();
     else if (event.key === "Escape") filter.value = "";
@@ -106,7 +82,9 @@ export function mountChats(services) {
     event.preventDefault();
     render(store.state);
   });
+  choice.addEventListener("change", () => choose(onlyUnread() ? "unread" : "all"));
   document.querySelector("#new-chat").addEventListener("click", () => newChat(services));
-  store.watch((state) => [state.chats, state.chatsStatus, state.users, state.open, state.drafts, state.outbox, state.attentive, state.atBottom], render);
+  choose(storage.get(CHOICE) === "unread" ? "unread" : "all");
+  store.watch((state) => [state.chats, state.chatsStatus, state.users, state.open, state.drafts, state.outbox, state.attentive, state.atBottom, state.presence, state.connection.phase], render);
   setInterval(() => render(store.state), 60_000);
 }

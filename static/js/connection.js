@@ -2,6 +2,7 @@
  * where sockets do not get through. Knows nothing of what the frames mean; the protocol is docs/protocol.md.
  *
  * `openSocket()` answers a WebSocket; `sync(resume)` one page of `/api/sync`; `resume()` what `hello` brings back;
+ * `extras` what it asks for besides, which an older server may not know;
  * `apply(frame)` false when a frame did not follow its cursor; `report(phase, heardAt)` is told `live`, `polling`
  * or `reconnecting`, and when the server was last heard.
  */
@@ -32,11 +33,12 @@ export class Connection {
   #polling = false;
   #pollWorks = false;
   #outage = false; // polling fails as well
-  #refused = false; // the server does not want this client's frames: polling only
+  #plain = false; // the server does not know the extras
+  #refused = false; // nor this client's other frames: polling only
   #drainMs = null;
 
-  constructor({ openSocket, sync, resume, apply, report, signedOut, timers = clock, random = Math.random }) {
-    Object.assign(this, { openSocket, sync, resume, apply, report, signedOut, timers, random });
+  constructor({ openSocket, sync, resume, apply, report, signedOut, extras = {}, timers = clock, random = Math.random }) {
+    Object.assign(this, { openSocket, sync, resume, apply, report, signedOut, extras, timers, random });
   }
 
   start() {
@@ -92,7 +94,7 @@ export class Connection {
     this.#drainMs = null;
     this.heardAt = this.timers.now();
     const socket = (this.#socket = this.openSocket());
-    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", ...this.resume() }));
+    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", ...this.resume(), ...(this.#plain ? {} : this.extras) }));
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     socket.onclose = ({ code }) => this.#lost(code);
     this.#at("watch", GREETING_MS, () => this.#watch());
@@ -152,7 +154,8 @@ export class Connection {
       this.stop();
       return this.signedOut();
     }
-    if (code === 4400 || code === 1009) this.#refused = true;
+    if (code === 1009 || (code === 4400 && this.#plain)) this.#refused = true;
+    if (code === 4400) this.#plain = true;
     if (!wasLive) this.#failures += 1;
     if (!this.#pollWorks) this.report("reconnecting", this.heardAt);
     if (!this.#refused) this.#at("dial", this.#delay(code), () => this.#dial());

@@ -3,15 +3,17 @@ import { chatAvatar } from "./avatar.js";
 import { fill, h, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { newChat } from "./new-chat.js";
+import { isOnline, onlineIn, onlineKey, withDot } from "./presence.js";
 import { chatTitle, nameOf, otherOf } from "./state.js";
 import { plural } from "./time.js";
 
 function subtitle(state, chat) {
   if (chat.chatType === "direct") {
     const user = state.users[otherOf(state, chat)];
-    return user?.username ? `@${user.username}` : "";
+    return [isOnline(state, otherOf(state, chat)) && "Online", user?.username && `@${user.username}`].filter(Boolean).join(" · ");
   }
-  return chat.description || plural(chat.participantIds.length, "person", "people");
+  const online = onlineIn(state, chat);
+  return chat.description || plural(chat.participantIds.length, "person", "people") + (online ? ` · ${online.length} online` : "");
 }
 
 function typingText(state, now) {
@@ -52,7 +54,7 @@ export function mountConversation(services) {
       h("p", { class: "blank-keys" }, h("kbd", {}, "Ctrl K"), " find a chat  ", h("kbd", {}, "?"), " all shortcuts"));
   }
 
-  store.watch((state) => [state.open, state.chats[state.open.chatId], state.users, state.gone, state.chatsStatus], (state) => {
+  store.watch((state) => [state.open, state.chats[state.open.chatId], state.users, state.gone, state.chatsStatus, onlineKey(state)], (state) => {
     const { chatId, details } = state.open;
     const chat = state.chats[chatId];
     const view = !chatId ? "none" : chat || !(chatId in state.gone) ? "chat" : "gone";
@@ -68,7 +70,7 @@ export function mountConversation(services) {
     }
     users.want(chat.chatType === "direct" ? [otherOf(state, chat)] : []);
     const name = chatTitle(state, chat);
-    fill(face, chatAvatar(state, chat));
+    fill(face, withDot(chatAvatar(state, chat), chat.chatType === "direct" && isOnline(state, otherOf(state, chat))));
     title.classList.toggle("skeleton", name === null);
     title.classList.remove("w6");
     setText(title, name ?? "");

@@ -4,6 +4,7 @@ import { confirm } from "./dialog.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { addPeople } from "./new-chat.js";
+import { isOnline, onlineIn, onlineKey, withDot } from "./presence.js";
 import { chatTitle, nameOf } from "./state.js";
 import { dayWithin, plural } from "./time.js";
 
@@ -24,7 +25,7 @@ export function mountDetails(services) {
     const removable = chat.chatType === "group" && chat.ownerId === state.me.id && id !== state.me.id;
     const remove = () => ask({ title: `Remove ${name}?`, text: `${name} will get no more messages of this chat.`, yes: "Remove" },
       () => operations.removePerson(chat.id, id), `${name} was not removed.`);
-    return h("li", { class: "person", data: { userId: id } }, userAvatar(state, id),
+    return h("li", { class: "person", data: { userId: id } }, withDot(userAvatar(state, id), isOnline(state, id)),
       h("span", { class: "person-name" }, id === state.me.id ? `${name} (you)` : name, user?.username ? h("span", { class: "person-username" }, `@${user.username}`) : null),
       chat.ownerId === id ? h("span", { class: "tag" }, "Owner") : null,
       removable ? h("button", { type: "button", class: "icon-button", "aria-label": `Remove ${name}`, title: "Remove", data: { remove: id }, on: { click: remove } }, icon("close")) : null);
@@ -78,6 +79,12 @@ export function mountDetails(services) {
       chat.chatType === "direct" || chat.ownerId === state.me.id ? row("Delete chat", "trash", remove, true) : null);
   }
 
+  /** How many there are, and how many of them are online. */
+  function count(state, chat) {
+    const online = chat.chatType === "group" ? onlineIn(state, chat) : null;
+    return plural(chat.participantIds.length, "person", "people") + (online ? ` · ${online.length} online` : "");
+  }
+
   function render(state) {
     const chat = state.chats[state.open.chatId];
     pane.hidden = !chat || !state.open.details;
@@ -91,7 +98,7 @@ export function mountDetails(services) {
       h("div", { class: "details-body" }, about(state, chat),
         h("button", { type: "button", class: "details-row", id: "mute", on: { click: () => mute(chat.id, !store.state.chats[chat.id].muted) } },
           icon(chat.muted ? "bell" : "bell-off"), chat.muted ? "Unmute" : "Mute"),
-        h("section", { "aria-label": "People" }, h("h3", {}, plural(ids.length, "person", "people")),
+        h("section", { "aria-label": "People" }, h("h3", {}, count(state, chat)),
           chat.chatType === "group" ? h("button", { type: "button", class: "details-row", id: "add-people", on: { click: () => addPeople(services, store.state.chats[chat.id]) } }, icon("plus"), "Add people") : null,
           h("ul", { class: "people", id: "participants" }, ids.slice(0, shown).map((id) => person(state, chat, id))),
           ids.length > shown ? row(`Show ${Math.min(FIRST, ids.length - shown)} more`, "down", () => ((shown += FIRST), render(store.state))) : null),
@@ -101,7 +108,7 @@ export function mountDetails(services) {
 
   const essence = (state) => {
     const { name, description, participantIds, ownerId, updatedAt, muted } = state.chats[state.open.chatId] ?? {};
-    return [state.open, name, description, participantIds, ownerId, updatedAt, muted, state.users];
+    return [state.open, name, description, participantIds, ownerId, updatedAt, muted, state.users, onlineKey(state)];
   };
   store.watch((state) => [state.open.chatId], () => ([editing, shown] = [false, FIRST]));
   store.watch(essence, (state) => editing && !pane.hidden && state.chats[state.open.chatId] && state.open.details ? null : render(state));

@@ -3,6 +3,7 @@ import { userAvatar } from "./avatar.js";
 import { query } from "./api.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
+import { isOnline, withDot } from "./presence.js";
 import { nameOf } from "./state.js";
 
 const PAUSE_MS = 200;
@@ -34,7 +35,7 @@ export function peoplePicker({ store, api, users }, { exclude = [], many = () =>
   function row(user) {
     const on = many() && picked.includes(user.id);
     return h("li", {}, h("button", { type: "button", class: "person person-button", "aria-pressed": many() ? String(on) : null, data: { userId: user.id }, on: { click: () => toggle(user.id) } },
-      userAvatar(store.state, user.id),
+      withDot(userAvatar(store.state, user.id), isOnline(store.state, user.id)),
       h("span", { class: "person-name" }, user.displayName, h("span", { class: "person-username" }, `@${user.username}`)),
       on ? icon("check") : null));
   }

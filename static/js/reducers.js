@@ -81,7 +81,8 @@ const frameReducers = {
     for (const [chatId, head] of Object.entries(heads)) {
       if (!(chatId in state.cursors)) state = startAt(state, chatId, head);
     }
-    return { ...state, epoch, gap: null, catchUp: { heads, counted: {} } };
+    const presence = state.presence && { ...state.presence, stale: true };
+    return { ...state, epoch, gap: null, catchUp: { heads, counted: {} }, presence };
   },
 
   event(state, frame) {
@@ -125,7 +126,17 @@ const frameReducers = {
     if (userId === state.me.id) return state;
     return { ...state, typing: { ...state.typing, [chatId]: { ...state.typing[chatId], [userId]: now + 5000 } } };
   },
+
+  presence: (state, frame) => ({ ...state, presence: frame.online && { online: online({}, frame.online, []), limit: frame.limit, stale: false } }),
+
+  presenceChanged: (state, frame) =>
+    state.presence && !state.presence.stale
+      ? { ...state, presence: { ...state.presence, online: online(state.presence.online, frame.online, frame.offline) } }
+      : state,
 };
+
+/** The ids of `people`, and `more` of them, and no `fewer`. */
+const online = (people, more, fewer) => Object.fromEntries([...Object.keys(people), ...more].filter((id) => !fewer.includes(id)).map((id) => [id, true]));
 
 export function applyFrame(state, frame, now = Date.now()) {
   return frameReducers[frame.type]?.(state, frame, now) ?? state;

@@ -19,6 +19,7 @@ export function initialState(me) {
     watermarks: {}, // chatId → userId → {seq, messageId, readAt}
     users: {},
     typing: {}, // chatId → userId → until (ms)
+    presence: null, // who is online: {online: userId → true, limit, stale}; null: nobody knows. See presence.js
     wanted: {}, // chatId → true: its ChatView must be fetched
     gone: {}, // chatId → the title of a chat that this user is no longer in
     // What this page does.

@@ -28,7 +28,7 @@ export function createStream({ store, api, signedOut }) {
   };
 
   const sync = async (body) => (await api.post("/api/sync", body)).items;
-  const connection = new Connection({ openSocket, sync, resume, apply, report, signedOut });
+  const connection = new Connection({ openSocket, sync, resume, apply, report, signedOut, extras: { presence: true } });
 
   addEventListener("online", () => connection.wake());
   addEventListener("offline", () => connection.offline());

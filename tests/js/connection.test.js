@@ -21,6 +21,7 @@ function build({ sync = async () => [{ type: "synced" }], apply = () => true } =
     apply,
     report: (phase) => phases.at(-1) !== phase && phases.push(phase),
     signedOut: () => (signedOut += 1),
+    extras: { presence: true },
     timers: clock,
     random: () => 1,
   });
@@ -31,7 +32,7 @@ function build({ sync = async () => [{ type: "synced" }], apply = () => true } =
 test("it says hello with the cursors and is live when everything has been sent", () => {
   const { sockets, phases } = build();
   sockets[0].live();
-  assert.deepEqual(sockets[0].sent, [{ type: "hello", cursors: { c: 4 } }]);
+  assert.deepEqual(sockets[0].sent, [{ type: "hello", cursors: { c: 4 }, presence: true }]);
   assert.deepEqual(phases, ["live"]);
 });
 
@@ -161,10 +162,23 @@ test("the close codes say whether and when to come back", async () => {
   assert.equal((await after(4409, 29_999)).dials, 0);
   assert.equal((await after(1012, 2_000, [{ type: "draining", retryAfterMs: 2000 }])).dials, 0);
   assert.equal((await after(1012, 2_500, [{ type: "draining", retryAfterMs: 2000 }])).dials, 1);
-  const refused = await after(4400, 60_000);
+  const refused = await after(1009, 60_000);
   assert.deepEqual([refused.dials, refused.polls.length > 5], [0, true]);
   const ended = await after(4401, 60_000);
   assert.deepEqual([ended.dials, ended.signedOut(), ended.polls.length], [0, 1, 0]);
+});
+
+test("a server that does not know the extras of a hello is asked without them, and then no more", async () => {
+  const { sockets, clock, polls } = build();
+  sockets[0].onopen();
+  assert.deepEqual(sockets[0].sent, [{ type: "hello", cursors: { c: 4 }, presence: true }]);
+  sockets[0].end(4400);
+  await clock.pass(500);
+  sockets[1].onopen();
+  assert.deepEqual(sockets[1].sent, [{ type: "hello", cursors: { c: 4 } }]);
+  sockets[1].end(4400);
+  await clock.pass(60_000);
+  assert.deepEqual([sockets.length, polls.length > 5], [2, true]);
 });
 
 test("waking dials at once, and probes a socket that seems alive", async () => {

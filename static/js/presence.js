@@ -1,0 +1,36 @@
+/** Who is online, as far as anybody knows. Nothing is shown of what is not known: no dot is better than a wrong one. */
+import { h } from "./dom.js";
+
+export const KEEP_MS = 15_000; // a lost connection's list is good for so long, and then nothing is known
+
+/** The user has a window open somewhere. False also where nobody knows. Pure. */
+export const isOnline = (state, userId) =>
+  Boolean(state.presence && state.connection.phase !== "polling" && (userId === state.me.id || state.presence.online[userId]));
+
+/** The participants of a chat who are online; null where that is not known. Pure. */
+export function onlineIn(state, chat) {
+  const { presence } = state;
+  if (!presence || state.connection.phase === "polling" || chat.participantIds.length > presence.limit) return null;
+  return chat.participantIds.filter((id) => isOnline(state, id));
+}
+
+/** Another string when what is shown of the open chat's people is another. */
+export function onlineKey(state) {
+  const chat = state.chats[state.open.chatId];
+  return chat ? (onlineIn(state, chat)?.join() ?? null) : null;
+}
+
+/** A face with a dot where its owner is online; screen readers are told as well. */
+export function withDot(face, online) {
+  return h("span", { class: "face" }, face, online ? [h("span", { class: "online-dot", "aria-hidden": "true" }), h("span", { class: "visually-hidden" }, "Online")] : null);
+}
+
+/** Forgets who is online when no connection has confirmed it for a while: a deploy does not flicker, an outage does not lie. */
+export function keepPresence({ store, setTimer = setTimeout, clearTimer = clearTimeout }) {
+  let timer = null;
+  const doubtful = ({ presence, connection }) => Boolean(presence && (presence.stale || connection.phase !== "live"));
+  store.watch((state) => [doubtful(state)], (state) => {
+    clearTimer(timer);
+    if (doubtful(state)) timer = setTimer(() => doubtful(store.state) && store.update((now) => ({ ...now, presence: null })), KEEP_MS);
+  });
+}

@@ -1,51 +1,45 @@
-/** The small toolbar of one message: one element, put into the row that the pointer or the focus is on. */
-import { h } from "./dom.js";
-import { icon } from "./icons.js";
-import { canDelete } from "./state.js";
+/** What can be done to one message: the toolbar, the menu and the keys are made from this one list. */
+import { copyText } from "./clipboard.js";
+import { confirm } from "./dialog.js";
+import { pathOf } from "./navigation.js";
+import { showReads } from "./receipts.js";
+import { canDelete, nameOf } from "./state.js";
 import { isDeleted } from "./timeline.js";
 
-const KEYS = { e: "edit", Delete: "delete", Backspace: "delete", r: "reads" };
+/** Rows of `{name, label, icon, key, can(message), run(message)}`; nothing can be done to a deleted message. */
+export function messageActions(services) {
+  const { store, operations, attempt, toast } = services;
+  const own = (message) => message.senderId === store.state.me.id;
 
-export function messageActions(log, { store, actions, messageOf }) {
-  const button = (action, label, name) => h("button", { type: "button", class: "icon-button", title: label, "aria-label": label, data: { action } }, icon(name));
-  const buttons = { edit: button("edit", "Edit", "edit"), delete: button("delete", "Delete", "trash"), reads: button("reads", "Read by", "people") };
-  const bar = h("div", { class: "message-actions", role: "group", "aria-label": "Message" }, Object.values(buttons));
+  const copy = (text, what) => attempt(async () => {
+    await copyText(text);
+    toast(`${what} copied.`, { good: true });
+  }, `${what} not copied.`);
 
-  function place(row) {
-    const message = messageOf(row);
-    if (!message || isDeleted(message) || row.hasAttribute("data-editing")) return bar.remove();
-    buttons.edit.hidden = message.senderId !== store.state.me.id;
-    buttons.delete.hidden = !canDelete(store.state, message);
-    if (!row.contains(bar)) row.querySelector(".bubble-line").append(bar);
+  async function remove(message) {
+    const sure = await confirm({ title: "Delete this message?", text: "It disappears for everybody in this chat. This cannot be undone.", yes: "Delete" });
+    if (sure) attempt(() => operations.deleteMessage(message), "The message was not deleted.");
   }
 
-  const rowOf = (event) => event.target.closest?.(".message");
-  log.addEventListener("pointerover", (event) => event.pointerType === "mouse" && rowOf(event) && place(rowOf(event)));
-  log.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && !bar.contains(document.activeElement) && bar.remove());
-  log.addEventListener("focusin", (event) => rowOf(event) && event.target.matches(":focus-visible") && place(rowOf(event)));
-  log.addEventListener("click", (event) => {
-    if (matchMedia("(hover: hover)").matches || event.target.closest("a, button, textarea")) return;
-    const row = rowOf(event);
-    if (!row || row.contains(bar)) bar.remove();
-    else place(row);
-  });
+  const all = [
+    { name: "reply", label: "Reply with a quote", icon: "reply", key: "r", run: (message) => services.composer.quote(nameOf(store.state, message.senderId) ?? "Somebody", message.content) },
+    { name: "edit", label: "Edit", icon: "edit", key: "e", can: own, run: (message) => store.update((state) => ({ ...state, editing: message.id })) },
+    { name: "copy", label: "Copy text", icon: "copy", key: "c", run: (message) => copy(message.content, "Text") },
+    { name: "link", label: "Copy link", icon: "link", key: "l", run: (message) => copy(location.origin + pathOf({ chatId: message.chatId, messageId: message.id }), "Link") },
+    { name: "reads", label: "Who has read it", icon: "checks", key: "w", run: (message) => showReads(message, services) },
+    { name: "delete", label: "Delete", icon: "trash", key: "Delete", danger: true, can: (message) => canDelete(store.state, message), run: remove },
+  ];
 
-  /** Arrow keys walk from message to message; e edits, r shows who has read it, Delete deletes. */
-  log.addEventListener("keydown", (event) => {
-    if (event.target.closest("textarea") || event.altKey || event.ctrlKey || event.metaKey) return;
-    const rows = [...log.querySelectorAll(".message")];
-    const row = document.activeElement.closest(".message");
-    const step = { ArrowUp: -1, k: -1, ArrowDown: 1, j: 1 }[event.key];
-    if (step) {
-      const next = row ? rows[rows.indexOf(row) + step] : rows.at(-1);
-      if (!next && step < 0) return;
-      event.preventDefault();
-      (next ?? document.querySelector("#composer-text")).focus();
-    } else if (event.key === "Escape") {
-      document.querySelector("#composer-text").focus();
-    } else if (row && KEYS[event.key] && document.activeElement === row) {
-      event.preventDefault();
-      actions[KEYS[event.key]](messageOf(row), row);
-    }
-  });
+  const allowed = (action, message) => Boolean(message?.id) && !isDeleted(message) && (action.can?.(message) ?? true);
+  return {
+    /** The actions that this user may take on `message`. */
+    of: (message) => all.filter((action) => allowed(action, message)),
+    /** Runs the action with this name, or this key, if it may be taken; answers whether it was. */
+    run(nameOrKey, message) {
+      const action = all.find(({ name, key }) => name === nameOrKey || key === nameOrKey);
+      if (!action || !allowed(action, message)) return false;
+      action.run(message);
+      return true;
+    },
+  };
 }

@@ -1,13 +1,18 @@
 /** Writing a message: grows with its text, keeps a draft for each chat, and never waits for the network. */
-import { setText } from "./dom.js";
+import { completion } from "./completion.js";
+import { growField, setText } from "./dom.js";
+import { quoteOf } from "./quote.js";
 import { chatTitle } from "./state.js";
 import { length } from "./text.js";
 import { plural } from "./time.js";
 
 const TYPING_MS = 3_200; // the server passes on one in 3 s
 const KEEP_MS = 250;
+const SHORT_MS = 2_000; // an interruption that is not worth a word
+const CONNECTED = new Set(["live", "polling", "connecting"]);
 
-export function mountComposer({ store, outbox, drafts, stream, messages, maxMessageChars }) {
+export function mountComposer(services) {
+  const { store, outbox, drafts, stream, messages, maxMessageChars } = services;
   const form = document.querySelector("#composer");
   const field = document.querySelector("#composer-text");
   const send = document.querySelector("#send");
@@ -15,19 +20,16 @@ export function mountComposer({ store, outbox, drafts, stream, messages, maxMess
   let chatId = null;
   let timer = null;
   let typedAt = 0;
-
-  function grow() {
-    field.style.height = "auto";
-    field.style.height = `${field.scrollHeight}px`;
-  }
+  let offline = false;
+  const mentions = completion(field, form, services);
 
   function look() {
     const over = length(field.value.trim()) - maxMessageChars;
     const near = over > -maxMessageChars / 10;
-    setText(note, over > 0 ? `${plural(over, "character")} too many` : near ? `${plural(-over, "character")} left` : "");
+    setText(note, over > 0 ? `${plural(over, "character")} too many` : near ? `${plural(-over, "character")} left` : offline ? "Not connected: will send when connected" : "");
     note.toggleAttribute("data-over", over > 0);
     send.disabled = !field.value.trim() || over > 0;
-    grow();
+    growField(field, form);
   }
 
   function keep() {
@@ -59,8 +61,17 @@ export function mountComposer({ store, outbox, drafts, stream, messages, maxMess
       stream.send({ type: "typing", chatId });
     }
   });
+  /** Puts text before what is being written, as a quote or a message that is taken back; the caret goes to the end. */
+  function prepend(text, between = "") {
+    write(text + (field.value ? between + field.value : ""));
+    keep();
+    field.focus({ preventScroll: true });
+    field.setSelectionRange(field.value.length, field.value.length);
+    field.scrollTop = field.scrollHeight;
+  }
+
   field.addEventListener("keydown", (event) => {
-    if (event.isComposing || event.keyCode === 229) return;
+    if (event.isComposing || event.keyCode === 229 || mentions.keydown(event)) return;
     if (event.key === "Enter" && !event.shiftKey && !event.altKey && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
       submit();
@@ -79,6 +90,7 @@ export function mountComposer({ store, outbox, drafts, stream, messages, maxMess
     keep();
     chatId = state.open.chatId;
     typedAt = 0;
+    mentions.close();
     write(chatId ? drafts.of(chatId) : "");
   });
   store.watch((state) => [state.open.chatId, state.chats, state.users], (state) => {
@@ -87,6 +99,19 @@ export function mountComposer({ store, outbox, drafts, stream, messages, maxMess
     field.placeholder = title ? `Message ${title}` : "Message";
     field.setAttribute("aria-label", field.placeholder);
   });
-  /** Puts text into the field, as when a message that was not sent is taken back. */
-  return { focus: () => field.focus({ preventScroll: true }), write: (text) => (write(text), keep()) };
+  let waiting = null;
+  store.watch((state) => [state.connection.phase], ({ connection: { phase } }) => {
+    clearTimeout(waiting);
+    const say = (now) => ((offline = now), look());
+    if (CONNECTED.has(phase)) say(false);
+    else waiting = setTimeout(() => say(true), SHORT_MS);
+  });
+
+  return {
+    focus: () => field.focus({ preventScroll: true }),
+    /** Begins an answer to what somebody has said. */
+    quote: (author, content) => prepend(quoteOf(author, content)),
+    /** Gives a message that was not sent back to its writer. */
+    takeBack: (content) => prepend(content, "\n"),
+  };
 }

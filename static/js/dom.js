@@ -23,6 +23,14 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Makes a textarea as high as its text. `holder`, around it, keeps its height meanwhile, or what is scrolled beside it would move. */
+export function growField(field, holder) {
+  holder.style.minHeight = `${holder.offsetHeight}px`;
+  field.style.height = "auto";
+  field.style.height = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`;
+  holder.style.minHeight = "";
+}
+
 const kept = new WeakMap();
 
 /** Makes the children of `parent` follow `items`: an element for each key, moved and updated only where needed.

@@ -1,8 +1,11 @@
 /** Editing a message where it stands: Enter saves, Escape leaves it as it was. */
-import { h } from "./dom.js";
+import { completion } from "./completion.js";
+import { growField, h } from "./dom.js";
 import { length } from "./text.js";
+import { plural } from "./time.js";
 
-export function editor(message, { store, operations, maxMessageChars }) {
+export function editor(message, services) {
+  const { store, operations, maxMessageChars } = services;
   const error = h("p", { class: "field-error", role: "alert" });
   const field = h("textarea", { class: "editor-field", "aria-label": "Edit message", rows: "1" });
   field.value = message.content;
@@ -10,11 +13,9 @@ export function editor(message, { store, operations, maxMessageChars }) {
     h("div", { class: "editor-buttons" },
       h("button", { type: "button", class: "button button-small", on: { click: () => finish() } }, "Cancel"),
       h("button", { type: "submit", class: "button button-primary button-small" }, "Save")));
+  const mentions = completion(field, form, services);
 
-  const grow = () => {
-    field.style.height = "auto";
-    field.style.height = `${field.scrollHeight + 2}px`;
-  };
+  const grow = () => growField(field, form);
   const finish = () => {
     store.update((state) => (state.editing === message.id ? { ...state, editing: null } : state));
     document.querySelector("#composer-text").focus({ preventScroll: true });
@@ -24,7 +25,7 @@ export function editor(message, { store, operations, maxMessageChars }) {
     const content = field.value.trim();
     if (content === message.content) return finish();
     if (!content) return (error.textContent = "A message cannot be empty. Delete it instead.");
-    if (length(content) > maxMessageChars) return (error.textContent = `At most ${maxMessageChars} characters.`);
+    if (length(content) > maxMessageChars) return (error.textContent = `${plural(length(content) - maxMessageChars, "character")} too many.`);
     field.readOnly = true;
     try {
       await operations.editMessage(message, content);
@@ -37,7 +38,7 @@ export function editor(message, { store, operations, maxMessageChars }) {
 
   field.addEventListener("input", grow);
   field.addEventListener("keydown", (event) => {
-    if (event.isComposing || event.keyCode === 229) return;
+    if (event.isComposing || event.keyCode === 229 || mentions.keydown(event)) return;
     if (event.key === "Escape") {
       event.stopPropagation();
       finish();

@@ -1,28 +1,32 @@
 /** One row of the messages column as an element, kept up to date in place. Clicks are heard by messages.js. */
 import { userAvatar } from "./avatar.js";
 import { fill, h, setText } from "./dom.js";
+import { countdown } from "./countdown.js";
 import { editor } from "./editor.js";
 import { icon } from "./icons.js";
+import { personIn } from "./mentions.js";
+import { showReaders } from "./readers.js";
 import { clockTime, fullTime } from "./time.js";
 import { isDeleted } from "./timeline.js";
-import { richText } from "./text.js";
+import { isEmoji, richText } from "./text.js";
 
 const parts = new WeakMap();
 
 export function createMessage() {
   const made = {
     avatar: h("span", { class: "message-avatar" }),
-    author: h("span", { class: "message-author" }),
-    text: h("div", { class: "message-text", dir: "auto" }),
+    author: h("span", { class: "message-author", dir: "auto" }),
+    text: h("div", { class: "message-text" }),
     edited: h("span", { class: "message-edited" }),
     time: h("time"),
     receipt: h("span", { class: "receipt-place" }),
     note: h("p", { class: "not-sent", role: "alert" }),
+    readers: h("span", { class: "readers-place" }),
   };
   made.meta = h("span", { class: "message-meta" }, made.edited, made.time, made.receipt);
-  made.bubble = h("div", { class: "bubble" }, made.text, made.meta);
+  made.bubble = h("div", { class: "bubble", dir: "auto" }, made.text, made.meta);
   const line = h("div", { class: "bubble-line" }, made.bubble);
-  const body = h("div", { class: "message-body" }, made.author, line, made.note);
+  const body = h("div", { class: "message-body" }, made.author, line, made.note, made.readers);
   const element = h("li", { class: "message", tabindex: "-1" }, made.avatar, body);
   parts.set(element, made);
   return element;
@@ -52,18 +56,21 @@ function showReceipt(place, row) {
 }
 
 function showNote(note, row) {
+  note.toggleAttribute("data-waits", row.waits);
   if (row.status !== "failed") return fill(note);
-  fill(note,
-    h("span", {}, row.error ? `Not sent: ${row.error}` : "Not sent"), " · ",
-    h("button", { type: "button", class: "link-button", data: { action: "retry" } }, "Retry"), " · ",
-    h("button", { type: "button", class: "link-button", data: { action: "discard" } }, "Delete"));
+  const said = row.until ? countdown(row.until, (seconds) => `Too fast: sent again in ${seconds} s`)
+    : row.waits ? "Will be sent when connected" : row.error ? `Not sent: ${row.error}` : "Not sent";
+  const button = (action, label) => [" · ", h("button", { type: "button", class: "link-button", data: { action } }, label)];
+  fill(note, h("span", {}, said), button("retry", "Retry"), button("take-back", "Edit"), button("discard", "Delete"));
 }
 
 function showText(made, row, services) {
   const { message } = row;
+  const { state } = services.store;
+  made.text.toggleAttribute("data-emoji", !row.editing && isEmoji(message.content));
   if (row.editing) return fill(made.text, editor(message, services));
   if (isDeleted(message)) return fill(made.text, icon("trash"), "Message deleted");
-  fill(made.text, richText(message.content));
+  fill(made.text, richText(message.content, personIn(state, state.chats[message.chatId ?? state.open.chatId])));
 }
 
 /** `services` is what the editor of a message needs: `{store, operations}`. */
@@ -72,9 +79,9 @@ export function updateMessage(element, row, before, services) {
   const { message } = row;
   const changed = (...names) => !before || names.some((name) => before[name] !== row[name]);
 
-  const flags = { own: row.own, first: row.first, last: row.last, deleted: isDeleted(message), editing: row.editing, marked: row.marked };
+  const flags = { own: row.own, first: row.first, last: row.last, deleted: isDeleted(message), editing: row.editing, marked: row.marked, mentioned: row.mentioned };
   for (const [name, on] of Object.entries(flags)) element.toggleAttribute(`data-${name}`, Boolean(on));
-  Object.assign(element.dataset, { status: row.status, key: row.key });
+  Object.assign(element.dataset, { status: row.status, key: row.key, day: row.day });
   if (message.id) Object.assign(element.dataset, { messageId: message.id, seq: message.seq });
 
   if (changed("author", "first", "own")) {
@@ -83,7 +90,7 @@ export function updateMessage(element, row, before, services) {
     setText(made.author, row.own ? "You" : row.author ?? "…");
     made.author.classList.toggle("visually-hidden", !(withFace && row.group));
   }
-  if (before?.message.content !== message.content || changed("editing")) showText(made, row, services);
+  if (before?.message.content !== message.content || changed("editing", "named")) showText(made, row, services);
   setText(made.edited, message.isEdited ? "(edited)" : "");
   made.edited.title = message.isEdited ? `Edited ${fullTime(message.editedAt)}` : "";
   if (before?.message.createdAt !== message.createdAt) {
@@ -92,5 +99,6 @@ export function updateMessage(element, row, before, services) {
     setText(made.time, clockTime(message.createdAt));
   }
   if (changed("status", "receipt", "read", "of")) showReceipt(made.receipt, row);
-  if (changed("status", "error")) showNote(made.note, row);
+  if (changed("status", "error", "waits", "until")) showNote(made.note, row);
+  if (changed("seenBy", "faces")) showReaders(made.readers, services.store.state, row.seenBy);
 }

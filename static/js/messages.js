@@ -1,30 +1,34 @@
-/** The messages column of the open chat: rendering its rows, paging, reading, and what is done to one message. */
-import { chatAvatar } from "./avatar.js";
-import { confirm } from "./dialog.js";
-import { fill, forget, h, keyed, sameFields } from "./dom.js";
-import { icon } from "./icons.js";
-import { createMessage, updateMessage } from "./message.js";
+/** The messages column of the open chat: rendering its rows, paging, reading, and what is pressed in it. */
 import { messageActions } from "./actions.js";
-import { showReads } from "./receipts.js";
+import { chatAvatar } from "./avatar.js";
+import { mountDay } from "./day.js";
+import { fill, forget, h, keyed, sameFields } from "./dom.js";
+import { mountJumps } from "./jumps.js";
+import { createMessage, updateMessage } from "./message.js";
+import { longPress } from "./message-menu.js";
+import { mentionsOf } from "./mentions.js";
+import { parsePath } from "./navigation.js";
 import { rowsOf } from "./rows.js";
 import { Scroll } from "./scroll.js";
-import { canDelete, set } from "./state.js";
-import { atTime, plural } from "./time.js";
+import { set } from "./state.js";
+import { atTime } from "./time.js";
 import { isDeleted, MOST, trim } from "./timeline.js";
+import { messageToolbar } from "./toolbar.js";
 
 const NEAR_EDGE = 600;
+const KNOW_ALL = 50; // people of a chat that are asked for by name where somebody is mentioned
 
 const skeleton = () => h("li", { class: "messages-skeleton", "aria-hidden": "true" },
   [["", 6], ["", 8], ["own", 5], ["", 7], ["own", 8], ["own", 4]].map(([side, width]) =>
     h("span", { class: `skeleton-row ${side}` }, h("span", { class: `skeleton skeleton-bubble w${width}` }))));
 
-const problem = (text) => h("li", { class: "messages-problem", role: "alert" }, h("span", {}, text),
-  h("button", { type: "button", class: "button button-small", data: { action: "reload" } }, "Try again"));
+const problem = (text, action = "reload", label = "Try again") => h("li", { class: "messages-problem", role: "alert" }, h("span", {}, text),
+  h("button", { type: "button", class: "button button-small", data: { action } }, label));
 
 const notMessages = {
   loading: skeleton,
   more: () => h("li", { class: "messages-more", "aria-hidden": "true" }, h("span", { class: "skeleton skeleton-bubble w7" }), h("span", { class: "skeleton skeleton-bubble w5" })),
-  failed: ({ error }) => problem(error === "missing" ? "That message is not here." : "The messages could not be loaded."),
+  failed: ({ error }) => (error === "missing" ? problem("That message is not here. The link may be wrong.", "newest", "Show the newest messages") : problem("The messages could not be loaded.")),
   error: () => problem("More messages could not be loaded."),
   day: ({ label }) => h("li", { class: "day" }, h("span", {}, label)),
   divider: () => h("li", { class: "divider", id: "unread-divider" }, h("span", {}, "New messages")),
@@ -32,16 +36,17 @@ const notMessages = {
 };
 
 export function mountMessages(services) {
-  const { store, loading, navigation, operations, outbox, reading, users } = services;
+  const { store, loading, navigation, outbox, reading, users } = services;
   const log = document.querySelector("#log");
   const list = document.querySelector("#messages");
-  const jump = document.querySelector("#jump");
-  const unreadBar = document.querySelector("#unread-bar");
   const timelineOf = (state) => state.timelines[state.open.chatId];
   const messageOf = (row) => timelineOf(store.state)?.items.find((message) => message.id === row?.dataset.messageId);
   let shown = null; // the window that is on the screen
   let placed = true; // the reader has been taken to where reading begins
   const scroll = new Scroll(log, list, () => moved());
+  const showDay = mountDay(log.parentElement, () => (scroll.stuck ? null : scroll.topmost()));
+  const showJumps = mountJumps({ newest: toNewest, firstUnread: toFirstUnread });
+  const actions = messageActions(services);
 
   function moved() {
     const { state } = store;
@@ -58,13 +63,20 @@ export function mountMessages(services) {
   function startRow(element, row, state) {
     const title = row.title ?? "…";
     const what = row.chat.chatType === "direct" ? `your chat with ${title}` : `${title}, created ${atTime(row.chat.createdAt)}`;
-    fill(element, chatAvatar(state, row.chat, "avatar-large"), h("h3", {}, title),
+    fill(element, chatAvatar(state, row.chat, "avatar-large"), h("h3", { dir: "auto" }, title),
       h("p", {}, `This is the beginning of ${what}.${row.empty ? " Nobody has written yet: say hello." : ""}`));
   }
 
   function update(element, row, before, state) {
     if (row.kind === "message") updateMessage(element, row, before, services);
     else if (row.kind === "start") startRow(element, row, state);
+  }
+
+  /** Senders, readers whose faces are shown, and in a small chat all who may be mentioned. */
+  function wantPeople(rows, chat) {
+    const ids = new Set(rows.flatMap((row) => (row.kind === "message" ? [row.message.senderId, ...row.seenBy.split(",", 4)] : [])));
+    const mentioned = rows.some((row) => row.kind === "message" && mentionsOf(row.message).length);
+    users.want([...ids, ...(mentioned && chat?.participantIds.length <= KNOW_ALL ? chat.participantIds : [])]);
   }
 
   function render(state) {
@@ -78,7 +90,7 @@ export function mountMessages(services) {
     }
     if (!state.open.chatId) return fill(list);
     const rows = rowsOf(state);
-    users.want([...new Set(rows.filter((row) => row.kind === "message").map((row) => row.message.senderId))]);
+    wantPeople(rows, state.chats[state.open.chatId]);
     log.setAttribute("aria-busy", String(Boolean(timeline?.loading)));
     scroll.hold(() => keyed(list, rows, {
       key: (row) => `${row.kind} ${row.key}`,
@@ -88,8 +100,7 @@ export function mountMessages(services) {
     }));
     if (!placed && timeline?.loaded && state.dividers[state.open.chatId] !== undefined) place(state);
     shrink(state, timeline);
-    showJump(state, timeline);
-    showUnreadBar(state, timeline);
+    showJumps(state, timeline);
   }
 
   /** Where reading begins: the message of the address, the first unread one, or the newest. */
@@ -111,20 +122,6 @@ export function mountMessages(services) {
     store.update((now) => ({ ...now, timelines: set(now.timelines, now.open.chatId, trim(timelineOf(now), end)) }));
   }
 
-  function showJump(state, timeline) {
-    jump.hidden = !timeline?.loaded || state.atBottom;
-    const count = state.chats[state.open.chatId]?.unreadCount ?? 0;
-    fill(jump, icon("down"), count ? plural(count, "new message") : "Newest");
-    jump.setAttribute("aria-label", count ? `Jump to ${plural(count, "new message")}` : "Jump to the newest message");
-  }
-
-  function showUnreadBar(state, timeline) {
-    const divider = state.dividers[state.open.chatId];
-    const above = divider && timeline?.loaded && timeline.items.length && timeline.items[0].seq > divider.seq && !timeline.atStart;
-    unreadBar.hidden = !above;
-    if (above) fill(unreadBar, h("button", { type: "button", data: { action: "first-unread" } }, icon("up"), `${plural(divider.count, "unread message")}: jump to the first`));
-  }
-
   function toFirstUnread() {
     const { open, dividers } = store.state;
     const { after } = dividers[open.chatId];
@@ -139,33 +136,31 @@ export function mountMessages(services) {
     else loading.open(open.chatId);
   }
 
-  const actions = {
-    edit: (message) => message?.senderId === store.state.me.id && !isDeleted(message) && store.update((state) => ({ ...state, editing: message.id })),
-    async delete(message) {
-      if (!message || !canDelete(store.state, message)) return;
-      const sure = await confirm({ title: "Delete this message?", text: "It disappears for everybody in this chat. This cannot be undone.", yes: "Delete" });
-      if (sure) services.attempt(() => operations.deleteMessage(message), "The message was not deleted.");
-    },
-    reads: (message) => message && showReads(message, services),
-    retry: (_, row) => outbox.retry(row.dataset.key),
-    discard: (_, row) => outbox.discard(row.dataset.key),
+  const buttons = {
+    retry: (row) => outbox.retry(row.dataset.key),
+    "take-back": (row) => services.composer.takeBack(outbox.discard(row.dataset.key).content),
+    discard: (row) => outbox.discard(row.dataset.key),
     reload: () => loading.retry(store.state.open.chatId),
-    "first-unread": toFirstUnread,
+    newest: toNewest,
   };
 
-  function act(event) {
-    const button = event.target.closest("[data-action]");
+  log.addEventListener("click", (event) => {
+    const pressed = event.target.closest("[data-action]");
     const row = event.target.closest(".message");
-    if (button) actions[button.dataset.action]?.(messageOf(row), row);
-  }
-  log.addEventListener("click", act);
-  unreadBar.addEventListener("click", act);
-  jump.addEventListener("click", toNewest);
-  messageActions(log, { store, actions, messageOf });
+    if (pressed) return (buttons[pressed.dataset.action] ?? ((one) => actions.run(pressed.dataset.action, messageOf(one))))(row);
+    const link = event.target.closest("a");
+    const { chatId, messageId } = link?.origin === location.origin ? parsePath(link.pathname) : {};
+    if (!chatId || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    navigation.open(chatId, { messageId });
+  });
+  log.addEventListener("scroll", showDay, { passive: true });
+  messageToolbar(log, { actions, messageOf });
+  longPress(log, { actions, messageOf });
   store.watch((state) => [state.open, timelineOf(state), state.chats, state.outbox, state.watermarks[state.open.chatId], state.users,
-    state.dividers, state.editing, state.atBottom, state.aliases], render);
+    state.dividers, state.editing, state.atBottom, state.aliases, state.connection.phase], render);
   setInterval(() => render(store.state), 60_000); // "Today" becomes "Yesterday"
 
   const lastOwn = () => timelineOf(store.state)?.items.findLast((message) => message.senderId === store.state.me.id && !isDeleted(message));
-  return { toNewest, editLast: () => actions.edit(lastOwn()) };
+  return { toNewest, editLast: () => actions.run("edit", lastOwn()) };
 }

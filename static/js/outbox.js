@@ -3,7 +3,7 @@
  * An item is kept in the browser's storage under its own key until the server has answered, and is sent with the same
  * idempotency key each time: trying again can not make two messages. One request at a time for each chat keeps
  * the order. Item: `{key, chatId, content, createdAt, status: "queued"|"sending"|"failed", error, storedAs}`;
- * `error` is null, `{message, temporary}` otherwise.
+ * `error` is null, `{message, temporary, until}` otherwise; `until` (ms since 1970) is when it is sent again where the server found us too fast.
  */
 import { backoff } from "./backoff.js";
 import { uuid } from "./ids.js";
@@ -86,16 +86,17 @@ export class Outbox {
     this.flush();
   }
 
-  #failed(key, { message, temporary = false, retryAfterMs }) {
+  #failed(key, { message, temporary = false, retryAfterMs, status }) {
     const item = this.#item(key);
     if (!item) return;
-    this.#change(key, { status: "failed", error: { message, temporary }, storedAs: temporary ? item.storedAs : null });
+    const until = status === 429 && retryAfterMs ? Date.parse(this.now()) + retryAfterMs : null;
+    this.#change(key, { status: "failed", error: { message, temporary, until }, storedAs: temporary ? item.storedAs : null });
     this.#keep(this.#item(key));
     if (!temporary) return;
     const attempt = this.#attempts.get(key) ?? 0;
     this.#attempts.set(key, attempt + 1);
     // An item that the stream has shown to be stored only lacks its answer, so it is asked for again at once.
-    const delay = item.storedAs && attempt === 0 ? 500 : 2000 + backoff(attempt + FIRST_RETRY, this.random);
+    const delay = until ? retryAfterMs : item.storedAs && attempt === 0 ? 500 : 2000 + backoff(attempt + FIRST_RETRY, this.random);
     if (attempt > 0) this.#change(key, { storedAs: null });
     this.setTimer(() => {
       if (this.#item(key)?.status === "failed") this.retry(key);

@@ -1,4 +1,6 @@
 /** Telling the server how far this user has read: only while the page is visible, focused and shows the message. */
+import { set } from "./state.js";
+
 const SETTLE_MS = 200;
 const RETRY_MS = 3_000;
 
@@ -17,6 +19,14 @@ export class Reading {
     if (this.#seen?.id === message?.id) return;
     this.#seen = message;
     this.#soon(SETTLE_MS);
+  }
+
+  /** The user says that all of the open chat is read, whatever of it is in view; the divider has done its work. */
+  async everything() {
+    const { open, chats } = this.store.state;
+    const newest = chats[open.chatId]?.lastMessage;
+    this.store.update((state) => ({ ...state, dividers: set(state.dividers, open.chatId, null) }));
+    if (newest && chats[open.chatId].unreadCount) await this.api.put(`/api/messages/${newest.id}/read`);
   }
 
   #soon(ms) {

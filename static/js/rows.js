@@ -3,6 +3,8 @@
  * Rows are plain objects with a `kind` and a `key`; two rows with the same fields look the same, so only rows that
  * differ are touched in the document.
  */
+import { mentionsMe, mentionsOf, userNamed } from "./mentions.js";
+import { readersAt } from "./readers.js";
 import { chatTitle, nameOf, readersOf } from "./state.js";
 import { dayKey, dayLabel } from "./time.js";
 import { isDeleted } from "./timeline.js";
@@ -16,6 +18,19 @@ function top(state, chat, timeline) {
   if (!timeline.atStart) return { kind: "more", key: "more" };
   return { kind: "start", key: "start", chat, title: chatTitle(state, chat), empty: timeline.items.length === 0 };
 }
+
+/** Whom its `@…` name, as far as these people are known: when somebody becomes known, the row is another one. */
+const named = (state, message) => mentionsOf(message).filter((name) => userNamed(state, name)).join(" ");
+
+/** Why a message of the outbox has not gone out: `error` is the server's refusal; `until` when a too fast one is sent again. */
+function trouble(state, item) {
+  if (item?.status !== "failed") return { error: null, waits: false, until: null };
+  const connected = state.connection.phase === "live" || state.connection.phase === "polling";
+  const { temporary, message, until } = item.error ?? {};
+  return { error: temporary ? null : message ?? null, waits: Boolean(temporary) && !connected, until: (temporary && until) || null };
+}
+
+const faces = (state, seenBy) => ({ seenBy, faces: seenBy && seenBy.split(",", 4).map((id) => nameOf(state, id)).join("\n") });
 
 function receipt(message, readers) {
   const count = readers.count(message.seq);
@@ -46,12 +61,17 @@ export function rowsOf(state, now = new Date()) {
   const readers = readersOf(state, chat);
   const all = entries(state, chat, timeline);
   const unreadFrom = firstUnread(state, chat, timeline);
+  const seenBy = readersAt(state, chat, timeline);
+  let day = null;
   all.forEach(({ message, item }, index) => {
     const before = all[index - 1]?.message;
     const after = all[index + 1]?.message;
     const newDay = !before || dayKey(before.createdAt) !== dayKey(message.createdAt);
     const unread = message === unreadFrom;
-    if (newDay) rows.push({ kind: "day", key: `day ${dayKey(message.createdAt)} ${rows.length === 1}`, label: dayLabel(message.createdAt, now) });
+    if (newDay) {
+      day = dayLabel(message.createdAt, now);
+      rows.push({ kind: "day", key: `day ${dayKey(message.createdAt)} ${rows.length === 1}`, label: day });
+    }
     if (unread) rows.push({ kind: "divider", key: "divider" });
     const own = message.senderId === state.me.id;
     rows.push({
@@ -64,7 +84,11 @@ export function rowsOf(state, now = new Date()) {
       first: newDay || unread || !together(before, message),
       last: !together(message, after) || (after && dayKey(after.createdAt) !== dayKey(message.createdAt)),
       status: item?.status ?? "stored",
-      error: item?.error && !item.error.temporary ? item.error.message : null,
+      ...trouble(state, item),
+      day,
+      mentioned: !item && mentionsMe(state, message),
+      named: named(state, message),
+      ...faces(state, seenBy.get(message.id) ?? ""),
       editing: state.editing !== null && state.editing === message.id,
       marked: message.id !== null && state.open.messageId === message.id,
       ...(own && !item && !isDeleted(message) ? receipt(message, readers) : { read: 0, of: 0, receipt: null }),

@@ -32,7 +32,7 @@ export class Scroll {
 
   /** Runs `change`; what the reader looks at stays where it is, and a reader at the bottom stays at the bottom. */
   hold(change) {
-    const anchor = this.stuck ? null : this.#firstInView();
+    const anchor = this.stuck ? null : this.#anchor();
     const before = anchor?.getBoundingClientRect().top;
     change();
     if (this.stuck) this.log.scrollTop = this.log.scrollHeight;
@@ -40,7 +40,8 @@ export class Scroll {
     this.#look();
   }
 
-  #firstInView() {
+  /** The topmost row that is in view. */
+  topmost() {
     const edge = this.log.scrollTop;
     const rows = this.list.children;
     let [low, high] = [0, rows.length];
@@ -49,8 +50,14 @@ export class Scroll {
       if (rows[middle].offsetTop + rows[middle].offsetHeight <= edge) low = middle + 1;
       else high = middle;
     }
-    for (let index = low; index < rows.length; index += 1) if (rows[index].dataset.key) return rows[index];
     return rows[low] ?? null;
+  }
+
+  /** The same, a message where there is one: other rows come and go. */
+  #anchor() {
+    const top = this.topmost();
+    for (let row = top; row; row = row.nextElementSibling) if (row.dataset.key) return row;
+    return top;
   }
 
   /** The last row that `wanted` and whose beginning is in view. */

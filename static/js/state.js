@@ -93,9 +93,13 @@ export const isMuted = (state, chatId) => Boolean(state.chats[chatId]?.muted);
 /** What the tab tells: the unread messages of all chats but the muted ones. */
 export const unreadTotal = (state) => Object.values(state.chats).reduce((sum, chat) => sum + (chat.muted ? 0 : unreadOf(state, chat)), 0);
 
+const counted = new WeakMap(); // watermarks → {ids, result}: asked for at every rendering, and sorted once
+
 /** How many others have read a message of this user: `{total, count(seq)}`. */
 export function readersOf(state, chat) {
   const marks = state.watermarks[chat.id] ?? {};
+  const before = counted.get(marks);
+  if (before?.ids === chat.participantIds) return before.result;
   const others = chat.participantIds.filter((id) => id !== state.me.id);
   const seqs = others.map((id) => marks[id]?.seq ?? 0).sort((a, b) => b - a);
   const count = (seq) => {
@@ -107,7 +111,9 @@ export function readersOf(state, chat) {
     }
     return low;
   };
-  return { total: others.length, count };
+  const result = { total: others.length, count };
+  counted.set(marks, { ids: chat.participantIds, result });
+  return result;
 }
 
 export function canDelete(state, message) {

@@ -65,9 +65,9 @@ export function mountToasts({ store, navigation, users }) {
     }
   });
 
-  /** Says that something did not work. */
-  return (text) => {
-    const element = h("div", { class: "toast toast-error" }, icon("warning"), h("p", { class: "toast-text", role: "alert" }, text));
+  /** Says that something did not work; with `good`, that something did. */
+  return (text, { good = false } = {}) => {
+    const element = h("div", { class: `toast ${good ? "toast-good" : "toast-error"}` }, icon(good ? "check" : "warning"), h("p", { class: "toast-text", role: good ? null : "alert" }, text));
     element.append(closeButton(() => element.remove()));
     put(element, () => {});
   };

@@ -8,7 +8,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "h
 
 # What a finger must hit, smaller than 44 × 44 px; what stands within a line of text may be smaller.
 SMALL_TARGETS = """() => [...document.querySelectorAll("button, a, input, textarea")]
-  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest(".message-text, .message-meta, .not-sent, .account-other, .skip-link"))
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest(".message-text, .message-meta, .not-sent, .readers-place, .account-other, .skip-link"))
   .map((one) => [one.getBoundingClientRect(), `${one.tagName} #${one.id} .${one.className} ${one.ariaLabel ?? one.textContent}`])
   .filter(([box]) => box.width && box.height && (box.width < 43.9 || box.height < 43.9))
   .map(([box, name]) => `${Math.round(box.width)}×${Math.round(box.height)} ${name}`)"""
@@ -42,9 +42,14 @@ def test_a_phone_shows_one_pane_at_a_time_and_leads_back(person, window):
     his.field.fill("from the phone")
     his.get_by_role("button", name="Send").tap()
     expect(his.message("from the phone")).to_be_in_viewport()
-    his.message("from the phone").tap()
-    expect(his.locator(".message-actions")).to_be_visible()
+    expect(his.message("from the phone")).to_have_attribute("data-status", "stored")
+    his.press_long(his.message("from the phone").locator(".bubble"))
+    expect(his.dialog).to_contain_text("from the phone")
     fits_a_finger(his)
+    his.dialog.get_by_role("button", name="Reply with a quote").tap()
+    expect(his.dialog).to_have_count(0)
+    expect(his.field).to_have_value("> **Bob**\n> from the phone\n\n")
+    his.field.fill("")
 
     his.locator("#show-details").tap()
     expect(his.details).to_be_visible()

@@ -160,10 +160,24 @@ class Window:
         return self
 
     def act(self, text: str, action: str):
-        """Points at a message and presses a button of its toolbar."""
+        """Points at a message and chooses from its menu."""
+        self.open_menu(text).locator(f'[data-action="{action}"]').click()
+
+    def open_menu(self, text: str):
+        """Points at a message and opens its menu; answers the menu."""
         row = self.message(text)
         row.hover()
-        row.locator(f'.message-actions [data-action="{action}"]').click()
+        row.locator('.message-actions [data-action="more"]').click()
+        return self.page.get_by_role("menu")
+
+    def press_long(self, locator):
+        """Rests a finger on something, on a touch screen."""
+        box = locator.bounding_box()
+        finger = self.page.context.new_cdp_session(self.page)
+        points = [{"x": box["x"] + min(20, box["width"] / 2), "y": box["y"] + box["height"] / 2}]
+        finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points})
+        expect(self.dialog).to_be_visible()
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
     def confirm(self):
         self.dialog.locator("[data-confirm]").click()

@@ -1,0 +1,62 @@
+/** The small toolbar beside the message that the pointer or the focus is on, and the keys that walk through the messages. */
+import { h } from "./dom.js";
+import { icon } from "./icons.js";
+import { openMenu } from "./message-menu.js";
+
+const IN_BAR = ["reply", "edit"];
+
+export function messageToolbar(log, { actions, messageOf }) {
+  const button = (name, label, symbol) => h("button", { type: "button", class: "icon-button", title: label, "aria-label": label, data: { action: name } }, icon(symbol));
+  const more = button("more", "More", "more");
+  more.setAttribute("aria-haspopup", "menu");
+  const bar = h("div", { class: "message-actions", role: "group", "aria-label": "Message" });
+  const composer = () => document.querySelector("#composer-text");
+  const busy = () => bar.contains(document.activeElement) || more.getAttribute("aria-expanded") === "true";
+
+  function place(row) {
+    const message = messageOf(row);
+    const allowed = actions.of(message);
+    if (!allowed.length || row.hasAttribute("data-editing")) return bar.remove();
+    const shown = allowed.filter(({ name }) => IN_BAR.includes(name)).map((action) => button(action.name, action.label, action.icon));
+    if (row.contains(bar)) return;
+    bar.replaceChildren(...shown, more);
+    row.querySelector(".bubble-line").append(bar);
+  }
+
+  const rowOf = (event) => event.target.closest?.(".message");
+  log.addEventListener("pointerover", (event) => event.pointerType === "mouse" && rowOf(event) && !busy() && place(rowOf(event)));
+  log.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && !busy() && bar.remove());
+  log.addEventListener("focusin", (event) => rowOf(event) && event.target.matches(":focus-visible") && place(rowOf(event)));
+  log.addEventListener("focusout", (event) => !log.contains(event.relatedTarget) && !log.matches(":hover") && bar.remove());
+  bar.addEventListener("click", (event) => {
+    const pressed = event.target.closest("[data-action]");
+    const row = bar.closest(".message");
+    if (!pressed || !row) return;
+    event.stopPropagation();
+    if (pressed === more) openMenu(more, actions, messageOf(row));
+    else actions.run(pressed.dataset.action, messageOf(row));
+    if (pressed !== more) bar.remove();
+  });
+
+  /** Arrow keys walk from message to message; each action has a letter; Enter opens the menu. */
+  log.addEventListener("keydown", (event) => {
+    if (event.target.closest("textarea, input") || event.altKey || event.ctrlKey || event.metaKey) return;
+    const rows = [...log.querySelectorAll(".message")];
+    const row = document.activeElement.closest(".message");
+    const step = { ArrowUp: -1, k: -1, ArrowDown: 1, j: 1 }[event.key];
+    if (step) {
+      const next = row ? rows[rows.indexOf(row) + step] : rows.at(-1);
+      if (!next && step < 0) return;
+      event.preventDefault();
+      (next ?? composer()).focus();
+    } else if (event.key === "Escape") {
+      event.preventDefault();
+      composer().focus();
+    } else if (row && document.activeElement === row) {
+      const key = event.key === "Backspace" ? "Delete" : event.key;
+      if (key === "Enter" && row.contains(bar)) openMenu(more, actions, messageOf(row));
+      else if (!actions.run(key, messageOf(row))) return;
+      event.preventDefault();
+    }
+  });
+}

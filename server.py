@@ -106,7 +106,7 @@ class Instance:
                                               configuration.sign_in_window_seconds),
                             days=configuration.session_days, open=configuration.sign_up == "open")
         limits = Limits(**{field: getattr(configuration, field) for field in Limits.__dataclass_fields__})
-        delivery = Delivery(db, configuration.redis_url, self._name, limits, verify_tls=configuration.redis_tls_verify)
+        delivery = Delivery(db, configuration.redis_url, self._name, limits, verify_tls=configuration.redis_tls_verify, demo=configuration.demo)
         try:
             await self._start(db, delivery)
             if self._stopping.is_set():

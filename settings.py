@@ -80,6 +80,9 @@ SETTINGS = (
     Setting("PRESENCE_BEAT_SECONDS", 5.0, "How often an instance tells the others that its users are still there; silent for three times as long, it is taken for dead.", float),
     Setting("PRESENCE_GRACE_SECONDS", 10.0, "How long a user without a socket still counts as online.", float),
     Setting("DRAIN_SECONDS", 20.0, "Longest time from SIGTERM until the process ends; must be below the platform's kill (Heroku: 30).", float),
+    Setting("ACTIVITY_VIEWERS", 20, "Most people who watch the Activity page through one instance; one more is closed with 4409.", int),
+    # Demonstration
+    Setting("DEMO", False, "Everybody may open the Activity page and break things there. `make run` turns it on; never on a server that people rely on.", bool),
     # Database
     Setting("DATABASE_POOL", 8, "PostgreSQL connections of one instance.", int),
     Setting("DATABASE_SECONDS", 5.0, "Longest time of one statement (`statement_timeout`).", float),

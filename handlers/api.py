@@ -131,7 +131,10 @@ class ApiHandler(Base):
 
     def committed(self, outcome: Outcome, status: int = 200):
         """Tell everybody what a mutation did, then whoever asked for it."""
-        self.services.delivery.publish(outcome.events)
+        delivery = self.services.delivery
+        if delivery.feed.trace is not None:
+            delivery.feed.trace.accepted(outcome.events, self.request.request_time())
+        delivery.publish(outcome.events)
         if outcome.seq is not None:
             self.set_header("Parley-Seq", str(outcome.seq))
         if status == 204:

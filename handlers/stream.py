@@ -35,8 +35,11 @@ class StreamHandler(Base, WebSocketHandler):
             self.close(Close.SIGNED_OUT, "not signed in")
             return
         self.set_nodelay(True)
-        self.stream = self.services.delivery.connect(
-            self.session.id, self.session.user_id, Wire(self.ws_connection.stream), self.close)
+        self.stream = self.connect(Wire(self.ws_connection.stream))
+
+    def connect(self, wire: Wire):
+        """What the socket is to the realtime side; `gone()` is called when it has ended."""
+        return self.services.delivery.connect(self.session.id, self.session.user_id, wire, self.close)
 
     def on_message(self, message: str | bytes):
         if self.stream is not None and self.ws_connection is not None:  # what comes after our close is nobody's

@@ -134,6 +134,7 @@ class Publisher(Link):
 
     def __init__(self, url: str, **options):
         super().__init__(url, **options)
+        self.trace = None  # see realtime/activity.py
         self._pending: list[tuple[str, bytes]] = []
         self._wake = asyncio.Event()
 
@@ -164,6 +165,8 @@ class Publisher(Link):
                     await self._retry(batch)
                 for channel, _ in batch:
                     metrics.events_published.labels(channel).inc()
+                if self.trace is not None:
+                    self.trace.published(batch, True)
         finally:
             self._failed(self._pending)
             self._pending = []
@@ -187,6 +190,8 @@ class Publisher(Link):
     def _failed(self, batch):
         for channel, _ in batch:
             metrics.publish_failures.labels(channel).inc()
+        if self.trace is not None:
+            self.trace.published(batch, False)
 
 
 class Subscriber(Link):

@@ -17,8 +17,10 @@ from chat.channels import CHANNELS
 from chat.errors import ParleyError
 from chat.events import Event
 from realtime import frames, resume
+from realtime.activity import ACTIVITY, Activity
 from realtime.audience import PRESENCE, Audience
 from realtime.bus import Publisher, Subscriber
+from realtime.demo import Demo, DisorderlyPublisher
 from realtime.feed import Feed
 from realtime.frames import Close, Hello
 from realtime.hub import Hub
@@ -53,12 +55,14 @@ class Limits:
     presence_participants: int = 100
     presence_beat_seconds: float = 5.0
     presence_grace_seconds: float = 10.0
+    activity_viewers: int = 20
 
 
 class Delivery:
     """The real-time side of one instance, named `instance`, on one database and one Redis."""
 
-    def __init__(self, db, redis_url: str, instance: str, limits: Limits = Limits(), *, verify_tls: bool = True):
+    def __init__(self, db, redis_url: str, instance: str, limits: Limits = Limits(), *, verify_tls: bool = True, demo: bool = False):
+        """`demo`: it can be told to break things, see `realtime.demo`."""
         self.db = db
         self.instance = instance
         self.limits = limits
@@ -70,8 +74,8 @@ class Delivery:
         self.catch_ups = asyncio.Semaphore(CATCH_UPS)
         self.draining = False
         self._look = asyncio.Event()  # compare heads now, and not when it is time
-        self._publisher = Publisher(redis_url, verify_tls=verify_tls, on_down=self._look.set)
-        self._subscriber = Subscriber(redis_url, (*CHANNELS, CONTROL, TYPING, PRESENCE), self._heard, self._subscribed,
+        self._publisher = (DisorderlyPublisher if demo else Publisher)(redis_url, verify_tls=verify_tls, on_down=self._look.set)
+        self._subscriber = Subscriber(redis_url, (*CHANNELS, CONTROL, TYPING, PRESENCE, ACTIVITY), self._heard, self._subscribed,
                                       verify_tls=verify_tls, on_down=self._look.set)
         self._boot = uuid.uuid4().hex  # tells this process's canaries from those of a namesake
         self.audience = Audience(
@@ -82,7 +86,11 @@ class Delivery:
         self._canary_heard_at = None
         self._whole_at = None  # until when nothing was missed from Redis, by the clock of the database
         self._checked_at = None
+        self._lag = 0.0  # seconds by which the loop was late
         self._tasks = []
+        self.activity = Activity(instance, self._boot, limits, report=self._report, publish=self._publisher.publish, control=self._control,
+                                 on_trace=self._trace)
+        self.demo = Demo(instance, self._boot, self._publisher, self.hub, control=self._control) if demo else None
         metrics.sockets.set_function(lambda: len(self.hub.sessions))
         metrics.watched_chats.set_function(lambda: len(self.hub.watches))
         metrics.queue_bytes.set_function(lambda: sum(session.unsent for session in self.hub.sessions))
@@ -97,6 +105,7 @@ class Delivery:
 
     async def stop(self):
         await ended(*self._tasks)
+        await self.activity.stop()
         await self.feed.close()
         await self._publisher.stop()
         await self._subscriber.stop()
@@ -107,6 +116,8 @@ class Delivery:
         """Tell everybody what was just committed. Never fails: what Redis does not take, the other instances read from PostgreSQL."""
         if not events:
             return
+        if self.feed.trace is not None:
+            self.feed.trace.committed(events)
         for event in events:
             # Our own sockets at once, with or without Redis; the echo is dropped as one heard twice.
             try:
@@ -199,9 +210,18 @@ class Delivery:
             "heads": {"checkedAt": None if self._checked_at is None else _iso(self._checked_at)},
         }
 
+    def _report(self) -> dict:
+        """For the viewers: `state()`, events heard of and not delivered yet, and how late the loop is in milliseconds."""
+        behind = sum(watch.heard - watch.known for watch in self.hub.watches.values())
+        return {**self.state(), "behind": behind, "lagMs": round(self._lag * 1000, 1)}
+
+    def _trace(self, trace):
+        self.feed.trace = self._publisher.trace = trace
+
     async def drain(self, seconds: float):
         """Send the sockets elsewhere: tell them, then close them with 1012, spread over `seconds`."""
         self.draining = True
+        self.activity.end_viewers(Close.RESTART, "restart")
         sessions = list(self.hub.sessions)
         random.shuffle(sessions)
         spread = min(seconds, 0.02 * len(sessions))
@@ -231,13 +251,17 @@ class Delivery:
             self._heard_typing(payload)
         elif channel == PRESENCE:
             self.audience.heard(_object(payload))
+        elif channel == ACTIVITY:
+            self.activity.heard(payload)
         else:
             try:
-                event, epoch, _ = log.opened(channel, payload)
+                event, epoch, publisher = log.opened(channel, payload)
             except ValueError:
                 metrics.foreign_messages.labels(channel).inc()
                 return
             if epoch == self.epoch:
+                if self.feed.trace is not None:
+                    self.feed.trace.received(event, publisher)
                 self.feed.offer(event)
             else:
                 metrics.foreign_messages.labels(channel).inc()
@@ -249,6 +273,10 @@ class Delivery:
             self._heard_canary(message)
         elif message.get("kind") == "sessionEnded":
             self._end_sessions({message.get("sessionId")})
+        elif message.get("kind") == "activity":
+            self.activity.lease(message.get("seconds"))
+        elif message.get("kind") == "demo" and self.demo is not None:
+            self.demo.heard(message)
 
     def _heard_canary(self, message):
         self._canary_heard, self._canary_heard_at = time.monotonic(), time.time()
@@ -277,6 +305,7 @@ class Delivery:
     def _end_sessions(self, session_ids):
         for session in [s for s in self.hub.sessions if s.session_id in session_ids]:
             session.end(Close.SIGNED_OUT, "signed out")
+        self.activity.end_viewers(Close.SIGNED_OUT, "signed out", session_ids)
 
     # Loops
 
@@ -324,7 +353,7 @@ class Delivery:
                 await asyncio.sleep(self.limits.head_check_degraded_seconds)
 
     async def _check(self, may_have_missed):
-        session_ids = {session.session_id for session in self.hub.sessions}
+        session_ids = {session.session_id for session in self.hub.sessions} | self.activity.session_ids
         whole_at = self._whole_at
         changes = await self.feed.check(self.epoch, session_ids, whole_at, may_have_missed)
         if changes.epoch != self.epoch or changes.ran_back:
@@ -348,7 +377,8 @@ class Delivery:
             due = time.monotonic() + SWEEP_SECONDS
             await asyncio.sleep(SWEEP_SECONDS)
             now = time.monotonic()
-            metrics.loop_lag.set(max(0.0, now - due))
+            self._lag = max(0.0, now - due)
+            metrics.loop_lag.set(self._lag)
             stalled = [s for s in self.hub.sessions if s.stalled_for(now) > self.limits.socket_stall_seconds]
             for session in stalled:
                 session.end(Close.TRY_AGAIN, "no progress")

@@ -44,6 +44,7 @@ class Feed:
         self._participants = participants
         self._tasks = set()
         self._repairs = asyncio.Semaphore(REPAIRS)
+        self.trace = None  # of what happens here, while somebody watches; see realtime/activity.py
         # While sockets are being opened: what was heard of chats that nobody watched yet, and users who joined something.
         self._openings = 0
         self._heard_meanwhile: dict[str, int] = {}
@@ -85,6 +86,8 @@ class Feed:
             metrics.duplicates.inc()
         else:
             metrics.gaps.inc()
+            if self.trace is not None:
+                self.trace.gap(event, watch.known)
             self.pull(watch, event.seq, "gap")
 
     def _users_here(self, event):
@@ -105,6 +108,8 @@ class Feed:
         watch.known = event.seq
         watch.heard = max(watch.heard, event.seq)
         metrics.deliveries.labels(event.channel).inc(len(watch.attached))
+        if self.trace is not None:
+            self.trace.delivered(event.channel, event, len(watch.attached))
         if event.channel == "messageAdded":
             self._project(watch, event)
         if about_chat:
@@ -152,6 +157,8 @@ class Feed:
                 for session in wanting:
                     session.send(frame)
                 metrics.deliveries.labels(name).inc(len(wanting))
+                if self.trace is not None:
+                    self.trace.delivered(name, event, len(wanting))
 
     def _moved(self, watch):
         """This instance has come to another position: to that of sockets that were ahead of it, or of states that waited for it."""
@@ -212,6 +219,8 @@ class Feed:
                 if not session.send(frame):
                     session.missed_state(event)
             metrics.deliveries.labels(event.channel).inc(len(wanting))
+            if self.trace is not None:
+                self.trace.delivered(event.channel, event, len(wanting))
 
     def refresh_counts(self, watch: Watch, user_ids):
         """Work out the unread counts of these users' sockets here (None: of all) and send those that are new; soon, and together."""
@@ -308,6 +317,8 @@ class Feed:
                     if session in watch.attached:
                         self.fall_behind(session, watch, watch.known, "pull")
                 metrics.pulled_events.inc()
+                if self.trace is not None:
+                    self.trace.pulled(event)
                 self._deliver(watch, event, live=False)
 
     def _watched(self, watch):

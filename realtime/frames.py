@@ -19,6 +19,7 @@ class Close(IntEnum):
     TRY_AGAIN = 1013
     BAD_FRAME = 4400
     SIGNED_OUT = 4401
+    FORBIDDEN = 4403
     NO_HELLO = 4408
     TOO_MANY_SOCKETS = 4409
     TOO_FAST = 4429

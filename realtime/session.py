@@ -289,6 +289,8 @@ class Session:
                 if not self.send(frames.encode(frames.of_event(event))):
                     break
                 metrics.replayed_events.inc()
+                if feed.trace is not None:
+                    feed.trace.replayed(event)
                 position = event.seq
                 if event.channel == "chatUpdated":
                     feed.refresh_counts(watch, {self.user_id})  # this user may have left and come back meanwhile

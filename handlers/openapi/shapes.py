@@ -92,6 +92,10 @@ def _inputs(settings):
         "ChatChange": _body({"name": _or_null(name), "description": _or_null(description)}, minProperties=1),
         "NewParticipants": _body({"userIds": {**ids, "minItems": 1}}, ("userIds",)),
         "MessageText": _body({"content": content}, ("content",)),
+        "Break": _body({
+            "what": {"enum": ["dropSockets", "pauseRedis", "disorder", "kill"]},
+            "instance": {"type": "string", "maxLength": 100, "pattern": NO_NUL, "description": "Which one to kill."},
+        }, ("what",)),
         "SyncRequest": _body({
             "epoch": {**_or_null(_GIVEN_ID), "description": "The epoch of the cursors; none the first time."},
             "cursors": {"type": "object", "propertyNames": {"pattern": UUID}, "additionalProperties": _SEQ,

@@ -28,8 +28,8 @@ PASSWORD = "correct horse"
 class Recorder(Delivery):
     """A real Delivery that remembers what it was given."""
 
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
         self.published, self.ended = [], []
 
     def publish(self, events):
@@ -66,7 +66,7 @@ class Served:
                 self.db, AttemptLimits(chosen.sign_in_attempts_per_account, chosen.sign_in_attempts_per_address,
                                        chosen.sign_in_window_seconds),
                 days=chosen.session_days, open=chosen.sign_up == "open", hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-            self.delivery = Recorder(self.db, chosen.redis_url, "web.1")
+            self.delivery = Recorder(self.db, chosen.redis_url, "web.1", demo=chosen.demo)
             await self.delivery.start()
             self.services = Services(chosen, self.db, self.accounts, self.delivery)
             server = HTTPServer(make_application(self.services), xheaders=chosen.trust_proxy, max_body_size=1024 * 1024)

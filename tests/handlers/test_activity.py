@@ -1,0 +1,86 @@
+"""Who may watch, over `/ws/activity`."""
+
+import asyncio
+import json
+
+import pytest
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import websocket_connect
+
+
+@pytest.fixture(scope="module")
+def open_house(serve):
+    return serve(DEMO="true")
+
+
+async def watch(served, client=None, **headers):
+    signed = {"Authorization": f"Bearer {client.token}"} if client else {}
+    return await websocket_connect(HTTPRequest(served.url.replace("http", "ws") + "/ws/activity", headers={**signed, **headers}))
+
+
+async def closed(socket):
+    while await socket.read_message() is not None:
+        pass
+    return socket.close_code
+
+
+async def first(socket, kind):
+    """The next frame of a type."""
+    while True:
+        frame = json.loads(await asyncio.wait_for(socket.read_message(), 10))
+        if frame["type"] == kind:
+            return frame
+
+
+@pytest.mark.gen_test
+async def test_with_demo_everybody_who_is_signed_in_may_watch(open_house):
+    user = open_house.user()
+    socket = await watch(open_house, user)
+    assert (await first(socket, "welcome"))["instance"] == "web.1"
+    report = (await first(socket, "activity"))["report"]
+    assert report["sockets"] == 0
+    chat = user.chat()
+    seq = user.say(chat, "A secret")["seq"]
+    steps, told = set(), []
+    while not steps >= {"accepted", "committed", "published", "received"}:
+        frame = await first(socket, "activity")
+        told.append(json.dumps(frame))
+        steps |= {point["step"] for point in frame["points"] if (point["chatId"], point["seq"]) == (chat, seq)}
+    assert "A secret" not in "".join(told) and user.id not in "".join(told)
+    socket.close()
+
+
+@pytest.mark.gen_test
+async def test_elsewhere_the_owner_may_watch_and_nobody_else(serve, open_house):
+    served = serve(SIGN_UP="open")
+    owner, other = served.user(), served.user()
+    assert await closed(await watch(open_house)) == 4401
+    assert await closed(await watch(served, other)) == 4403
+    assert not served.delivery.activity.viewers
+    socket = await watch(served, owner)
+    assert await first(socket, "welcome")
+    socket.close()
+
+
+@pytest.mark.gen_test
+async def test_a_page_of_another_site_may_not_watch(open_house):
+    with pytest.raises(HTTPClientError) as refused:
+        await watch(open_house, open_house.user(), Origin="https://evil.example")
+    assert refused.value.code == 403
+
+
+@pytest.mark.gen_test
+async def test_a_viewer_says_nothing(open_house):
+    socket = await watch(open_house, open_house.user())
+    await first(socket, "welcome")
+    socket.write_message("hello")
+    assert await closed(socket) == 4400
+
+
+@pytest.mark.gen_test
+async def test_signing_out_ends_watching(open_house):
+    user = open_house.user()
+    socket = await watch(open_house, user)
+    await first(socket, "welcome")
+    assert (await asyncio.to_thread(user.post, "/api/sign-out")).status == 204
+    assert await closed(socket) == 4401

@@ -1,0 +1,80 @@
+"""What is broken on purpose is repaired: a publisher in disorder, dropped sockets, orders from another instance."""
+
+import pytest
+
+from chat import messages
+from realtime import demo
+from realtime.delivery import CONTROL, Delivery, Limits
+from realtime.demo import DisorderlyPublisher
+from tests.chat.conftest import key
+from tests.realtime.client import Client
+from tests.realtime.sockets import until
+from tests.realtime.test_delivery import QUICK, published, server  # noqa: F401
+
+
+@pytest.fixture
+def breakable(io_loop, db, server):  # noqa: F811
+    """`await breakable()` → two started instances that can be told to break things."""
+    deliveries = []
+
+    async def create():
+        for name in ("web.1", "web.2"):
+            deliveries.append(Delivery(db, server.url, name, Limits(**QUICK), demo=True))
+            await deliveries[-1].start()
+        for delivery in deliveries:
+            await until(lambda delivery=delivery: not delivery.degraded, 10)
+        return deliveries
+
+    yield create
+    for delivery in deliveries:
+        io_loop.run_sync(delivery.stop)
+
+
+@pytest.mark.gen_test
+async def test_what_is_published_in_disorder_arrives_whole_once_and_in_order(world, breakable, connect, monkeypatch):
+    monkeypatch.setattr(demo, "LATEST_SECONDS", 0.1)
+    here, there = await breakable()
+    ann, ben = await world.users(2)
+    chat = await world.group(ann, ben)
+    his = await connect(there, ben).hello().synced()
+    here.demo.disorder()
+    await until(lambda: there._publisher.disorderly_until)
+    counts = here.activity.counts, there.activity.counts
+    for delivery in (here, there):
+        delivery.activity.lease(6)
+    for number in range(60):
+        sent = (await published(here, messages.send(world.db, ann, key(), chat, str(number), 50))).answer
+    # The client fails at a gap and at a double.
+    await his.until(lambda: his.client.cursors[chat] == sent["seq"], 20)
+    assert [data["content"] for _, _, _, data in his.client.logged] == [str(number) for number in range(60)]
+    assert counts[0]["lost"] > 0 and counts[1]["doubled"] > 0 and counts[1]["repaired"] > 0
+
+
+@pytest.mark.gen_test
+async def test_the_sockets_of_one_user_are_dropped_on_every_instance_and_nobody_elses(world, breakable, connect):
+    here, there = await breakable()
+    ann, ben = await world.users(2)
+    hers = [await connect(delivery, Client(ann)).hello().synced() for delivery in (here, there)]
+    his = await connect(there, ben).hello().synced()
+    here.demo.drop_sockets(ann)
+    await until(lambda: [one.code for one in hers] == [1013, 1013])
+    assert his.code is None
+
+
+@pytest.mark.gen_test
+async def test_an_order_reaches_the_instance_that_it_names(breakable, monkeypatch):
+    killed = []
+    monkeypatch.setattr(demo, "KILL_AFTER_SECONDS", 0)
+    monkeypatch.setattr(demo.os, "kill", lambda *which: killed.append(which))
+    here, there = await breakable()
+    here.demo.kill("web.2")
+    await until(lambda: killed)
+    assert len(killed) == 1
+
+
+@pytest.mark.gen_test
+async def test_who_is_no_demonstration_does_not_understand_the_order(instance, monkeypatch):
+    monkeypatch.setattr(demo.os, "kill", lambda *which: pytest.fail("killed"))
+    alone = await instance()
+    alone._heard(CONTROL, b'{"kind": "demo", "what": "kill", "instance": "web.1"}')
+    assert not isinstance(alone._publisher, DisorderlyPublisher)

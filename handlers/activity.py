@@ -10,7 +10,7 @@ from realtime.wire import Wire
 
 def may_watch(services, session) -> bool:
     """Whether the user of this session may see the instances and the way of every message."""
-    return session.is_owner or services.settings.demo
+    return session.owner or services.settings.demo
 
 
 class Activity(Page):

@@ -16,6 +16,7 @@ import { mountMute } from "./mute.js";
 import { mountPill } from "./pill.js";
 import { keepPresence } from "./presence.js";
 import { Reading } from "./reading.js";
+import { mountSearch } from "./search.js";
 import { initialState } from "./state.js";
 import { createStorage } from "./storage.js";
 import { createStore } from "./store.js";
@@ -68,6 +69,7 @@ services.stream = createStream({ ...services, signedOut: () => services.navigati
 services.messages = mountMessages(services);
 services.composer = mountComposer(services);
 mountChats(services);
+services.search = mountSearch(services);
 mountConversation(services);
 mountDetails(services);
 mountPill(services);
@@ -93,7 +95,8 @@ store.watch((state) => [state.connection.phase], ({ connection: { phase }, chats
 let before = null;
 store.watch((state) => [state.open.chatId], ({ open }) => {
   const target = open.chatId ? document.querySelector("#chat-header h1") : document.querySelector(`#chats [data-chat-id="${before}"]`);
-  if (open.chatId && matchMedia("(hover: hover)").matches) services.composer.focus();
-  else target?.focus({ preventScroll: true });
+  const searching = wideScreen.matches && document.activeElement?.closest("#search"); // from hit to hit
+  if (open.chatId && !searching && matchMedia("(hover: hover)").matches) services.composer.focus();
+  else if (!searching) target?.focus({ preventScroll: true });
   before = open.chatId;
 });

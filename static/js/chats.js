@@ -29,7 +29,9 @@ export function mountChats(services) {
       const text = connection.phase === "offline" ? "You are offline. Your chats come when the connection is back." : all ? "Not all of your chats could be loaded." : "Your chats could not be loaded.";
       return [h("p", {}, text), connection.phase === "offline" ? null : button("Try again", () => loading.chats())];
     }
-    if (chatsStatus === "ready" && !all) return [h("p", { class: "note-title" }, "No chats yet"), h("p", {}, "Write to somebody, or start a group."), button("Start a chat", () => newChat(services))];
+    if (chatsStatus === "ready" && !all) {
+      return [h("p", { class: "note-title" }, "No chats yet"), h("p", {}, "Write to somebody, or start a group."), button("Start a chat", () => newChat(services)), services.wide() ? null : services.invite()];
+    }
     if (shown || !all) return null;
     if (filter.value.trim()) return [h("p", {}, onlyUnread() ? "No unread chat of that name." : "No chat of that name."), onlyUnread() ? button("Look in all chats", () => choose("all")) : null];
     return [h("p", { class: "note-title" }, "Nothing unread"), h("p", {}, "You have read everything."), button("Show all chats", () => choose("all"))];

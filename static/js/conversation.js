@@ -37,7 +37,8 @@ export function mountConversation(services) {
   const under = h("p", { class: "header-subtitle", dir: "auto" });
   const info = h("button", { type: "button", class: "icon-button", id: "show-details", "aria-label": "Details", title: "Details", "aria-controls": "details",
     on: { click: () => navigation.details(!store.state.open.details) } }, icon("info"));
-  fill(header, back, face, h("div", { class: "header-text" }, title, under), info);
+  const search = h("button", { type: "button", class: "icon-button", id: "search-chat", "aria-label": "Search in this chat", title: "Search in this chat", on: { click: () => services.search.open(store.state.open.chatId) } }, icon("find"));
+  fill(header, back, face, h("div", { class: "header-text" }, title, under), search, info);
 
   function showBlank(state, view) {
     const gone = state.gone[state.open.chatId];

@@ -17,7 +17,7 @@ function contrast(a, b) {
 }
 
 const TEXT = {
-  ink: ["ground", "surface", "raised", "hover", "selected", "sunken", "segment"],
+  ink: ["ground", "surface", "raised", "hover", "selected", "sunken", "segment", "mark"],
   "ink-soft": ["ground", "surface", "raised", "hover", "selected", "sunken", "skeleton"],
   "ink-own": ["own"],
   "ink-own-soft": ["own"],

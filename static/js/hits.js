@@ -1,0 +1,32 @@
+/** One message that a search has found: what its row says, and the elements that say it. */
+import { h, setText } from "./dom.js";
+import { pathOf } from "./navigation.js";
+import { snippetOf } from "./snippet.js";
+import { chatTitle, nameOf } from "./state.js";
+import { fullTime, shortTime } from "./time.js";
+
+/** What a row shows, in fields that can be compared. Pure. */
+export function hitOf(state, { message, chatId, highlights }, { opened, now }) {
+  const chat = state.chats[chatId];
+  const sender = message.senderId === state.me.id ? "You" : nameOf(state, message.senderId) ?? "…";
+  return {
+    id: message.id, chatId, title: (chat && chatTitle(state, chat)) ?? "…", sender, at: message.createdAt, time: shortTime(message.createdAt, now),
+    content: message.content, highlights, opened: opened === message.id,
+  };
+}
+
+export function createHit(row) {
+  return h("li", {}, h("a", { class: "hit", href: pathOf({ chatId: row.chatId, messageId: row.id }), data: { chatId: row.chatId, messageId: row.id } },
+    h("span", { class: "hit-head" }, h("span", { class: "hit-chat", dir: "auto" }), h("time", { class: "hit-time", datetime: row.at, title: fullTime(row.at) })),
+    h("span", { class: "hit-text", dir: "auto" }, h("span", { class: "hit-sender" }), " ", h("span", { class: "hit-words" },
+      snippetOf(row.content, row.highlights).map(({ text, hit }) => (hit ? h("mark", {}, text) : text))))));
+}
+
+export function updateHit(element, row) {
+  setText(element.querySelector(".hit-chat"), row.title);
+  setText(element.querySelector(".hit-time"), row.time);
+  setText(element.querySelector(".hit-sender"), `${row.sender}:`);
+  const link = element.querySelector("a");
+  if (row.opened) link.setAttribute("aria-current", "true");
+  else link.removeAttribute("aria-current");
+}

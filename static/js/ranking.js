@@ -1,0 +1,39 @@
+/** How well a name answers to what was typed. Pure. */
+const MARKS = /\p{M}+/gu;
+
+/** Without case and accents: “Zoë” answers to “zoe”. */
+const folded = (text) => text.normalize("NFD").replace(MARKS, "").toLocaleLowerCase();
+
+/** The letters of `wanted` one after the other, with others between: how far apart, or null. */
+function scattered(wanted, text) {
+  let [at, gaps] = [-1, 0];
+  for (const letter of wanted) {
+    const found = text.indexOf(letter, at + 1);
+    if (found < 0) return null;
+    if (at >= 0) gaps += found - at - 1;
+    at = found;
+  }
+  return gaps;
+}
+
+/** The rank of `text` for `query`, smaller is better: the beginning, the beginning of words, within, scattered; null for none. */
+export function rankOf(query, text) {
+  const [wanted, name] = [folded(query).trim(), folded(text)];
+  if (!wanted) return 0;
+  if (name === wanted) return 0;
+  if (name.startsWith(wanted)) return 1;
+  const words = name.split(/[\s\p{P}]+/u);
+  const begins = (part) => words.some((word) => word.startsWith(part));
+  if (begins(wanted)) return 2;
+  if (wanted.split(/\s+/).every(begins)) return 3;
+  if (name.includes(wanted)) return 4;
+  const gaps = [...wanted].length > 1 ? scattered(wanted, name) : null;
+  return gaps === null || gaps > 2 * wanted.length ? null : 5 + gaps / 100;
+}
+
+/** The items that answer to `query`, best first; equal ones stay in their order. `texts(item)` are its names. */
+export function ranked(query, items, texts) {
+  const ranks = items.map((item) => Math.min(...texts(item).map((text) => rankOf(query, text) ?? Infinity)));
+  return items.map((item, index) => ({ item, rank: ranks[index] })).filter(({ rank }) => rank < Infinity)
+    .sort((a, b) => a.rank - b.rank).map(({ item }) => item);
+}

@@ -52,11 +52,12 @@ export class Connection {
     this.#detach();
   }
 
-  /** The device is online again, or the page visible: dial at once, or find out whether the socket still works. */
-  wake() {
-    if (this.#refused) return;
+  /** The device is online again or awake, or the page visible: dial at once, or find out whether the socket still works.
+   * `insist`: somebody has asked for it. */
+  wake(insist = false) {
+    if (this.#refused && !insist) return;
     if (this.#live) return this.#ping(PROBE_MS);
-    if (this.#socket && this.timers.now() - this.heardAt < PROBE_MS) return;
+    if (!insist && this.#socket && this.timers.now() - this.heardAt < PROBE_MS) return;
     this.#attempt = 0;
     this.#detach();
     this.#dial();

@@ -1,11 +1,15 @@
-/** The connection pill: silent while all is well, honest when it is not, and says when everything has been caught up. */
-import { setText } from "./dom.js";
+/** The connection pill: silent while all is well, honest when it is not, and says when everything has been caught up.
+ * Beside it a small dot that is always there and says on a closer look how far this page is in sync.
+ */
+import { fill, h } from "./dom.js";
 import { clockTime, plural } from "./time.js";
 
 export const PATIENCE_MS = 2_000; // an interruption that nobody needs to hear about
+export const TROUBLE_MS = 30_000; // one that somebody may want to do something about
 export const GOOD_NEWS_MS = 3_000;
+const TRYING_MS = 1_500;
 
-/** What to show now: `{tone, text}` or null, and `again`, the milliseconds after which to ask again. Pure. */
+/** What to show now: `{tone, text, retry}` or null, and `again`, the milliseconds after which to ask again. Pure. */
 export function pillOf({ phase, brokenAt, inSyncAt, caughtUp }, now) {
   if (phase === "polling") return { tone: "notice", text: "Connected by polling" };
   if (phase === "live") {
@@ -15,23 +19,60 @@ export function pillOf({ phase, brokenAt, inSyncAt, caughtUp }, now) {
     if (left <= 0 || (!caughtUp.messages && interrupted < PATIENCE_MS)) return null;
     return { tone: "good", text: caughtUp.messages ? `Caught up: ${plural(caughtUp.messages, "message")}` : "Caught up: nothing missed", again: left };
   }
-  const wait = brokenAt + PATIENCE_MS - now;
-  if (wait > 0) return { again: wait };
+  const lasted = now - brokenAt;
+  if (lasted < PATIENCE_MS) return { again: PATIENCE_MS - lasted };
   const since = inSyncAt ? ` last in sync ${clockTime(inSyncAt)}` : "";
-  if (phase === "offline") return { tone: "warning", text: since ? `Offline:${since}` : "Offline" };
-  return { tone: "warning", text: since ? `Reconnecting…${since}` : "Connecting…" };
+  const trouble = lasted >= TROUBLE_MS;
+  const what = phase === "offline" ? "Offline" : trouble ? "No connection" : null;
+  const text = what ? what + (since && `:${since}`) : since ? `Reconnecting…${since}` : "Connecting…";
+  return trouble ? { tone: "bad", text, retry: true } : { tone: "warning", text, again: TROUBLE_MS - lasted };
 }
 
-export function mountPill({ store }) {
+/** What the dot says: `{tone, text}`. With a chat open, its number is that of the newest event which this page has had of it. Pure. */
+export function syncOf(state, now) {
+  const { tone, text } = pillOf(state.connection, now) ?? {};
+  if (text && tone !== "good") return { tone, text };
+  const { phase } = state.connection;
+  if (phase === "connecting") return { tone: "notice", text: "Connecting…" };
+  if (phase !== "live") return { tone: "warning", text: "Reconnecting…" };
+  const seq = state.cursors[state.open.chatId];
+  return { tone: "good", text: seq === undefined ? "In sync" : `In sync · #${seq}` };
+}
+
+export function mountPill({ store, stream, openedAt = Date.now() }) {
   const pill = document.querySelector("#connection");
+  const dot = document.querySelector("#sync");
+  const bubble = h("span", { class: "sync-text", "aria-hidden": "true" });
+  fill(dot, bubble);
   let timer = null;
-  store.watch((state) => [state.connection], function show(state) {
+  let shown = null;
+
+  function retry({ target }) {
+    target.disabled = true;
+    target.textContent = "Trying…";
+    setTimeout(() => ((shown = null), show(store.state)), TRYING_MS);
+    stream.wake(true);
+  }
+
+  function show(state) {
     clearTimeout(timer);
-    const { tone, text, again } = pillOf(state.connection, Date.now()) ?? {};
-    pill.dataset.phase = state.connection.phase;
+    const connection = { ...state.connection, brokenAt: state.connection.brokenAt ?? openedAt };
+    const now = Date.now();
+    const { tone, text, again, retry: mayRetry } = pillOf(connection, now) ?? {};
+    pill.dataset.phase = connection.phase;
     pill.hidden = !text;
-    if (text) pill.dataset.tone = tone;
-    setText(pill, text ?? "");
+    if (shown !== `${tone} ${text}`) {
+      shown = `${tone} ${text}`;
+      if (text) pill.dataset.tone = tone;
+      fill(pill, text ? h("span", {}, text) : null, mayRetry ? h("button", { type: "button", class: "pill-retry", on: { click: retry } }, "Retry now") : null);
+    }
+    const sync = syncOf({ ...state, connection }, now);
+    dot.dataset.tone = sync.tone;
+    dot.setAttribute("aria-label", sync.text);
+    bubble.textContent = sync.text;
     if (again) timer = setTimeout(() => show(store.state), again + 10);
-  });
+  }
+
+  dot.addEventListener("click", () => stream.wake(true));
+  store.watch((state) => [state.connection, state.open.chatId, state.cursors[state.open.chatId]], show);
 }

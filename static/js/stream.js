@@ -2,6 +2,7 @@
 import { Connection } from "./connection.js";
 import { applyFrame } from "./reducers.js";
 import { takePhase } from "./state.js";
+import { onWake } from "./wake.js";
 
 const CHANNELS = ["unreadCountUpdated", "messageReadUpdated", "chatMessageNotification"];
 
@@ -34,6 +35,7 @@ export function createStream({ store, api, signedOut }) {
   addEventListener("offline", () => connection.offline());
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && connection.wake());
   addEventListener("pageshow", (event) => event.persisted && connection.wake());
+  onWake(() => connection.wake());
   connection.start();
   return connection;
 }

@@ -178,3 +178,39 @@ def test_a_socket_that_breaks_and_is_not_allowed_back_gives_way_to_polling(gate,
     expect(hers.row(other)).to_contain_text("and in another chat")
     expect(hers.badge(other)).to_have_text("1")
     expect(hers.locator(".toast")).to_contain_text("and in another chat")
+
+
+def test_after_half_a_minute_the_pill_is_red_and_trying_again_is_a_click(gate):
+    _, bob, chat, hers, gate = gate
+    hers.page.clock.install()
+    gate["shut"] = False
+    hers.page.reload()
+    hers.is_live()
+    gate["shut"] = True
+    hers.page.route("**/api/sync", lambda route: route.abort())
+    gate["open"][-1].close()
+    expect(hers.pill).to_have_text(re.compile(r"^Reconnecting… last in sync \d\d:\d\d$"))
+    expect(hers.pill).to_have_attribute("data-tone", "warning")
+    hers.page.clock.fast_forward(31_000)
+    expect(hers.pill).to_have_attribute("data-tone", "bad")
+    expect(hers.pill).to_have_text(re.compile(r"^No connection: last in sync \d\d:\d\dRetry now$"))
+    bob.say(chat, "meanwhile")
+    gate["shut"] = False
+    hers.get_by_role("button", name="Retry now").click()
+    expect(hers.pill).to_have_text("Caught up: 1 message")
+    hers.shows("meanwhile")
+
+
+def test_a_small_dot_says_how_far_the_chat_is_in_sync(person, window):
+    ada, bob = person("Ada"), person("Bob")
+    chat = ada.direct(bob)
+    hers = window(ada, f"/chats/{chat}")
+    dot = hers.locator("#sync")
+    expect(dot).to_have_accessible_name("In sync · #1")
+    expect(dot.locator(".sync-text")).to_be_hidden()
+    bob.say(chat, "two", "three")
+    expect(dot).to_have_accessible_name("In sync · #3")
+    dot.focus()
+    hers.page.keyboard.press("Shift+Tab")
+    hers.page.keyboard.press("Tab")
+    expect(dot.locator(".sync-text")).to_be_visible()

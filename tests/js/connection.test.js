@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Connection } from "../../static/js/connection.js";
+import { EVERY_MS, onWake } from "../../static/js/wake.js";
 import { Clock } from "./build.js";
 
 function build({ sync = async () => [{ type: "synced" }], apply = () => true } = {}) {
@@ -190,4 +191,30 @@ test("waking dials at once, and probes a socket that seems alive", async () => {
   assert.equal(sockets[0].closed, true);
   connection.wake();
   assert.equal(sockets.length, 2);
+});
+
+test("somebody who does not want to wait is not told to", async () => {
+  const { connection, sockets, clock } = build();
+  connection.wake();
+  assert.equal(sockets.length, 1, "it is dialling");
+  connection.wake(true);
+  assert.deepEqual([sockets.length, sockets[0].closed], [2, true]);
+  sockets[1].end(1009);
+  await clock.pass(60_000);
+  assert.equal(sockets.length, 2);
+  connection.wake(true);
+  assert.equal(sockets.length, 3);
+});
+
+test("a device that has slept is noticed by a timer that comes too late", async () => {
+  const clock = new Clock();
+  let wakes = 0;
+  onWake(() => (wakes += 1), clock);
+  await clock.pass(60_000);
+  assert.equal(wakes, 0);
+  clock.time += 3_600_000;
+  await clock.pass(EVERY_MS);
+  assert.equal(wakes, 1);
+  await clock.pass(60_000);
+  assert.equal(wakes, 1);
 });

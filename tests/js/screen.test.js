@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { initials } from "../../static/js/avatar.js";
 import { nextPath, parsePath, pathOf } from "../../static/js/navigation.js";
-import { pillOf } from "../../static/js/pill.js";
+import { pillOf, syncOf } from "../../static/js/pill.js";
 import { notify } from "../../static/js/arrivals.js";
 import { takeChatView, takeMuted } from "../../static/js/snapshots.js";
 import { isMuted, takePhase } from "../../static/js/state.js";
@@ -17,10 +17,28 @@ const modules = readdirSync(new URL("static/js/", root)).filter((name) => name.e
 
 test("after two seconds without a connection the pill says so, and since when", () => {
   const broken = { phase: "reconnecting", brokenAt: 10_000, inSyncAt: new Date(2026, 10, 23, 14, 2).getTime() };
-  assert.equal(pillOf(broken, 11_999).text, undefined);
+  assert.deepEqual(pillOf(broken, 11_999), { again: 1 });
   assert.equal(pillOf(broken, 12_000).text, "Reconnecting… last in sync 14:02");
   assert.equal(pillOf({ ...broken, phase: "offline" }, 12_000).text, "Offline: last in sync 14:02");
   assert.equal(pillOf({ ...broken, phase: "polling" }, 12_000).text, "Connected by polling");
+});
+
+test("after half a minute the pill is in earnest and offers to try again now", () => {
+  const broken = { phase: "reconnecting", brokenAt: 10_000, inSyncAt: new Date(2026, 10, 23, 14, 2).getTime() };
+  assert.deepEqual(pillOf(broken, 39_999), { tone: "warning", text: "Reconnecting… last in sync 14:02", again: 1 });
+  assert.deepEqual(pillOf(broken, 40_000), { tone: "bad", text: "No connection: last in sync 14:02", retry: true });
+  assert.equal(pillOf({ ...broken, inSyncAt: null }, 40_000).text, "No connection");
+  assert.equal(pillOf({ ...broken, phase: "offline" }, 40_000).text, "Offline: last in sync 14:02");
+});
+
+test("the dot says how far the open chat is in sync, and what is wrong where something is", () => {
+  const state = takePhase(start({ cursors: { c: 1042 }, open: { chatId: "c" } }), "live", 1_000);
+  assert.deepEqual(syncOf(state, 1_000), { tone: "good", text: "In sync · #1042" });
+  assert.deepEqual(syncOf({ ...state, open: { chatId: null } }, 1_000), { tone: "good", text: "In sync" });
+  const broken = takePhase(state, "reconnecting", 5_000);
+  assert.deepEqual(syncOf(broken, 5_500), { tone: "warning", text: "Reconnecting…" });
+  assert.equal(syncOf(broken, 60_000).tone, "bad");
+  assert.equal(syncOf(takePhase(broken, "polling", 6_000), 6_000).text, "Connected by polling");
 });
 
 test("after catching up the pill says for three seconds what had been missed", () => {

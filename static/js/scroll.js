@@ -40,17 +40,21 @@ export class Scroll {
     this.#look();
   }
 
-  /** The topmost row that is in view. */
-  topmost() {
-    const edge = this.log.scrollTop;
+  /** How many rows begin, or with `whole` end, above `edge` (px from the top of all). */
+  #above(edge, whole) {
     const rows = this.list.children;
     let [low, high] = [0, rows.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (rows[middle].offsetTop + rows[middle].offsetHeight <= edge) low = middle + 1;
+      if (rows[middle].offsetTop + (whole ? rows[middle].offsetHeight : 0) <= edge) low = middle + 1;
       else high = middle;
     }
-    return rows[low] ?? null;
+    return low;
+  }
+
+  /** The topmost row that is in view. */
+  topmost() {
+    return this.list.children[this.#above(this.log.scrollTop, true)] ?? null;
   }
 
   /** The same, a message where there is one: other rows come and go. */
@@ -60,12 +64,10 @@ export class Scroll {
     return top;
   }
 
-  /** The last row that `wanted` and whose beginning is in view. */
+  /** The last row that is `wanted` and whose beginning is in view. */
   lastInView(wanted) {
-    const edge = this.log.scrollTop + this.log.clientHeight - 8;
-    for (let row = this.list.lastElementChild; row; row = row.previousElementSibling) {
-      if (row.offsetTop < edge && wanted(row)) return row;
-    }
-    return null;
+    let row = this.list.children[this.#above(this.log.scrollTop + this.log.clientHeight - 8, false) - 1] ?? null;
+    while (row && !wanted(row)) row = row.previousElementSibling;
+    return row;
   }
 }

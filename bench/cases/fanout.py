@@ -1,0 +1,90 @@
+"""One event to 1,000 sockets: over TCP and over a unix socket, one at a time and ten together, and through nginx."""
+
+from statistics import median
+
+from bench import report
+from bench.fanout import Arena, alternate, missing
+from bench.peers import servers
+
+RUNS = 5
+ROUNDS = 50
+LIMIT = "the C loop"
+SLOW = {"graphql-ws": 10, "Django Channels": 3}
+MARKS = {LIMIT: 1.25, "Node ws": 0.75, "Socket.IO": 0.75, "graphql-ws": 0.2}
+BEHIND_NGINX = (servers.Ws, servers.SocketIo, servers.Graphql)
+
+
+def tcp(stage):
+    """Over TCP, against the limit and the peers."""
+    with Arena(stage) as arena:
+        ours, found, why = _set_up(arena, servers.PUSHING)
+        alternate([ours, *found], 1, RUNS, ROUNDS, SLOW)
+        yield from _against("fanout", "one at a time", ours, found, why, MARKS)
+        limit = [each for each in found if each.name == LIMIT]
+        alternate([ours, *limit], 10, RUNS, ROUNDS)
+        yield from _against("fanout", "ten together", ours, limit, why, {LIMIT: 1.5})
+        yield report.shown("fanout", "bytes of a frame", str(ours.frame_bytes))
+
+
+def unix(stage):
+    """Over a unix socket, as behind nginx, against the limit."""
+    with Arena(stage, unix=True) as arena:
+        ours, found, why = _set_up(arena, ())
+        for together, what, mark in ((1, "one at a time", 1.75), (10, "ten together", 2.5)):
+            alternate([ours, *found], together, RUNS, 2 * ROUNDS)
+            yield from _against("unix", what, ours, found, why, {LIMIT: mark})
+
+
+def nginx(stage):
+    """Through nginx, whose own CPU is shown beside ours; peers through one like it."""
+    with Arena(stage, behind=True) as arena:
+        why, found, ours = {}, [], arena.ours()
+        for kind in BEHIND_NGINX:
+            with missing(kind.name, why):
+                found.append(arena.peer(kind))
+        alternate([ours, *found], 1, RUNS, ROUNDS // 2, SLOW)
+        mine = median(ours.used) + median(ours.nginx_used)
+        for kind in BEHIND_NGINX:
+            what = f"CPU per delivery with nginx's, against {kind.name}"
+            other = next((each for each in found if each.name == kind.name), None)
+            if other is None:
+                yield report.not_run("nginx", what, why[kind.name])
+            else:
+                yield report.within("nginx", what, mine, median(other.used) + median(other.nginx_used), 0.9, "µs", kind.name)
+        for each in (ours, *found):
+            figure = f"{median(each.used):.3g} µs, nginx {median(each.nginx_used):.3g} µs"
+            yield report.shown("nginx", f"{each.name} and its nginx, CPU per delivery", figure)
+
+
+def asked_for(stage):
+    """What it costs that browsers also ask for their unread counts, which are worked out ten times a second in a chat as large."""
+    with Arena(stage) as arena:
+        ours = arena.ours({})
+        ours.warm_up(1)
+        ours.run(ROUNDS, 1)
+        yield report.shown("fanout", "one at a time, the clients asking for unread counts as well: CPU per delivered message",
+                           f"{ours.used[-1]:.3g} µs")
+
+
+def _set_up(arena, kinds):
+    why, found, ours = {}, [], arena.ours()
+    ours.warm_up(1)
+    with missing(LIMIT, why):
+        found.append(arena.limit(ours.frame_bytes))
+    for kind in kinds:
+        with missing(kind.name, why):
+            found.append(arena.peer(kind))
+    return ours, found, why
+
+
+def _against(case, what, ours, others, why, marks):
+    by_name = {other.name: other for other in others}
+    for name, mark in marks.items():
+        label = f"{what}, CPU per delivery against {name}"
+        if name in by_name:
+            yield report.within(case, label, median(ours.used), median(by_name[name].used), mark, "µs", name)
+        else:
+            yield report.not_run(case, label, why[name])
+    for name in by_name.keys() - marks.keys():
+        figure = f"{median(ours.used) / median(by_name[name].used):.2f} × ({median(ours.used):.3g} µs, {name} {median(by_name[name].used):.3g})"
+        yield report.shown(case, f"{what}, CPU per delivery against {name}", figure)

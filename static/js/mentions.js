@@ -7,8 +7,10 @@ const HALF = /(?:^|[^\p{L}\p{N}_.@/])@([\p{L}\p{N}._-]{0,40}(?: [\p{L}\p{N}._-]{
 const parsed = new WeakMap();
 const byName = new WeakMap();
 
+/** In what is quoted somebody else is spoken to. */
 function namesIn(blocks, found = new Set()) {
   for (const block of blocks) {
+    if (block.type === "quote") continue;
     if (block.type === "mention") found.add(block.name.toLowerCase());
     for (const inside of [block.children, ...(block.items ?? [])]) if (inside) namesIn(inside, found);
   }

@@ -113,3 +113,14 @@ test("a message whose answer was lost, but which the stream has shown, is asked 
   await settle();
   assert.deepEqual([items().length, store.state.aliases.m2], [0, key]);
 });
+
+test("a message that was too fast is sent again when the server said, with its key", async () => {
+  const { outbox, calls, timers, items } = build({ answers: [new ApiError({ status: 429, code: "too_fast", retryAfterMs: 7_000 })] });
+  outbox.add("c", "hello");
+  await settle();
+  assert.equal(timers[0].ms, 7_000);
+  assert.equal(new Date(items()[0].error.until).toISOString().slice(0, 19), "2026-11-23T10:00:07");
+  timers[0].run();
+  await settle();
+  assert.deepEqual([items().length, calls.length, calls[0].key === calls[1].key], [0, 2, true]);
+});

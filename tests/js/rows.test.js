@@ -64,3 +64,21 @@ test("a window that does not reach the newest message shows nothing from the out
   const item = { key: "k", chatId: "c", content: "k", createdAt: minute(5), status: "sending" };
   assert.equal(messages(show([], { timelines: { c: timeline }, outbox: [item] })).length, 1);
 });
+
+test("a message that was not sent says why: refused, without a connection, or too fast and until when", () => {
+  const item = (error) => ({ key: "k", chatId: "c", content: "k", createdAt: minute(5), status: "failed", error, storedAs: null });
+  const why = (error, phase) => {
+    const row = messages(show([], { outbox: [item(error)], connection: { phase } }))[0];
+    return [row.error, row.waits, row.until];
+  };
+  assert.deepEqual(why({ message: "No.", temporary: false, until: null }, "live"), ["No.", false, null]);
+  assert.deepEqual(why({ message: "Gone.", temporary: true, until: null }, "offline"), [null, true, null]);
+  assert.deepEqual(why({ message: "Gone.", temporary: true, until: null }, "live"), [null, false, null]);
+  assert.deepEqual(why({ message: "Slow.", temporary: true, until: 7 }, "live"), [null, false, 7]);
+});
+
+test("a row is another one when somebody whom it mentions becomes known", () => {
+  const items = [message(1, { content: "ask @bob" })];
+  const bob = { bob: { id: "bob", username: "bob", displayName: "Bob" } };
+  assert.deepEqual([{}, bob].map((users) => messages(show(items, { users }))[0].named), ["", "bob"]);
+});

@@ -11,12 +11,14 @@ import { Loading } from "./loading.js";
 import { mountMessages } from "./messages.js";
 import { Navigation } from "./navigation.js";
 import { Operations } from "./operations.js";
+import { mountNotifications } from "./notifications.js";
 import { Outbox } from "./outbox.js";
 import { mountMute } from "./mute.js";
 import { mountPill } from "./pill.js";
 import { keepPresence } from "./presence.js";
 import { Reading } from "./reading.js";
 import { mountSearch } from "./search.js";
+import { mountSharing } from "./sharing.js";
 import { initialState } from "./state.js";
 import { createStorage } from "./storage.js";
 import { createStore } from "./store.js";
@@ -75,13 +77,14 @@ mountDetails(services);
 mountPill(services);
 keepPresence(services);
 mountTitle(services);
+mountNotifications(services);
 mountYou(services);
 mountKeyboard(services);
 
 services.navigation.start();
 services.loading.chats();
 services.outbox.restore();
-addEventListener("storage", ({ key, newValue }) => key && newValue === null && services.outbox.forget(key));
+mountSharing(services);
 
 // Back in sync: what failed for want of a connection is tried again, and the chat list too if it never came.
 store.watch((state) => [state.connection.phase], ({ connection: { phase }, chatsStatus, timelines, open }) => {

@@ -3,6 +3,7 @@ import { isMuted, set, without } from "./state.js";
 import { isDeleted } from "./timeline.js";
 
 const NOTICES = 4;
+const HEARD = 20;
 
 /** It may be stored without our knowing: the request is under way, or its answer did not come. */
 const perhapsStored = (item) => !item.storedAs && (item.status === "sending" || Boolean(item.error?.temporary));
@@ -38,6 +39,7 @@ export function stopTyping(state, chatId, userId) {
 /** A message in a chat that is not open becomes a notice: one for each chat, with its newest message and how many there are. */
 export function notify(state, message) {
   if (isDeleted(message) || message.senderId === state.me.id || isMuted(state, message.chatId)) return state;
+  state = { ...state, heard: [...state.heard, message].slice(-HEARD) };
   const known = state.notices.find((notice) => notice.chatId === message.chatId);
   if (state.open.chatId === message.chatId || known?.seq >= message.seq) return state;
   const notice = { ...message, count: (known?.count ?? 0) + 1 };

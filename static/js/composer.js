@@ -109,6 +109,8 @@ export function mountComposer(services) {
 
   return {
     focus: () => field.focus({ preventScroll: true }),
+    /** Another tab has changed the draft. */
+    show: write,
     /** Begins an answer to what somebody has said. */
     quote: (author, content) => prepend(quoteOf(author, content)),
     /** Gives a message that was not sent back to its writer. */

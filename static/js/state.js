@@ -25,6 +25,7 @@ export function initialState(me) {
     // What this page does.
     outbox: [], // see outbox.js
     aliases: {}, // messageId → key of the outbox item that became it: the bubble stays the same element
+    heard: [], // messages by others that have just come, for notifications.js to tell of
     notices: [], // messages in other chats, to be shown as toasts: one for each chat, with `count`
     drafts: {}, // chatId → text
     open: { chatId: null, messageId: null, details: false },

@@ -5,12 +5,15 @@ export function currentTheme() {
   return document.documentElement.dataset.theme ?? "system";
 }
 
+/** Shows a theme that was chosen here or in another tab, and which one it is. */
+export function showTheme(theme) {
+  if (theme === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  for (const choice of document.querySelectorAll("input[name=theme]")) choice.checked = choice.value === theme;
+}
+
 export function chooseTheme(theme, storage) {
-  if (theme === "system") {
-    delete document.documentElement.dataset.theme;
-    storage.remove("parley.theme");
-  } else {
-    document.documentElement.dataset.theme = theme;
-    storage.set("parley.theme", theme);
-  }
+  showTheme(theme);
+  if (theme === "system") storage.remove("parley.theme");
+  else storage.set("parley.theme", theme);
 }

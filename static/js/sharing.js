@@ -1,0 +1,19 @@
+/** Several tabs of one browser agree: what one stores, the others show. Reading and messages agree through the server. */
+import { set, without } from "./state.js";
+import { showTheme } from "./theme.js";
+
+export function mountSharing({ store, outbox, drafts, composer }) {
+  function takeDraft(chatId, text) {
+    store.update((state) => ({ ...state, drafts: text ? set(state.drafts, chatId, text) : without(state.drafts, chatId) }));
+    // Whoever is writing here is not interrupted.
+    if (chatId === store.state.open.chatId && !store.state.attentive) composer.show(text);
+  }
+
+  addEventListener("storage", ({ key, newValue }) => {
+    if (key === null) return; // everything was cleared
+    const value = newValue === null ? null : JSON.parse(newValue);
+    if (key === "parley.theme") showTheme(value ?? "system");
+    else if (key.startsWith(drafts.prefix)) takeDraft(key.slice(drafts.prefix.length), value ?? "");
+    else if (value === null) outbox.forget(key);
+  });
+}

@@ -298,6 +298,74 @@ begin
              else unread_for_all(p_chat, p_actor, m.seq) end);
 end $$;
 
+-- Messages into any chats in one transaction, each with its own answer or refusal, in the order given. However many there are, it is four
+-- statements, and a chat's row is written once. Unread counts are the chat's last ones, and come with its last new message.
+create or replace function send_messages(
+    p_actors uuid[], p_ops uuid[], p_digests bigint[], p_chats uuid[], p_contents text[], p_unread_limit integer
+) returns table (
+    item bigint, refusal text, repeated boolean, id uuid, chat_id uuid, seq bigint, sender_id uuid, content text,
+    created_at timestamptz, edited_at timestamptz, read_now boolean, derive boolean, unread jsonb
+) language plpgsql as $$
+#variable_conflict use_column
+begin
+    perform from chats where id = any(p_chats) order by id for no key update;
+    perform from unnest(p_chats, p_actors) as i (chat_id, user_id) join participants p using (chat_id, user_id)
+    order by chat_id, user_id for no key update of p;
+
+    return query
+    with found as (
+        select i.*, c.head_seq, c.message_count, c.participant_count, e.seq as first_seq, e.op_digest, e.message_id, p.read_seq, p.read_count,
+               greatest(now_ms(), c.last_at) as at
+        from unnest(p_actors, p_ops, p_digests, p_chats, p_contents) with ordinality as i (actor, op, digest, chat_id, content, item)
+        -- Laterals with a limit, so that no plan ever reads a whole table.
+        left join lateral (select * from chats where id = i.chat_id limit 1) c on true
+        left join lateral (select * from chat_events where actor_id = i.actor and op_id = i.op limit 1) e on true
+        left join lateral (select * from participants where chat_id = i.chat_id and user_id = i.actor limit 1) p on true
+    ), placed as (
+        select *, gen_random_uuid() as new_id, head_seq + n as new_seq, message_count + n as new_ordinal,
+               lag(message_count + n) over (partition by chat_id, actor order by item) as own_ordinal,
+               n = count(*) over (partition by chat_id) as is_last, min(at) over (partition by chat_id) as new_at
+        from (select *, row_number() over (partition by chat_id order by item) as n from found
+              where first_seq is null and read_seq is not null) f
+    ), new as (
+        -- Sending moves the sender's watermark: over messages of others, if there are any since.
+        select *, coalesce(own_ordinal, read_count) < new_ordinal - 1 and (
+                  own_ordinal is not null or unread_count(chat_id, new_ordinal - 1, read_seq, read_count) > 0) as had_unread
+        from placed
+    ), sent as (
+        insert into messages (id, chat_id, seq, ordinal, sender_id, content, created_at)
+        select new_id, chat_id, new_seq, new_ordinal, actor, content, new_at from new
+    ), logged as (
+        insert into chat_events (chat_id, seq, kind, message_id, actor_id, op_id, op_digest, at)
+        select chat_id, new_seq, 'messageAdded', new_id, actor, op, digest, new_at from new
+    ), moved as (
+        update chats c set head_seq = new_seq, message_count = new_ordinal, last_at = new_at, active_at = new_at
+        from new where is_last and c.id = new.chat_id
+    ), senders as (
+        select chat_id, actor, max(new_seq) as read_seq, max(new_ordinal) as read_count, max(new_at) as read_at, bool_or(had_unread) as had_unread
+        from new group by chat_id, actor
+    ), read as (
+        update participants p set read_seq = s.read_seq, read_count = s.read_count, read_at = s.read_at
+        from senders s where p.chat_id = s.chat_id and p.user_id = s.actor
+    ), noted as (
+        insert into reads (chat_id, user_id, seq, at) select chat_id, actor, new_seq, new_at from new where had_unread
+    ), counted as (
+        -- This statement sees neither the messages nor the watermarks that it writes, so both come from above.
+        select item, jsonb_agg(jsonb_build_array(p.user_id, unread_count(new.chat_id, new_ordinal, u.read_seq, u.read_count), new_seq, u.read_seq)) as counts
+        from new join participants p on p.chat_id = new.chat_id left join senders s on s.chat_id = p.chat_id and s.actor = p.user_id
+        cross join lateral (select coalesce(s.read_seq, p.read_seq) as read_seq, coalesce(s.read_count, p.read_count) as read_count) u
+        where is_last and participant_count <= p_unread_limit and (u.read_seq < new_seq or s.had_unread)
+        group by item
+    )
+    select item, null, false, new_id, chat_id, new_seq, actor, content, new_at, null::timestamptz, had_unread, participant_count > p_unread_limit,
+           coalesce(counts, '[]')
+    from new left join counted using (item)
+    union all
+    select f.item, case when first_seq is null then 'not_found' when op_digest <> digest then 'idempotency_key_reused' end, true,
+           m.id, f.chat_id, m.seq, f.actor, m.content, m.created_at, m.edited_at, false, false, '[]'
+    from found f left join messages m on m.id = f.message_id where first_seq is not null or read_seq is null;
+end $$;
+
 create or replace function edit_message(p_actor uuid, p_op uuid, p_digest bigint, p_message uuid, p_content text)
 returns message_outcome language plpgsql as $$
 declare

@@ -9,6 +9,7 @@ import logging
 import time
 import warnings
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import aiopg
@@ -17,6 +18,7 @@ import psycopg2
 import psycopg2.extensions
 import psycopg2.extras
 
+from chat.batches import Batches
 from chat.errors import Refused, Unavailable
 
 SCHEMA_VERSION = 2
@@ -59,6 +61,7 @@ class Database:
         self._size = size
         self._deadline = seconds + 1
         self._pool = None
+        self._batches = {}
         self._closed = False
         self.last_success = None  # time.time() of the last answer
         self.last_failure = None
@@ -112,6 +115,12 @@ class Database:
         """The first row, or None."""
         rows = await self.rows(sql, *parameters)
         return rows[0] if rows else None
+
+    def batches(self, run, run_alone) -> Batches:
+        """The batches of one kind of call: `run(db, items)` and `run_alone(db, item)` are as `Batches` has them."""
+        if run not in self._batches:
+            self._batches[run] = Batches(partial(run, self), partial(run_alone, self))
+        return self._batches[run]
 
     async def _execute(self, sql, parameters):
         # Nobody waits inside the pool: it connects while it holds its lock, and whoever's time is up must have that lock to leave.

@@ -1,5 +1,7 @@
 """Messages: send, edit, delete, and the pages of a chat's history."""
 
+from dataclasses import dataclass
+
 from chat import payloads
 from chat.channels import projections_of
 from chat.errors import Refused
@@ -7,10 +9,26 @@ from chat.events import Event, Outcome, digest
 from chat.unread import count_events
 
 
+@dataclass(slots=True)
+class _Sending:
+    """A message on its way into the database."""
+
+    actor: str
+    op: str
+    digest: int
+    chat_id: str
+    content: str
+    unread_limit: int
+
+    @property
+    def key(self):
+        return self.actor, self.op
+
+
 async def send(db, actor: str, op: str, chat_id: str, content: str, unread_limit: int) -> Outcome:
     """Send a message; answers the Message. Raises `Refused`: not_found, idempotency_key_reused."""
-    row = await db.row("select * from send_message(%s, %s, %s, %s, %s, %s)",
-                       actor, op, digest("send", chat_id, content), chat_id, content, unread_limit)
+    row = await db.batches(_send_together, _send_alone).call(
+        _Sending(actor, op, digest("send", chat_id, content), chat_id, content, unread_limit))
     message = payloads.message(row)
     events = []
     if not row.repeated:
@@ -20,7 +38,21 @@ async def send(db, actor: str, op: str, chat_id: str, content: str, unread_limit
         events += count_events(chat_id, row.unread)
         if row.read_now:
             events.append(Event("messageReadUpdated", chat_id, row.seq, payloads.read(row.id, actor, row.created_at)))
-    return Outcome(payloads.message_view(row), events, row.event_seq, row.repeated)
+    return Outcome(payloads.message_view(row), events, row.seq, row.repeated)
+
+
+async def _send_alone(db, one: _Sending):
+    # Does the same as send_messages, and is a quarter cheaper for one.
+    return await db.row("select * from send_message(%s, %s, %s, %s, %s, %s)",
+                        one.actor, one.op, one.digest, one.chat_id, one.content, one.unread_limit)
+
+
+async def _send_together(db, several: list[_Sending]) -> list:
+    rows = await db.rows(
+        "select * from send_messages(%s::uuid[], %s::uuid[], %s::bigint[], %s::uuid[], %s::text[], %s) order by item",
+        *([getattr(one, name) for one in several] for name in ("actor", "op", "digest", "chat_id", "content")), several[0].unread_limit)
+    return [Refused(row.refusal, field="Idempotency-Key" if row.refusal == "idempotency_key_reused" else None) if row.refusal else row
+            for row in rows]
 
 
 async def edit(db, actor: str, op: str, message_id: str, content: str) -> Outcome:

@@ -1,0 +1,103 @@
+"""Group commit: calls that arrive while others are under way share the next transaction.
+
+A commit waits for the disk, and a statement for its way to the server and back; sixty messages together wait once. Nobody waits for company:
+a call with nothing under way goes at once and alone.
+"""
+
+import asyncio
+
+from chat.errors import ParleyError, Refused
+
+MOST = 64  # calls in one transaction
+NOT_NOW = ("55P03", "40", "57014")  # SQLSTATEs: a lock not had in time, a deadlock, statement_timeout
+LANES = 2  # transactions at a time: one is worked on while another waits for the disk
+
+
+class Batches:
+    """Calls of one kind. `run(items)` answers a result or a `Refused` for each of them; `run_alone(item)` answers one.
+
+    An item has a `chat_id` and a `key`. A chat is in one transaction at a time: its messages would only wait for its lock, and a chat whose
+    lock somebody else holds must not hold up those of the other chats. Of two items with the same key, one is the other's repetition
+    and goes later.
+    """
+
+    def __init__(self, run, run_alone, *, most: int = MOST, lanes: int = LANES):
+        self._run, self._run_alone = run, run_alone
+        self._most, self._lanes = most, lanes
+        self._waiting = []  # (item, future)
+        self._busy = set()  # chats under way
+        self._under_way = 0  # transactions
+        self._tasks = set()
+
+    async def call(self, item):
+        """The item's result. Raises its `Refused`, or `Unavailable`."""
+        if not self._waiting and self._under_way < self._lanes and item.chat_id not in self._busy:
+            self._begin([item])
+            try:
+                return await self._run_alone(item)
+            finally:
+                self._end([item])
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        self._go_on()
+        return await future
+
+    def _begin(self, items):
+        self._under_way += 1
+        self._busy.update(item.chat_id for item in items)
+
+    def _end(self, items):
+        self._under_way -= 1
+        self._busy.difference_update(item.chat_id for item in items)
+        self._go_on()
+
+    def _go_on(self):
+        while self._waiting and self._under_way < self._lanes and (batch := self._take()):
+            self._begin([item for item, _ in batch])
+            task = asyncio.ensure_future(self._work(batch))
+            self._tasks.add(task)  # the loop itself holds tasks weakly
+            task.add_done_callback(self._tasks.discard)
+
+    def _take(self):
+        batch, rest, keys = [], [], set()
+        for item, future in self._waiting:
+            if future.done():
+                continue  # nobody waits for it any more
+            if item.chat_id in self._busy or item.key in keys or len(batch) == self._most:
+                rest.append((item, future))
+            else:
+                batch.append((item, future))
+                keys.add(item.key)
+        self._waiting = rest
+        return batch
+
+    async def _work(self, batch):
+        items = [item for item, _ in batch]
+        try:
+            results = await self._results(items)
+        except Exception as error:
+            results = [error] * len(items)
+        finally:
+            self._end(items)
+        for (_, future), result in zip(batch, results, strict=True):
+            if future.done():
+                pass
+            elif isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    async def _results(self, items):
+        if len(items) > 1:
+            try:
+                return await self._run(items)
+            except ParleyError as error:
+                if not _is_answer(error):
+                    raise
+        # The server has refused all of them together because of one of them: each for itself.
+        return await asyncio.gather(*(self._run_alone(item) for item in items), return_exceptions=True)
+
+
+def _is_answer(error):
+    """Whether the server said no, as for a lock that it did not get, and not just nothing."""
+    return isinstance(error, Refused) or (getattr(error.__cause__, "pgcode", None) or "").startswith(NOT_NOW)

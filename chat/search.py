@@ -14,7 +14,7 @@ _TOKEN = re.compile(r'(-?)(?:"([^"]*)"?|(\S+))')
 
 
 def parse(text: str) -> list[tuple[str, str, bool]]:
-    """`(kind, words, wanted)` for each part of a search; kinds: `phrase`, `words`, and `prefix` for a last word of two letters or more.
+    """`(kind, words, wanted)` for each part of a search; kinds: `phrase`, `words`, and `prefix` for a last word, unless it is one letter and nothing else.
 
     `tea "with milk" -sugar le` → tea, the phrase, le…, and not sugar. Raises `Refused`: invalid_value where nothing is wanted.
     """
@@ -23,7 +23,7 @@ def parse(text: str) -> list[tuple[str, str, bool]]:
     if not any(wanted for _, _, wanted in parts):
         raise Refused("invalid_value", "Give at least one word to look for.", "q")
     kind, last, wanted = parts[-1]
-    if kind == "words" and wanted and len(last) > 1:
+    if kind == "words" and wanted and (len(last) > 1 or len(parts) > 1):
         parts[-1] = ("prefix", last, True)
     return parts
 

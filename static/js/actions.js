@@ -1,4 +1,4 @@
-/** What can be done to one message: the toolbar, the menu and the keys are made from this one list. */
+/** What can be done to one message: the toolbar and the menu are made from this one list. Their keys stand in shortcuts.js. */
 import { copyText } from "./clipboard.js";
 import { confirm } from "./dialog.js";
 import { pathOf } from "./navigation.js";
@@ -6,7 +6,7 @@ import { showReads } from "./receipts.js";
 import { canDelete, nameOf } from "./state.js";
 import { isDeleted } from "./timeline.js";
 
-/** Rows of `{name, label, icon, key, can(message), run(message)}`; nothing can be done to a deleted message. */
+/** Rows of `{name, label, icon, can(message), run(message)}`; nothing can be done to a deleted message. */
 export function messageActions(services) {
   const { store, operations, attempt, toast } = services;
   const own = (message) => message.senderId === store.state.me.id;
@@ -22,21 +22,21 @@ export function messageActions(services) {
   }
 
   const all = [
-    { name: "reply", label: "Reply with a quote", icon: "reply", key: "r", run: (message) => services.composer.quote(nameOf(store.state, message.senderId) ?? "Somebody", message.content) },
-    { name: "edit", label: "Edit", icon: "edit", key: "e", can: own, run: (message) => store.update((state) => ({ ...state, editing: message.id })) },
-    { name: "copy", label: "Copy text", icon: "copy", key: "c", run: (message) => copy(message.content, "Text") },
-    { name: "link", label: "Copy link", icon: "link", key: "l", run: (message) => copy(location.origin + pathOf({ chatId: message.chatId, messageId: message.id }), "Link") },
-    { name: "reads", label: "Who has read it", icon: "checks", key: "w", run: (message) => showReads(message, services) },
-    { name: "delete", label: "Delete", icon: "trash", key: "Delete", danger: true, can: (message) => canDelete(store.state, message), run: remove },
+    { name: "reply", label: "Reply with a quote", icon: "reply", run: (message) => services.composer.quote(nameOf(store.state, message.senderId) ?? "Somebody", message.content) },
+    { name: "edit", label: "Edit", icon: "edit", can: own, run: (message) => store.update((state) => ({ ...state, editing: message.id })) },
+    { name: "copy", label: "Copy text", icon: "copy", run: (message) => copy(message.content, "Text") },
+    { name: "link", label: "Copy link", icon: "link", run: (message) => copy(location.origin + pathOf({ chatId: message.chatId, messageId: message.id }), "Link") },
+    { name: "reads", label: "Who has read it", icon: "checks", run: (message) => showReads(message, services) },
+    { name: "delete", label: "Delete", icon: "trash", danger: true, can: (message) => canDelete(store.state, message), run: remove },
   ];
 
   const allowed = (action, message) => Boolean(message?.id) && !isDeleted(message) && (action.can?.(message) ?? true);
   return {
     /** The actions that this user may take on `message`. */
     of: (message) => all.filter((action) => allowed(action, message)),
-    /** Runs the action with this name, or this key, if it may be taken; answers whether it was. */
-    run(nameOrKey, message) {
-      const action = all.find(({ name, key }) => name === nameOrKey || key === nameOrKey);
+    /** Runs the action with this name, if it may be taken; answers whether it was. */
+    run(name, message) {
+      const action = all.find((one) => one.name === name);
       if (!action || !allowed(action, message)) return false;
       action.run(message);
       return true;

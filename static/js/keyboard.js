@@ -1,48 +1,40 @@
-/** Shortcuts that work everywhere on the page. Those of one message are in toolbar.js and actions.js. */
+/** The shortcuts that work everywhere on the page, and the list of all of them. */
 import { openDialog } from "./dialog.js";
-import { h } from "./dom.js";
+import { h, setText } from "./dom.js";
 import { newChat } from "./new-chat.js";
+import { keycaps, SHORTCUTS, shortcutOf, writes } from "./shortcuts.js";
 import { openSwitcher } from "./switcher.js";
-import { sortedChats, unreadOf } from "./state.js";
+import { isMuted, sortedChats, unreadOf } from "./state.js";
 
-const SHORTCUTS = [
-  ["Ctrl K", "Go to a chat or a person"],
-  ["Ctrl Shift F  or  /", "Search messages"],
-  ["Alt ↑  Alt ↓", "Previous, next chat"],
-  ["Alt U", "Next unread chat"],
-  ["Alt N", "New chat"],
-  ["Alt D", "Details of the chat"],
-  ["Esc", "Close, or mark the chat as read and go to the message field"],
-  ["Enter  Shift Enter", "Send; new line"],
-  ["↑", "Edit your last message (in an empty field)"],
-  ["↑ ↓  or  k j", "From message to message (in the messages)"],
-  ["r  e  Del", "Reply, edit, delete (on a message)"],
-  ["c  l  w", "Copy its text, copy its link, who has read it"],
-  ["@", "Mention somebody (while writing)"],
-  ["?", "This list"],
-];
+const GROUPS = [["anywhere", "Anywhere"], ["writing", "While writing"], ["message", "On a message"]];
 
 export function showShortcuts() {
+  const keys = (combination) => h("span", { class: "keycaps" }, keycaps(combination).map((part) => h("kbd", {}, part)));
+  const row = ({ what, keys: all }) => h("div", { class: "shortcut" }, h("dt", {}, what), h("dd", {}, all.map((one, index) => [index ? " or " : null, keys(one)])));
   openDialog({ title: "Keyboard shortcuts", className: "dialog-shortcuts", content: [
-    h("dl", { class: "shortcuts" }, SHORTCUTS.map(([keys, what]) => [h("dt", {}, keys.split("  ").map((key) => (key === "or" ? " or " : h("kbd", {}, key)))), h("dd", {}, what)]))] });
+    h("div", { class: "shortcuts", tabindex: "0", role: "group", "aria-label": "Shortcuts" }, GROUPS.map(([group, title]) => h("section", {}, h("h3", {}, title), h("dl", {}, SHORTCUTS[group].map(row)))))] });
 }
 
-export function mountKeyboard(services) {
+/** The next of `chats` after the open one, upwards or downwards, that is `wanted`; round the end where it is `round`. Pure. */
+export function stepFrom(chats, openId, by, { wanted = () => true, round = false } = {}) {
+  const at = chats.findIndex((chat) => chat.id === openId);
+  const start = at < 0 ? (by > 0 ? -1 : chats.length) : at;
+  for (let index = start + by, left = chats.length; left > 0; index += by, left -= 1) {
+    if (!round && (index < 0 || index >= chats.length)) return null;
+    const chat = chats[(index + chats.length) % chats.length];
+    if (chat.id !== openId && wanted(chat)) return chat;
+  }
+  return null;
+}
+
+/** What each shortcut of `anywhere` does, by its name. */
+export function shortcutsOf(services) {
   const { store, navigation, composer, messages, reading, attempt, wide } = services;
-
-  function step(by) {
-    const chats = sortedChats(store.state);
-    const index = chats.findIndex((chat) => chat.id === store.state.open.chatId);
-    const next = chats[index < 0 ? 0 : index + by];
-    if (next) navigation.open(next.id);
-  }
-
-  function nextUnread() {
-    const chat = sortedChats(store.state).find((one) => one.id !== store.state.open.chatId && unreadOf(store.state, one));
+  const go = (by, options) => {
+    const chat = stepFrom(sortedChats(store.state), store.state.open.chatId, by, options);
     if (chat) navigation.open(chat.id);
-  }
-
-  const withAlt = { ArrowUp: () => step(-1), ArrowDown: () => step(1), u: nextUnread, n: () => newChat(services), d: () => store.state.open.chatId && navigation.details(!store.state.open.details) };
+  };
+  const unread = { wanted: (chat) => unreadOf(store.state, chat) > 0 && !isMuted(store.state, chat.id), round: true };
 
   function markRead() {
     if (store.state.chats[store.state.open.chatId]?.unreadCount) messages.toNewest();
@@ -57,22 +49,38 @@ export function mountKeyboard(services) {
     if (store.state.open.chatId) composer.focus();
   }
 
+  return {
+    switcher: () => openSwitcher(services),
+    search: () => services.search.open(),
+    "previous-chat": () => go(-1),
+    "next-chat": () => go(1),
+    "previous-unread": () => go(-1, unread),
+    "next-unread": () => go(1, unread),
+    "new-chat": () => newChat(services),
+    details: () => store.state.open.chatId && navigation.details(!store.state.open.details),
+    escape,
+    shortcuts: showShortcuts,
+  };
+}
+
+export function mountKeyboard(services) {
+  const { store } = services;
+  const run = shortcutsOf(services);
+
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open], :popover-open")) return;
-    const typing = event.target.closest?.("input, textarea, select");
-    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
-      event.preventDefault();
-      openSwitcher(services);
-    } else if ((event.ctrlKey || event.metaKey) && event.shiftKey && event.key.toLowerCase() === "f" || event.key === "/" && !typing) {
-      event.preventDefault();
-      services.search.open();
-    } else if (event.altKey && !event.ctrlKey && !event.metaKey && withAlt[event.key]) {
-      event.preventDefault();
-      withAlt[event.key]();
-    } else if (event.key === "Escape") {
-      escape();
-    } else if (event.key === "?" && !typing) {
-      showShortcuts();
-    }
+    const row = shortcutOf(event, "anywhere");
+    if (!row || (writes(event) && event.target.closest?.("input, textarea, select"))) return;
+    if (row.name !== "escape") event.preventDefault();
+    run[row.name]();
+  });
+
+  // The first thing that Tab reaches leads past the list, or to it where no chat is open.
+  const skip = document.querySelector(".skip-link");
+  const target = () => document.querySelector(store.state.open.chatId ? "#composer-text" : "#chat-filter");
+  store.watch((state) => [Boolean(state.open.chatId)], ({ open }) => setText(skip, open.chatId ? "Skip to the message field" : "Skip to the chats"));
+  skip.addEventListener("click", (event) => {
+    event.preventDefault();
+    target().focus();
   });
 }

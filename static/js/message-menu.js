@@ -3,13 +3,14 @@ import { openDialog } from "./dialog.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { plain } from "./markdown.js";
+import { keysText } from "./shortcuts.js";
 
 const LONG_MS = 450;
 const STILL_PX = 10;
 const GAP = 4;
 
 const item = (action, run, role) => h("button", { type: "button", role, class: `menu-item ${action.danger ? "danger" : ""}`, data: { action: action.name }, on: { click: run } },
-  icon(action.icon), h("span", {}, action.label), role ? h("kbd", { "aria-hidden": "true" }, action.key === "Delete" ? "Del" : action.key) : null);
+  icon(action.icon), h("span", {}, action.label), role ? h("kbd", { "aria-hidden": "true" }, keysText(action.name)) : null);
 
 /** The menu at `anchor`, within the window; arrow keys walk, Escape closes it and the focus goes back. */
 export function openMenu(anchor, actions, message) {

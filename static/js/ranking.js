@@ -16,7 +16,7 @@ function scattered(wanted, text) {
   return gaps;
 }
 
-/** The rank of `text` for `query`, smaller is better: the beginning, the beginning of words, within, scattered; null for none. */
+/** The rank of `text` for `query`, smaller is better: the beginning, the beginnings of words, their initials, within, scattered; null for none. */
 export function rankOf(query, text) {
   const [wanted, name] = [folded(query).trim(), folded(text)];
   if (!wanted) return 0;
@@ -26,6 +26,7 @@ export function rankOf(query, text) {
   const begins = (part) => words.some((word) => word.startsWith(part));
   if (begins(wanted)) return 2;
   if (wanted.split(/\s+/).every(begins)) return 3;
+  if (words.map((word) => word[0] ?? "").join("").startsWith(wanted)) return 3;
   if (name.includes(wanted)) return 4;
   const gaps = [...wanted].length > 1 ? scattered(wanted, name) : null;
   return gaps === null || gaps > 2 * wanted.length ? null : 5 + gaps / 100;

@@ -2,6 +2,7 @@
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { openMenu } from "./message-menu.js";
+import { shortcutOf } from "./shortcuts.js";
 
 const IN_BAR = ["reply", "edit"];
 
@@ -43,7 +44,8 @@ export function messageToolbar(log, { actions, messageOf }) {
     if (event.target.closest("textarea, input") || event.altKey || event.ctrlKey || event.metaKey) return;
     const rows = [...log.querySelectorAll(".message")];
     const row = document.activeElement.closest(".message");
-    const step = { ArrowUp: -1, k: -1, ArrowDown: 1, j: 1 }[event.key];
+    const name = shortcutOf(event, "message")?.name;
+    const step = { older: -1, newer: 1 }[name];
     if (step) {
       const next = row ? rows[rows.indexOf(row) + step] : rows.at(-1);
       if (!next && step < 0) return;
@@ -53,9 +55,8 @@ export function messageToolbar(log, { actions, messageOf }) {
       event.preventDefault();
       composer().focus();
     } else if (row && document.activeElement === row) {
-      const key = event.key === "Backspace" ? "Delete" : event.key;
-      if (key === "Enter" && row.contains(bar)) openMenu(more, actions, messageOf(row));
-      else if (!actions.run(key, messageOf(row))) return;
+      if (name === "menu" && row.contains(bar)) openMenu(more, actions, messageOf(row));
+      else if (!actions.run(name, messageOf(row))) return;
       event.preventDefault();
     }
   });

@@ -97,13 +97,12 @@ def test_it_is_dark_where_the_device_is_and_as_chosen_here(person, window):
     assert is_dark()
     hers.page.emulate_media(color_scheme="light")
     assert not is_dark()
-    hers.locator("#you").click()
+    hers.goto("/settings")
     hers.get_by_role("radio", name="Dark").check()
     assert is_dark()
     hers.page.reload()
     assert is_dark()
     hers.is_live()
-    hers.locator("#you").click()
     hers.get_by_role("radio", name="System").check()
     assert not is_dark()
 
@@ -119,7 +118,9 @@ def test_everything_can_be_done_without_a_mouse(person, window):
 
     # The first thing that Tab reaches leads past the list.
     press("Tab")
-    focused("Skip to the message field")
+    focused("Skip to the chats")
+    press("Enter")
+    focused("Find a chat")
 
     # A new chat, found, and written into.
     press("Alt+n")
@@ -162,11 +163,20 @@ def test_everything_can_be_done_without_a_mouse(person, window):
 
     # The other chat by name, and by its place in the list.
     press("Control+k")
-    focused("Find a chat")
+    focused("Go to a chat or a person")
     hers.page.keyboard.type("anoth")
+    expect(hers.dialog.get_by_role("option")).to_have_text([re.compile("Another")])
     press("Enter")
     hers.is_at(f"/chats/{other}")
     press("Alt+ArrowUp")
+    hers.is_at(f"/chats/{chat}")
+    for _ in range(20):
+        if hers.locator(".skip-link").evaluate("(link) => link === document.activeElement"):
+            break
+        press("Shift+Tab")
+    focused("Skip to the message field")
+    press("Enter")
+    expect(hers.field).to_be_focused()
     hers.is_at(f"/chats/{chat}")
     press("Alt+d")
     expect(hers.details).to_be_visible()

@@ -20,13 +20,14 @@ async def found(world, user, text, **more):
     ("tea", [("prefix", "tea", True)]),
     ("  hot   tea ", [("words", "hot", True), ("prefix", "tea", True)]),
     ("x", [("words", "x", True)]),
+    ("tea x", [("words", "tea", True), ("prefix", "x", True)]),
     ('tea "with milk"', [("words", "tea", True), ("phrase", "with milk", True)]),
     ('tea "with mi', [("words", "tea", True), ("phrase", "with mi", True)]),
     ("tea -sugar", [("words", "tea", True), ("words", "sugar", False)]),
     ('-"no milk" tea', [("phrase", "no milk", False), ("prefix", "tea", True)]),
     ('"" tea', [("prefix", "tea", True)]),
     ("hot-dog", [("prefix", "hot-dog", True)]),
-], ids=range(9))
+], ids=range(10))
 def test_a_search_is_words_phrases_and_what_must_not_be_there(text, parts):
     assert search.parse(text) == parts
 

@@ -2,6 +2,7 @@
 import { completion } from "./completion.js";
 import { growField, setText } from "./dom.js";
 import { quoteOf } from "./quote.js";
+import { pressed } from "./shortcuts.js";
 import { chatTitle } from "./state.js";
 import { length } from "./text.js";
 import { plural } from "./time.js";
@@ -72,10 +73,10 @@ export function mountComposer(services) {
 
   field.addEventListener("keydown", (event) => {
     if (event.isComposing || event.keyCode === 229 || mentions.keydown(event)) return;
-    if (event.key === "Enter" && !event.shiftKey && !event.altKey && !event.ctrlKey && !event.metaKey) {
+    if (pressed(event, "send")) {
       event.preventDefault();
       submit();
-    } else if (event.key === "ArrowUp" && !event.altKey && !field.value) {
+    } else if (pressed(event, "edit-last") && !field.value) {
       event.preventDefault();
       messages.editLast();
     }

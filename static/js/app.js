@@ -18,6 +18,9 @@ import { mountPill } from "./pill.js";
 import { keepPresence } from "./presence.js";
 import { Reading } from "./reading.js";
 import { mountSearch } from "./search.js";
+import { Session } from "./session.js";
+import { mountSettings } from "./settings.js";
+import { inviteCard } from "./invitations.js";
 import { mountSharing } from "./sharing.js";
 import { initialState } from "./state.js";
 import { createStorage } from "./storage.js";
@@ -28,7 +31,7 @@ import { mountToasts } from "./toasts.js";
 import { Users } from "./users.js";
 import { mountYou } from "./you.js";
 
-const { userId, username, displayName, maxMessageChars, maxNameChars, version } = document.body.dataset;
+const { userId, username, displayName, maxMessageChars, maxNameChars, minPasswordChars, maxPasswordChars, isOwner, signUp, version } = document.body.dataset;
 const me = { id: userId, username, displayName };
 const backing = (name) => {
   try {
@@ -44,8 +47,10 @@ const storage = createStorage(backing("localStorage"));
 const sessionStore = createStorage(backing("sessionStorage"));
 const services = {
   store, storage, sessionStore, version, maxMessageChars: Number(maxMessageChars), maxNameChars: Number(maxNameChars), wide: () => wideScreen.matches,
+  minPasswordChars: Number(minPasswordChars), maxPasswordChars: Number(maxPasswordChars), isOwner: Boolean(isOwner), signUp,
 };
-services.api = createApi({ signedOut: () => services.navigation.signIn() });
+services.session = new Session({ ...services, me, leave: () => services.navigation.signIn(), resumed });
+services.api = createApi({ signedOut: () => services.session.ended() });
 services.users = new Users({ ...services, storage: sessionStore });
 services.drafts = new Drafts({ ...services, userId });
 services.loading = new Loading(services);
@@ -57,6 +62,9 @@ services.toast = mountToasts(services);
 /** Runs `work`; when it fails, says so in a toast. */
 services.attempt = (work, failure) => work().catch((error) => services.toast(`${failure} ${error.message}`));
 services.mute = mountMute(services);
+let invitation = null;
+/** The link to share that a new server's owner is shown, once on the page; null for others. */
+services.invite = () => services.isOwner ? (invitation ??= inviteCard(services)) : null;
 
 function attend() {
   const attentive = document.visibilityState === "visible" && document.hasFocus();
@@ -66,8 +74,15 @@ for (const type of ["focus", "blur", "pageshow"]) addEventListener(type, attend)
 document.addEventListener("visibilitychange", attend);
 attend();
 
+/** Signed in again after the session had ended: what is missed since then comes with the new stream. */
+function resumed() {
+  services.stream.stop();
+  services.stream.start();
+  services.outbox.revive();
+}
+
 placeIcons(document);
-services.stream = createStream({ ...services, signedOut: () => services.navigation.signIn() });
+services.stream = createStream({ ...services, signedOut: () => services.session.ended() });
 services.messages = mountMessages(services);
 services.composer = mountComposer(services);
 mountChats(services);
@@ -78,6 +93,7 @@ mountPill(services);
 keepPresence(services);
 mountTitle(services);
 mountNotifications(services);
+services.settings = mountSettings(services);
 mountYou(services);
 mountKeyboard(services);
 

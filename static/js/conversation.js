@@ -24,7 +24,7 @@ function typingText(state, now) {
 }
 
 export function mountConversation(services) {
-  const { store, navigation, users } = services;
+  const { store, navigation, users, wide } = services;
   const app = document.querySelector("#app");
   const frame = document.querySelector("#conversation");
   const header = document.querySelector("#chat-header");
@@ -40,8 +40,12 @@ export function mountConversation(services) {
   const search = h("button", { type: "button", class: "icon-button", id: "search-chat", "aria-label": "Search in this chat", title: "Search in this chat", on: { click: () => services.search.open(store.state.open.chatId) } }, icon("find"));
   fill(header, back, face, h("div", { class: "header-text" }, title, under), search, info);
 
+  let shown = null;
   function showBlank(state, view) {
     const gone = state.gone[state.open.chatId];
+    const key = JSON.stringify([view, gone, state.chatsStatus, Object.keys(state.chats).length === 0, state.me.displayName, wide()]);
+    if (key === shown) return;
+    shown = key;
     const action = (label, run) => h("button", { type: "button", class: "button button-primary", on: { click: run } }, label);
     if (view === "gone") {
       return fill(blank, icon("leave"), h("h2", {}, gone ? `You are no longer in ${gone}` : "This chat is not here"),
@@ -50,12 +54,12 @@ export function mountConversation(services) {
     if (view !== "none") return fill(blank);
     const first = state.chatsStatus === "ready" && !Object.keys(state.chats).length;
     fill(blank, icon("people"), h("h2", {}, first ? `Hello, ${state.me.displayName}` : "Pick a chat"),
-      h("p", {}, first ? "Nothing here yet. Write to somebody, or start a group." : "Or start a new one."),
+      h("p", {}, first ? "Nothing here yet. Write to somebody, or start a group." : "Or start a new one."), first && wide() ? services.invite() : null,
       action("Start a chat", () => newChat(services)),
       h("p", { class: "blank-keys" }, h("kbd", {}, "Ctrl K"), " find a chat  ", h("kbd", {}, "?"), " all shortcuts"));
   }
 
-  store.watch((state) => [state.open, state.chats[state.open.chatId], state.users, state.gone, state.chatsStatus, onlineKey(state)], (state) => {
+  store.watch((state) => [state.open, state.chats[state.open.chatId], state.users, state.gone, state.chatsStatus, state.me, onlineKey(state)], (state) => {
     const { chatId, details } = state.open;
     const chat = state.chats[chatId];
     const view = !chatId ? "none" : chat || !(chatId in state.gone) ? "chat" : "gone";

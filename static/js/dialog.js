@@ -4,22 +4,26 @@ import { icon } from "./icons.js";
 
 let number = 0;
 
-/** Opens a dialog with `content` (elements); answers `{element, close, closed}`, `closed` a promise of `close(value)`'s value. */
-export function openDialog({ title, content, className = "" }) {
+/** Opens a dialog with `content` (elements); answers `{element, close, closed}`, `closed` a promise of `close(value)`'s value.
+ * One that is `staying` is closed by `close` alone. */
+export function openDialog({ title, content, className = "", staying = false }) {
   const id = `dialog-title-${++number}`;
   let settle;
   const closed = new Promise((resolve) => (settle = resolve));
   const close = (value) => {
     element.returned = value;
+    staying = false;
     element.close();
   };
   const element = h("dialog", { class: `dialog ${className}`, "aria-labelledby": id },
     h("header", { class: "dialog-head" },
       h("h2", { id }, title),
-      h("button", { type: "button", class: "icon-button", "aria-label": "Close", on: { click: () => close() } }, icon("close"))),
+      staying ? null : h("button", { type: "button", class: "icon-button", "aria-label": "Close", on: { click: () => close() } }, icon("close"))),
     content);
-  element.addEventListener("pointerdown", (event) => event.target === element && close());
+  element.addEventListener("pointerdown", (event) => event.target === element && !staying && close());
+  element.addEventListener("cancel", (event) => staying && event.preventDefault());
   element.addEventListener("close", () => {
+    if (staying) return element.showModal(); // browsers let a second Escape through
     element.remove();
     settle(element.returned);
   });

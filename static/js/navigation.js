@@ -39,7 +39,7 @@ function close(state) {
 export class Navigation {
   constructor({ store, loading, wide }) {
     Object.assign(this, { store, loading, wide });
-    addEventListener("popstate", () => this.#show({ ...parsePath(location.pathname), details: Boolean(history.state?.details) }));
+    addEventListener("popstate", () => location.pathname === "/settings" || this.#show({ ...parsePath(location.pathname), details: Boolean(history.state?.details) }));
   }
 
   start() {

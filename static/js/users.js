@@ -11,7 +11,8 @@ export class Users {
 
   constructor({ store, api, storage }) {
     Object.assign(this, { store, api, storage });
-    this.take(storage.get("parley.users") ?? []);
+    // Of oneself, the page knows better.
+    this.take((storage.get("parley.users") ?? []).filter(({ id }) => id !== store.state.me.id));
   }
 
   take(users) {

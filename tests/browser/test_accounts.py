@@ -7,7 +7,8 @@ from playwright.sync_api import expect
 from tests.browser.person import PASSWORD
 
 
-def test_a_stranger_signs_up_signs_out_and_signs_in_again(window):
+def test_a_stranger_signs_up_signs_out_and_signs_in_again(person, window):
+    person("Ada")  # who owns the server
     stranger = window(path="/")
     stranger.is_at("/sign-in")
     stranger.get_by_role("link", name="Create an account").click()

@@ -79,15 +79,16 @@ export function mountMessages(services) {
     users.want([...ids, ...(mentioned && chat?.participantIds.length <= KNOW_ALL ? chat.participantIds : [])]);
   }
 
-  function render(state) {
-    const timeline = timelineOf(state);
-    const window_ = state.open.chatId ? `${state.open.chatId} ${timeline?.gen}` : null;
+  function render(whole) {
+    const window_ = whole.open.chatId ? `${whole.open.chatId} ${timelineOf(whole)?.gen}` : null;
     if (window_ !== shown) {
       shown = window_;
       placed = false;
       forget(list);
       scroll.stuck = true;
     }
+    const state = shortened(whole);
+    const timeline = timelineOf(state);
     if (!state.open.chatId) return fill(list);
     const rows = rowsOf(state);
     wantPeople(rows, state.chats[state.open.chatId]);
@@ -99,7 +100,6 @@ export function mountMessages(services) {
       same: sameFields,
     }));
     if (!placed && timeline?.loaded && state.dividers[state.open.chatId] !== undefined) place(state);
-    shrink(state, timeline);
     showJumps(state, timeline);
   }
 
@@ -115,11 +115,15 @@ export function mountMessages(services) {
     moved();
   }
 
-  /** Keeps the column short: what is far from the reader is dropped and can be loaded again. */
-  function shrink(state, timeline) {
-    if (!timeline || timeline.items.length <= MOST * 1.2 || timeline.loading) return;
+  /** Keeps the column short: before it is drawn, what is far from the reader is dropped, and can be loaded again. */
+  function shortened(state) {
+    const timeline = timelineOf(state);
+    if (!timeline || timeline.items.length <= MOST || !placed) return state;
     const end = log.scrollTop > log.scrollHeight / 2 ? "start" : "end";
-    store.update((now) => ({ ...now, timelines: set(now.timelines, now.open.chatId, trim(timelineOf(now), end)) }));
+    const short = trim(timeline, end);
+    if (short === timeline) return state;
+    store.update((now) => (timelineOf(now) === timeline ? { ...now, timelines: set(now.timelines, now.open.chatId, short) } : now));
+    return { ...state, timelines: set(state.timelines, state.open.chatId, short) };
   }
 
   function toFirstUnread() {

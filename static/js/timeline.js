@@ -94,10 +94,11 @@ export function mergePage(timeline, kind, page, asOf = 0) {
   };
 }
 
-/** Drops the messages beyond `most` from one end, `"start"` (the oldest) or `"end"`. */
+/** Drops the messages beyond `most` from one end, `"start"` (the oldest) or `"end"`, unless a page that joins on there is under way. */
 export function trim(timeline, end, most = MOST) {
-  const { items } = timeline;
-  if (items.length <= most || timeline.loading) return timeline;
+  const { items, loading } = timeline;
+  const free = !loading || loading === (end === "start" ? "newer" : "older");
+  if (items.length <= most || !free) return timeline;
   if (end === "start") return { ...timeline, items: items.slice(-most), atStart: false };
   return { ...timeline, items: items.slice(0, most), atEnd: false };
 }

@@ -56,3 +56,11 @@ test("trimming says which end no longer reaches", () => {
   assert.deepEqual([ids(trim(timeline, "start", 2)), trim(timeline, "start", 2).atStart], [["m3", "m4"], false]);
   assert.deepEqual([ids(trim(timeline, "end", 2)), trim(timeline, "end", 2).atEnd], [["m1", "m2"], false]);
 });
+
+test("while a page is under way, only the other end is trimmed", () => {
+  const way = (loading, end) => ids(trim({ ...loaded(1, 2, 3), loading }, end, 2));
+  const whole = ["m1", "m2", "m3"];
+  assert.deepEqual([way("older", "start"), way("older", "end")], [whole, ["m1", "m2"]]);
+  assert.deepEqual([way("newer", "start"), way("newer", "end")], [["m2", "m3"], whole]);
+  assert.deepEqual([way("newest", "start"), way("newest", "end")], [whole, whole]);
+});

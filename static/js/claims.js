@@ -1,8 +1,12 @@
 /** What only one of a user's tabs may do, and whether any of them is being looked at. Web Locks end with their tab, however it ends. */
 const HELD_MS = 30_000; // a tab may hear of the same thing so much later
+const browserLocks = () => globalThis.navigator?.locks ?? null;
+
+/** Runs `run` while no other tab runs something of this name. */
+export const alone = (name, run, locks = browserLocks()) => (locks ? locks.request(name, run) : run());
 
 /** `locks` are the browser's; null where the page is not secure (plain HTTP): every tab then stands alone. */
-export function createClaims(userId, locks = globalThis.navigator?.locks ?? null) {
+export function createClaims(userId, locks = browserLocks()) {
   const attention = `parley.attention.${userId}`;
   let release = null;
 

@@ -2,10 +2,11 @@
  *
  * An item is kept in the browser's storage under its own key until the server has answered, and is sent with the same
  * idempotency key each time: trying again can not make two messages. One request at a time for each chat keeps
- * the order. Item: `{key, chatId, content, createdAt, status: "queued"|"sending"|"failed", error, storedAs}`;
+ * the order, and one tab at a time sends an item. Item: `{key, chatId, content, createdAt, status: "queued"|"sending"|"failed", error, storedAs}`;
  * `error` is null, `{message, temporary, until}` otherwise; `until` (ms since 1970) is when it is sent again where the server found us too fast.
  */
 import { backoff } from "./backoff.js";
+import { alone } from "./claims.js";
 import { uuid } from "./ids.js";
 import { takeSent } from "./snapshots.js";
 
@@ -15,8 +16,8 @@ export class Outbox {
   #busy = new Set();
   #attempts = new Map();
 
-  constructor({ store, api, storage, userId, setTimer = (run, ms) => setTimeout(run, ms), random = Math.random, now = () => new Date().toISOString() }) {
-    Object.assign(this, { store, api, storage, setTimer, random, now, prefix: `parley.outbox.${userId}.` });
+  constructor({ store, api, storage, userId, setTimer = (run, ms) => setTimeout(run, ms), random = Math.random, now = () => new Date().toISOString(), inTurn = alone }) {
+    Object.assign(this, { store, api, storage, setTimer, random, now, inTurn, prefix: `parley.outbox.${userId}.` });
   }
 
   /** Takes up what an earlier page left behind. */
@@ -74,14 +75,17 @@ export class Outbox {
   async #send({ key, chatId, content }) {
     this.#busy.add(chatId);
     this.#change(key, { status: "sending", error: null });
-    try {
-      const message = await this.api.post(`/api/chats/${chatId}/messages`, { content }, { key });
-      this.storage.remove(this.prefix + key);
-      this.#attempts.delete(key);
-      this.store.update((state) => takeSent(state, message, key));
-    } catch (error) {
-      this.#failed(key, error);
-    }
+    await this.inTurn(this.prefix + key, async () => {
+      if (this.storage.get(this.prefix + key) === null) return this.#drop(key); // another tab has sent it meanwhile
+      try {
+        const message = await this.api.post(`/api/chats/${chatId}/messages`, { content }, { key });
+        this.storage.remove(this.prefix + key);
+        this.#attempts.delete(key);
+        this.store.update((state) => takeSent(state, message, key));
+      } catch (error) {
+        this.#failed(key, error);
+      }
+    });
     this.#busy.delete(chatId);
     this.flush();
   }

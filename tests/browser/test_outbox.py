@@ -150,3 +150,97 @@ def test_a_refused_message_stays_until_it_is_sent_again_or_given_up(talk):
     his.shows("refused")
     settled(hers)
     assert ada.texts(chat) == ["refused"]
+
+
+def test_of_two_tabs_that_have_the_same_message_to_send_one_sends_it(talk, window):
+    ada, chat, hers, his = talk
+    context = hers.page.context
+    context.route(SENDING, lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    hers.say("once")
+    expect(hers.message("once")).to_have_attribute("data-status", "failed")
+    beside = window(ada, f"/chats/{chat}", at=hers.url, beside=hers)
+    beside.expects_no_network()
+    expect(beside.message("once")).to_be_visible()
+    context.set_offline(True)
+    for one in (hers, beside):
+        expect(one.pill).to_have_attribute("data-phase", "offline")
+    context.unroute_all()
+    sent = []
+
+    def slowly(route):
+        if route.request.method == "POST":
+            sent.append(route.request)
+            hers.page.wait_for_timeout(300)
+        route.continue_()
+
+    context.route(SENDING, slowly)
+    context.set_offline(False)
+    for one in (hers, beside):
+        settled(one)
+        one.shows("once")
+    his.shows("once")
+    assert len(sent) == 1
+
+
+def test_a_refused_message_is_taken_back_into_the_field_before_what_is_being_written(talk):
+    ada, chat, hers, _ = talk
+    refusal = {"error": {"code": "invalid_value", "message": "No.", "field": "content"}}
+    on_sending(hers, lambda route: route.fulfill(status=400, content_type="application/json", body=json.dumps(refusal)))
+    hers.say("nearly right")
+    hers.field.fill("meanwhile")
+    hers.message("nearly right").get_by_role("button", name="Edit").click()
+    hers.shows()
+    expect(hers.field).to_be_focused()
+    expect(hers.field).to_have_value("nearly right\nmeanwhile")
+    hers.page.unroute(SENDING)
+    hers.field.fill("right")
+    hers.field.press("Enter")
+    settled(hers)
+    assert ada.texts(chat) == ["right"]
+
+
+def test_what_is_not_sent_survives_a_reload_with_its_reason(talk):
+    _, _, hers, _ = talk
+    refusal = {"error": {"code": "invalid_value", "message": "Not today.", "field": "content"}}
+    on_sending(hers, lambda route: route.fulfill(status=400, content_type="application/json", body=json.dumps(refusal)))
+    hers.say("kept")
+    expect(hers.message("kept").get_by_role("alert")).to_contain_text("Not sent: Not today. · Retry · Edit · Delete")
+    hers.page.reload()
+    expect(hers.message("kept").get_by_role("alert")).to_contain_text("Not sent: Not today. · Retry · Edit · Delete")
+
+
+def test_too_fast_is_counted_down_and_sent_again_by_itself(talk):
+    ada, chat, hers, his = talk
+    refusal = {"error": {"code": "too_fast", "message": "Slow down.", "field": None}}
+    keys = []
+
+    def once_too_fast(route):
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) > 1:
+            return route.continue_()
+        route.fulfill(status=429, headers={"Retry-After": "3"}, content_type="application/json", body=json.dumps(refusal))
+
+    on_sending(hers, once_too_fast)
+    hers.say("in a hurry", "and another")
+    note = hers.message("in a hurry").get_by_role("alert")
+    for seconds in (3, 2, 1):
+        expect(note).to_contain_text(f"Too fast: sent again in {seconds} s")
+    his.shows("in a hurry", "and another")
+    settled(hers)
+    assert keys[0] == keys[1]
+    assert ada.texts(chat) == ["in a hurry", "and another"]
+
+
+def test_without_a_connection_the_field_says_when_it_will_be_sent_and_the_bubble_too(talk):
+    ada, chat, hers, his = talk
+    hers.page.context.set_offline(True)
+    note = hers.locator("#composer-note")
+    expect(note).to_have_text("Not connected: will send when connected")
+    expect(hers.field).to_be_enabled()
+    hers.say("into the tunnel")
+    expect(hers.message("into the tunnel").get_by_role("alert")).to_contain_text("Will be sent when connected")
+    hers.page.context.set_offline(False)
+    his.shows("into the tunnel")
+    settled(hers)
+    expect(note).to_be_empty()
+    assert ada.texts(chat) == ["into the tunnel"]

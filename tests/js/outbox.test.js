@@ -16,7 +16,7 @@ function localStorage() {
   return data;
 }
 
-function build({ answers = [], backing = localStorage() } = {}) {
+function build({ answers = [], backing = localStorage(), inTurn = (_, run) => run() } = {}) {
   const calls = [];
   const timers = [];
   const store = createStore(start(), () => {});
@@ -29,7 +29,7 @@ function build({ answers = [], backing = localStorage() } = {}) {
   let tick = 0;
   const outbox = new Outbox({
     store, api: { post }, storage: createStorage(backing), userId: "me",
-    setTimer: (run, ms) => timers.push({ run, ms }), random: () => 1, now: () => `2026-11-23T10:00:00.${100 + tick++}Z`,
+    setTimer: (run, ms) => timers.push({ run, ms }), random: () => 1, now: () => `2026-11-23T10:00:00.${100 + tick++}Z`, inTurn,
   });
   return { outbox, store, calls, timers, backing, items: () => store.state.outbox };
 }
@@ -41,6 +41,24 @@ test("a message is shown and stored before the server has answered, and gone fro
   assert.equal(Object.keys(backing).length, 1);
   await settle();
   assert.deepEqual([items().length, Object.keys(backing).length], [0, 0]);
+});
+
+test("of two tabs that have the same message to send, one sends it", async () => {
+  const turns = new Map();
+  const inTurn = (name, run) => {
+    const turn = Promise.resolve(turns.get(name)).then(run);
+    turns.set(name, turn);
+    return turn;
+  };
+  const first = build({ inTurn, answers: [new ApiError({})] });
+  first.outbox.add("c", "hello");
+  await settle();
+  const second = build({ inTurn, backing: first.backing });
+  second.outbox.restore();
+  first.outbox.revive();
+  await settle();
+  assert.deepEqual([first.items().length, second.items().length], [0, 0]);
+  assert.equal(first.calls.length + second.calls.length, 2, "the one that failed and the one that did not");
 });
 
 test("trying again uses the same key, also after a reload", async () => {

@@ -1,4 +1,4 @@
-"""Entry point of an instance: settings → services → application → listen; `migrate`, `new-epoch`; drain on SIGTERM."""
+"""Entry point of an instance: settings → services → application → listen; drain on SIGTERM. And the operator's commands."""
 
 import asyncio
 import gc
@@ -18,6 +18,7 @@ from chat import events
 from chat.accounts import Accounts, AttemptLimits
 from chat.db import Database, UnknownSchema, migrate, new_epoch
 from chat.errors import ParleyError, Unavailable
+from chat.rescue import make_owner, reset_password
 from handlers.application import Services, make_application
 from realtime.delivery import Delivery, Limits
 
@@ -46,16 +47,29 @@ def main(arguments: list[str]) -> int:
             print(f"The schema is at version {migrate(configuration.database_url)}.")
         elif command == "new-epoch":
             print(f"The new epoch is {new_epoch(configuration.database_url)}.")
+        elif command == "reset-password":
+            password = reset_password(configuration.database_url, username(arguments))
+            print(f"The new password of {arguments[1]} is {password}. All sessions of the account have ended.")
+        elif command == "make-owner":
+            make_owner(configuration.database_url, username(arguments))
+            print(f"{arguments[1]} owns the server now.")
         elif command == "serve":
             return serve(configuration)
         else:
-            raise StartError(f"Unknown command {command!r}. There are: serve (the default), migrate, new-epoch.")
+            raise StartError(f"Unknown command {command!r}. There are: serve (the default), migrate, new-epoch, reset-password, make-owner.")
         return 0
     except (StartError, settings.SettingError, UnknownSchema, ValueError) as error:
         complain(error)
     except psycopg2.Error as error:
         complain(f"PostgreSQL: {' '.join(str(error).split())}")
     return 1
+
+
+def username(arguments) -> str:
+    """Whom a command is about. Raises `StartError`."""
+    if len(arguments) != 2:
+        raise StartError(f"Say whose, by username: python server.py {arguments[0]} anna")
+    return arguments[1]
 
 
 def complain(why):

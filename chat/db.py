@@ -182,7 +182,7 @@ def migrate(url: str) -> int:
     Instances may go on writing. Raises `UnknownSchema` where the database is newer than this code, or somebody else's.
     """
     schema = (Path(__file__).parent.parent / "schema.sql").read_text(encoding="utf-8")
-    with closing(_connect(url)) as connection:
+    with closing(connect(url)) as connection:
         for tries_left in reversed(range(MIGRATION_TRIES)):
             try:
                 with connection, connection.cursor() as cursor:
@@ -218,7 +218,7 @@ def _version(cursor):
 
 def new_epoch(url: str) -> str:
     """Begin a new history, as after restoring a backup: every client's cursors become void. Returns the new epoch."""
-    with closing(_connect(url)) as connection, connection, connection.cursor() as cursor:
+    with closing(connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute("update parley set epoch = gen_random_uuid() returning epoch")
         return cursor.fetchone()[0]
 
@@ -232,7 +232,8 @@ def _refusal(error) -> Refused | None:
     return None
 
 
-def _connect(url):
+def connect(url):
+    """A connection of its own, for commands."""
     return psycopg2.connect(_as_dsn(url), connect_timeout=10, application_name="parley migrate")
 
 

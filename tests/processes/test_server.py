@@ -125,6 +125,33 @@ async def test_it_waits_for_its_database_and_can_be_stopped_while_it_does(postgr
     await until(lambda: asyncio.to_thread(waiting.ready), 5, "ready")
 
 
+# Accounts
+
+
+@pytest.mark.gen_test
+async def test_an_operator_gives_a_new_password_and_the_server_another_owner(instance, database):
+    parley = instance()
+    await asyncio.to_thread(parley.start)
+    _, ben = [await User.sign_up(parley.url, name) for name in ("first", "Ben")]
+    stream = ben.stream()
+    try:
+        await stream.open(parley.url)
+        await stream.until_synced()
+        reset = await asyncio.to_thread(server, "reset-password", "bEN", DATABASE_URL=database)
+        assert reset.returncode == 0
+        await stream.until_closed(4401, 5)
+    finally:
+        await stream.close()
+    ben.password = reset.stdout.split(" is ")[1].split(". ")[0]
+    ben = await ben.sign_in()
+    assert not (await ben.get("/api/me"))["isOwner"]
+    assert (await asyncio.to_thread(server, "make-owner", "ben", DATABASE_URL=database)).returncode == 0
+    assert (await (await ben.sign_in()).get("/api/me"))["isOwner"]
+    for words in (("reset-password", "nobody"), ("make-owner", "nobody")):
+        assert "no account 'nobody'" in refusal(await asyncio.to_thread(server, *words, DATABASE_URL=database))
+    assert "by username" in refusal(await asyncio.to_thread(server, "make-owner", DATABASE_URL=database))
+
+
 # Several processes on one port
 
 

@@ -11,6 +11,14 @@
 -- A refusal is raised as SQLSTATE PA001 whose message is the error's code and whose COLUMN is the field at fault.
 -- Locks are taken chat first, then participants, then users in the order of their ids.
 
+-- Nothing is locked where the column is there already: instances go on writing while a release migrates.
+create or replace function add_column(p_table regclass, p_column text, p_definition text) returns void language plpgsql as $$
+begin
+    if not exists (select from pg_attribute where attrelid = p_table and attname = p_column and not attisdropped) then
+        execute format('alter table %s add column %I %s', p_table, p_column, p_definition);
+    end if;
+end $$;
+
 create table if not exists parley (
     one             boolean primary key default true check (one),
     epoch           uuid not null default gen_random_uuid(),
@@ -33,7 +41,7 @@ create table if not exists users (
     created_at         timestamptz not null
 );
 create unique index if not exists users_username on users (lower(username));
-alter table users add column if not exists is_owner boolean not null default false;
+select add_column('users', 'is_owner', 'boolean not null default false');
 -- The first account owns the server. Where accounts are older than this rule, it is the oldest one.
 update users set is_owner = true
 where id = (select id from users order by created_at, id limit 1) and not exists (select from users where is_owner);
@@ -103,7 +111,7 @@ create table if not exists participants (
 ) with (fillfactor = 80);
 create index if not exists participants_user on participants (user_id, chat_id);
 -- This participant wants no notifications of the chat. Nobody else is told.
-alter table participants add column if not exists muted boolean not null default false;
+select add_column('participants', 'muted', 'boolean not null default false');
 
 -- messages, chat_events and reads have no foreign keys: only the functions below write them, in chats that they have locked
 -- or participants that they have found, and a check per row would be paid by every message.

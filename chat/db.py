@@ -103,8 +103,8 @@ class Database:
                     raise refusal from None
                 if not isinstance(error, _BROKEN) and not (error.pgcode or "").startswith(_TEMPORARY):
                     raise
-                # A pool that outlived a restart holds dead connections; the second try gets a new one.
-                if last_try or error.pgcode is not None and not error.pgcode.startswith(("08", "57P01")):
+                # A pool that outlived a restart holds dead connections; the second try gets a new one. A deadlock's victim was rolled back.
+                if last_try or error.pgcode is not None and not error.pgcode.startswith(("08", "57P01", "40P01")):
                     self._fail(error)
                     raise Unavailable(str(error).strip()) from error
             except (asyncio.TimeoutError, OSError) as error:
@@ -188,7 +188,7 @@ def migrate(url: str) -> int:
                 with connection, connection.cursor() as cursor:
                     _apply(cursor, schema)
                 return SCHEMA_VERSION
-            except psycopg2.errors.LockNotAvailable:
+            except (psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected):
                 if not tries_left:
                     raise
                 time.sleep(0.1)

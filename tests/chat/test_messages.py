@@ -75,10 +75,11 @@ async def test_times_do_not_run_back_when_the_databases_clock_does(db, world):
 
 
 @pytest.mark.gen_test
-async def test_two_senders_of_one_moment_are_both_kept(world, together):
+async def test_two_senders_of_one_moment_are_both_kept(world, opened, together):
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
-    await together([world.send(ada, chat_id, "from Ada"), world.send(bob, chat_id, "from Bob")])
+    elsewhere = World(await opened())
+    await together([world.send(ada, chat_id, "from Ada"), elsewhere.send(bob, chat_id, "from Bob")])
     page = await messages.page(world.db, ada, chat_id)
     assert {item["content"] for item in page["items"]} == {"from Ada", "from Bob"}
 

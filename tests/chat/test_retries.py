@@ -73,10 +73,10 @@ async def test_a_retry_changes_nothing_publishes_nothing_and_answers_as_the_firs
 
 @every_mutation
 @pytest.mark.gen_test
-async def test_five_at_once_are_one(db, world, together, name):
+async def test_five_at_once_on_five_instances_are_one(db, world, opened, together, name):
     scene, op = await _scene(world), key()
     before = await _events_of(db, scene.ada)
-    outcomes = await together(MUTATIONS[name](db, scene, op) for _ in range(5))
+    outcomes = await together([MUTATIONS[name](await opened(), scene, op) for _ in range(5)])
     assert [outcome.repeated for outcome in outcomes].count(False) == 1
     assert len({outcome.seq for outcome in outcomes}) == 1
     assert all(outcome.answer == outcomes[0].answer for outcome in outcomes)
@@ -114,11 +114,11 @@ async def test_a_key_is_refused_for_another_chat(db, world, name):
 
 
 @pytest.mark.gen_test
-async def test_a_key_used_in_two_chats_at_once_is_good_for_one(db, world, together):
-    """Nothing but the unique key holds the two together: they wait for different chats."""
+async def test_a_key_used_in_two_chats_at_once_is_good_for_one(db, world, opened, together):
+    """Nothing but the unique key holds the two together: they wait for different chats, on different instances."""
     ada, op = await world.user(), key()
     there = [await world.group(ada) for _ in range(4)]
-    outcomes = await together([*(messages.send(db, ada, op, chat_id, "Hello", 50) for chat_id in there),
+    outcomes = await together([*([messages.send(await opened(), ada, op, chat_id, "Hello", 50) for chat_id in there]),
                                chats.create(db, ada, op, "group", "Another", None, [], 10)])
     refusals = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     assert [(type(error), error.code, error.field) for error in refusals] == [

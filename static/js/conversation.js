@@ -85,6 +85,7 @@ export function mountConversation(services) {
   let timer = null;
   store.watch((state) => [state.typing, state.open.chatId, state.users], function show(state) {
     clearTimeout(timer);
+    users.want(Object.keys(state.typing[state.open.chatId] ?? {}));
     const text = typingText(state, Date.now());
     setText(typing, text);
     if (text) timer = setTimeout(() => show(store.state), 1000);

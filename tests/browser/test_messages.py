@@ -98,6 +98,36 @@ def test_in_a_group_it_is_said_how_many_have_read(person, window):
     expect(receipt).to_have_attribute("data-state", "read")
 
 
+def test_small_faces_stand_where_each_has_read_up_to(person, window):
+    ada, bob, cem = person("Ada"), person("Bob"), person("Cem")
+    chat = ada.group("Trio", bob, cem)
+    first, second = ada.say(chat, "one", "two")
+    hers = window(ada, f"/chats/{chat}")
+    hers.shows("one", "two")
+    expect(hers.locator(".readers")).to_have_count(0)
+    bob.read(first)
+    faces = hers.message("one").locator(".readers")
+    expect(faces).to_have_accessible_name("Read up to here by Bob. Show who and when")
+    cem.read(second)
+    bob.read(second)
+    expect(faces).to_have_count(0)
+    expect(hers.message("two").locator(".readers .avatar")).to_have_count(2)
+    hers.message("two").locator(".readers").click()
+    expect(hers.dialog.locator("[data-user-id]")).to_have_count(2)
+
+
+def test_everybody_who_types_is_named(person, window):
+    ada, bob, cem = person("Ada"), person("Bob"), person("Cem")
+    chat = ada.group("Trio", bob, cem)
+    hers, his, theirs = [window(one, f"/chats/{chat}") for one in (ada, bob, cem)]
+    theirs.shows()
+    his.field.press_sequentially("h")
+    expect(theirs.locator("#typing")).to_have_text("Bob is typing…")
+    hers.field.press_sequentially("h")
+    expect(theirs.locator("#typing")).to_have_text(re.compile("^(Ada and Bob|Bob and Ada) are typing…$"))
+    expect(theirs.locator("#typing")).to_be_empty()
+
+
 def test_typing_is_shown_to_the_other(talk):
     _, _, _, hers, his = talk
     hers.field.press_sequentially("hm")
@@ -139,6 +169,53 @@ def test_what_comes_while_nobody_looks_is_unread_until_somebody_does(talk):
     expect(his.page).to_have_title("Ada · Parley")
     expect(hers.message("Bob!").locator(".receipt")).to_have_attribute("data-state", "read")
     assert bob.unread(chat) == 0
+
+
+def test_escape_marks_a_long_chat_as_read(person, window):
+    ada, bob = person("Ada"), person("Bob")
+    chat = ada.direct(bob)
+    ids = ada.say(chat, *[f"number {number}" for number in range(1, 81)])
+    bob.read(ids[9])
+    his = window(bob, f"/chats/{chat}")
+    his.get_by_role("button", name="70 unread messages").click()
+    expect(his.locator("#unread-divider")).to_be_in_viewport()
+    expect(his.locator("#jump")).to_have_text(re.compile(r"^\d+ new$"))
+    assert bob.unread(chat) > 0
+    his.page.keyboard.press("Escape")
+    his.until(lambda: bob.unread(chat) == 0, "the server knows")
+    expect(his.message("number 80")).to_be_in_viewport()
+    expect(his.locator("#unread-divider")).to_have_count(0)
+    expect(his.badge(chat)).to_be_hidden()
+
+
+def test_a_growing_field_leaves_the_newest_message_in_view(talk):
+    ada, _, chat, hers, _ = talk
+    ada.say(chat, *[f"number {number}" for number in range(30)])
+    expect(hers.message("number 29")).to_be_in_viewport()
+    column = hers.page.viewport_size["height"]
+    for _ in range(30):
+        hers.field.press("Shift+Enter")
+        hers.page.keyboard.type("x")
+    assert abs(hers.field.bounding_box()["height"] - 0.4 * column) < 2
+    expect(hers.message("number 29")).to_be_in_viewport(ratio=0.9)
+    expect(hers.locator("#jump")).to_be_hidden()
+
+
+def test_the_last_characters_are_counted_and_too_many_are_not_sent(talk):
+    ada, _, chat, hers, _ = talk
+    note = hers.locator("#composer-note")
+    hers.field.fill("x" * 7100)
+    expect(note).to_be_empty()
+    hers.field.fill("😀" * 7998)
+    expect(note).to_have_text("2 characters left")
+    hers.field.fill("x" * 8001)
+    expect(note).to_have_text("1 character too many")
+    expect(hers.locator("#send")).to_be_disabled()
+    hers.field.press("Enter")
+    hers.shows()
+    hers.field.press("Backspace")
+    hers.field.press("Enter")
+    hers.until(lambda: [len(text) for text in ada.texts(chat)] == [8000], "stored")
 
 
 def test_two_tabs_of_one_person_agree(talk, window):

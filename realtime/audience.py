@@ -23,8 +23,8 @@ logger = logging.getLogger("parley.presence")
 PRESENCE = "parley:presence"
 TICK_SECONDS = 0.5
 CHATS = 500  # whose participants are read at a time
-MANY = 200  # changes at a time beyond which it costs less to tell everybody everything
-SLICE_SECONDS = 0.005  # of work for many sockets, before others have their turn
+MANY = 5000  # changes at a time beyond which it costs less to tell everybody everything
+SLICE_SECONDS = 0.005  # of work, before others have their turn
 PAUSE_SECONDS = 0.01
 
 
@@ -42,6 +42,7 @@ class Audience:
         self._turnover = None  # of the hub when it was last looked at
         self._since = None  # since when Redis carries what is said
         self._known = False  # everybody alive has been heard since then
+        self._began = 0.0  # with the present slice of work
         self._chats_of: dict[str, set[Watch]] = {}  # user → watched chats, of those that are not too large
         metrics.online_users.set_function(lambda: len(self._presence.online) if self._known else 0)
 
@@ -77,6 +78,7 @@ class Audience:
         self._hub.moved |= self._hub.asking.intersection(watch.sessions())
 
     async def _tick(self, now):
+        self._began = time.monotonic()
         if self._degraded():
             if self._since is not None:
                 self._since, self._known = None, False
@@ -95,7 +97,7 @@ class Audience:
         elif len(online) + len(offline) > MANY:
             self._hub.moved |= self._hub.asking
         else:
-            self._tell_changes(online, offline)
+            await self._tell_changes(online, offline)
         await self._learn()
         return await self._tell_whole()
 
@@ -106,18 +108,21 @@ class Audience:
         if messages:
             self._publish([(PRESENCE, orjson.dumps(message)) for message in messages])
 
-    def _tell_changes(self, online, offline):
+    async def _tell_changes(self, online, offline):
         told = {}
         for which, user_ids in enumerate((online, offline)):
             for user_id in user_ids:
+                await self._turn()
                 for session in self._concerned(user_id):
                     told.setdefault(session, ([], []))[which].append(user_id)
         for session, changes in told.items():
-            self._send(session, frames.encode(frames.presence_changed(*changes)))
+            await self._turn()
+            if session not in self._hub.moved:  # which are told everything
+                self._send(session, frames.encode(frames.presence_changed(*changes)))
 
     def _concerned(self, user_id):
         sessions = {session for watch in self._chats_of.get(user_id, ()) for session in watch.sessions()}
-        return [session for session in sessions & self._hub.asking - self._hub.moved if session.user_id != user_id]
+        return [session for session in sessions & self._hub.asking if session.user_id != user_id]
 
     async def _learn(self):
         """Ask who is in the chats of the sockets that are about to be told."""
@@ -139,13 +144,16 @@ class Audience:
     async def _tell_whole(self):
         """Tell everything to those whose chats have changed, who have just come, or who missed something."""
         waiting, self._hub.moved = self._hub.moved, set()
-        began = time.monotonic()
         for session in waiting:
-            if time.monotonic() - began > SLICE_SECONDS:
-                await asyncio.sleep(PAUSE_SECONDS)
-                began = time.monotonic()
+            await self._turn()
             if session in self._hub.asking:
                 self._send(session, frames.encode(frames.presence(self._online_for(session), self._limit)))
+
+    async def _turn(self):
+        """Let others have theirs, after some milliseconds of work."""
+        if time.monotonic() - self._began > SLICE_SECONDS:
+            await asyncio.sleep(PAUSE_SECONDS)
+            self._began = time.monotonic()
 
     def _online_for(self, session):
         if not self._known:

@@ -77,6 +77,7 @@ ROUTES = (
     ("/metrics", health.Metrics),
     ("/ws", stream.StreamHandler),
     ("/ws/activity", activity.ActivityStream),
+    ("/activity", activity.Activity),
     ("/", pages.App),
     ("/chats/{chatId}", pages.App),
     ("/chats/{chatId}/messages/{messageId}", pages.App),

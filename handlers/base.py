@@ -85,6 +85,11 @@ class Base(RequestHandler):
         return self.session
 
     @property
+    def may_watch(self) -> bool:
+        """Whether who asks may see the instances and the way of every message: the server's owners, and with `DEMO` everybody."""
+        return self.session is not None and (self.session.owner or self.services.settings.demo)
+
+    @property
     def address(self) -> str:
         """What attempts to sign in are counted by: the client's address, of an IPv6 one its /64: one client has it all.
 

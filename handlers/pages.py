@@ -8,7 +8,7 @@ from handlers.base import Base
 from handlers.openapi.shapes import MOST_PASSWORD_CHARS
 
 # Where a signed-in visitor of the sign-in page may be sent on to: our own pages, nothing that looks like one.
-_OWN_PAGE = re.compile(r"/(settings|chats/[0-9a-fA-F-]{36}(/messages/[0-9a-fA-F-]{36})?)\Z")
+_OWN_PAGE = re.compile(r"/(settings|activity|chats/[0-9a-fA-F-]{36}(/messages/[0-9a-fA-F-]{36})?)\Z")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
 
 
@@ -46,7 +46,7 @@ class App(Page):
             return
         if self.credentials.by_cookie:
             self.set_session_cookie(self.credentials.token)  # who comes back in time stays signed in
-        self.show("app.html", user=await users.me(self.services.db, self.session.user_id))
+        self.show("app.html", user=await users.me(self.services.db, self.session.user_id), may_watch=self.may_watch)
 
 
 class AccountPage(Page):

@@ -14,7 +14,7 @@ from collections import Counter
 
 import orjson
 
-from chat.channels import CHANNELS, LOGGED, STATES, Kind
+from chat.channels import CHANNELS, LOGGED, Kind
 from realtime import frames
 from realtime.frames import Close
 from realtime.tasks import ended
@@ -35,7 +35,7 @@ class Trace:
     """What happens on one instance between two batches. Equal points are one, with a number."""
 
     def __init__(self, instance: str, counts: Counter):
-        """`counts` go on from one trace to the next: heard, doubled, reordered, lost, repaired."""
+        """`counts` go on from one trace to the next: logged events heard, doubled, reordered, lost, repaired."""
         self.counts = counts
         self._instance = instance
         self._points: dict[tuple, list] = {}  # (step, channel, chat, seq, of) → [time, number]
@@ -83,19 +83,20 @@ class Trace:
             if channel in CHANNELS:
                 meta = orjson.loads(payload)["_"]
                 self._note("published" if taken else "untaken", channel, meta["chatId"], meta["seq"])
-                self.counts["lost"] += not taken
+                self.counts["lost"] += not taken and channel in LOGGED
 
     def received(self, event, publisher: str):
         """From Redis; `publisher` is the instance that it comes from."""
         step, key = "received", (event.channel, event.chat_id, event.seq)
-        if event.channel not in STATES:  # of a state, two may have the same seq, and the older one may come late
+        if event.channel in LOGGED:  # of a state, two may have the same seq, and the older one may come late
             self.counts["heard"] += 1
             newest = self._newest.get(key[:2], 0)
             if key in self._heard:
                 step = "doubled"
             elif event.seq < newest:
                 step = "reordered"
-            self.counts[step] += step != "received"
+            if step != "received":
+                self.counts[step] += 1
             self._heard[key] = None
             self._newest[key[:2]] = max(newest, event.seq)
             if len(self._heard) > REMEMBERED:

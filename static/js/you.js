@@ -27,7 +27,9 @@ export function mountYou({ store, api, sessionStore, toast, stream, session, set
   const name = h("strong");
   const menu = h("div", { class: "menu", id: "you-menu", popover: "auto" },
     h("p", { class: "menu-you" }, name, h("span", {}, `@${me.username}`)),
-    row("Settings", settings.open, "show-settings"), row("Keyboard shortcuts", showShortcuts, "shortcuts"), row("Sign out", signOut, "sign-out"),
+    row("Settings", settings.open, "show-settings"), row("Keyboard shortcuts", showShortcuts, "shortcuts"),
+    document.body.dataset.mayWatch ? h("a", { class: "menu-row", id: "show-activity", href: "/activity" }, "Activity") : null,
+    row("Sign out", signOut, "sign-out"),
     h("p", { class: "menu-foot" }, `Parley ${version}`));
   button.after(menu);
   button.addEventListener("click", () => menu.togglePopover());

@@ -16,7 +16,7 @@ from tests.handlers.served import METHODS, Served
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 # What no OpenAPI document can describe, or no program would call.
 UNDESCRIBED = {
-    "/ws", "/ws/activity", "/", "/chats/{chatId}", "/chats/{chatId}/messages/{messageId}", "/sign-in", "/sign-up", "/join/{token}", "/settings", "/favicon.ico",
+    "/ws", "/ws/activity", "/activity", "/", "/chats/{chatId}", "/chats/{chatId}/messages/{messageId}", "/sign-in", "/sign-up", "/join/{token}", "/settings", "/favicon.ico",
     "/static/{file:path}",
 }
 

@@ -84,3 +84,25 @@ async def test_signing_out_ends_watching(open_house):
     await first(socket, "welcome")
     assert (await asyncio.to_thread(user.post, "/api/sign-out")).status == 204
     assert await closed(socket) == 4401
+
+
+def test_the_page_is_for_those_who_may_watch(serve, open_house):
+    assert open_house.client().get("/activity").headers["Location"] == "/sign-in?next=%2Factivity"
+    served = serve(SIGN_UP="open")
+    owner, other = served.browser(), served.browser()
+    page = owner.get("/activity")
+    assert page.status == 200 and b"lanes-canvas" in page.body and b'id="demo"' not in page.body
+    refused = other.get("/activity")
+    assert refused.status == 403 and b"lanes-canvas" not in refused.body
+    assert b'id="demo"' in open_house.browser().get("/activity").body
+
+
+def test_after_signing_in_one_is_sent_on_to_it(open_house):
+    assert open_house.browser().get("/sign-in?next=/activity").headers["Location"] == "/activity"
+
+
+def test_the_menu_leads_those_there_who_may_watch(serve, open_house):
+    served = serve(SIGN_UP="open")
+    owner, other = served.browser(), served.browser()
+    marks = [browser.get("/").body.count(b'data-may-watch="yes"') for browser in (owner, other, open_house.browser())]
+    assert marks == [1, 0, 1]

@@ -1,0 +1,92 @@
+/** The latest events, and of the chosen one every step with its time: what the lanes draw, as text. */
+import { describe, span, summary, TITLES } from "./activity-way.js";
+import { fill, h, keyed, setText } from "./dom.js";
+import { fullTime, plural } from "./time.js";
+
+const SHOWN = 60;
+const REFRESH_MS = 400;
+const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+export const clock = (at) => CLOCK.format(new Date(at));
+
+/** `nameOf(chatId)` is the chat's name where the viewer is in it, else null. */
+export function mountList({ model, nameOf, selected, select }) {
+  const list = document.querySelector("#ways");
+  const detail = document.querySelector("#way");
+  const empty = document.querySelector("#activity-empty");
+  const side = document.querySelector("#activity-side");
+  let shown = "";
+
+  const chatName = (way) => nameOf(way.chatId) ?? `Chat ${way.chatId.slice(0, 8)}`;
+
+  function row() {
+    const parts = { title: h("span", { class: "way-title" }), chat: h("span", { class: "way-chat" }), facts: h("span", { class: "way-facts" }), at: h("time", { class: "way-at" }) };
+    const button = h("button", { type: "button", class: "way-row" }, parts.title, parts.at, parts.chat, parts.facts);
+    return Object.assign(h("li", {}, button), { parts, button });
+  }
+
+  function update(element, { way, current, facts }) {
+    const { title, chat, at } = element.parts;
+    setText(title, `${TITLES[way.channel]} #${way.seq}`);
+    setText(chat, chatName(way));
+    setText(at, clock(way.at));
+    at.setAttribute("datetime", new Date(way.at).toISOString());
+    setText(element.parts.facts, facts.sockets ? `${plural(facts.sockets, "socket")} in ${span(facts.ms)}` : "no sockets yet");
+    element.button.classList.toggle("is-repaired", facts.repaired);
+    element.button.setAttribute("aria-pressed", String(current));
+    element.button.dataset.way = way.key;
+    element.button.onclick = () => select(current ? null : way);
+  }
+
+  function showList() {
+    const ways = [...model.ways.values()].slice(-SHOWN).reverse();
+    const items = ways.map((way) => ({ way, current: way === selected(), facts: summary(way), name: chatName(way) }));
+    keyed(list, items, {
+      key: ({ way }) => way.key, create: row, update,
+      same: (a, b) => a.current === b.current && a.name === b.name && JSON.stringify(a.facts) === JSON.stringify(b.facts),
+    });
+    empty.hidden = ways.length > 0;
+    side.classList.toggle("is-empty", ways.length === 0);
+  }
+
+  function showDetail() {
+    const way = selected();
+    detail.hidden = !way;
+    const steps = way ? describe(way, model.ways.values()) : [];
+    const next = way ? JSON.stringify([way.key, chatName(way), steps]) : "";
+    if (next === shown) return;
+    const another = !shown || !next || JSON.parse(shown)[0] !== way.key;
+    shown = next;
+    if (!way) return;
+    const longest = Math.max(1, ...steps.filter((one) => one.step !== "read").map((one) => one.after));
+    const rows = steps.map(({ step, text, at, after, repair }) => {
+      const mark = h("span", { class: "step-mark", "aria-hidden": "true" });
+      mark.style.setProperty("--part", String(Math.min(1, after / longest)));
+      return h("li", { class: `step${repair ? " is-repair" : ""}${step === "read" ? " is-read" : ""}`, data: { step } },
+        h("span", { class: "step-text" }, text), h("time", { class: "step-after", datetime: new Date(at).toISOString(), title: fullTime(at) }, after ? `+${span(after)}` : clock(at)), mark);
+    });
+    const facts = summary(way);
+    const close = h("button", { type: "button", class: "link-button", on: { click: () => select(null) } }, "Close");
+    fill(detail,
+      h("header", { class: "way-header" }, h("h2", { tabindex: "-1", id: "way-heading" }, `${TITLES[way.channel]} #${way.seq}`), close),
+      h("p", { class: "way-sub" }, `${chatName(way)} · ${clock(way.at)}`),
+      h("p", { class: "way-sum" }, facts.sockets ? `${plural(facts.sockets, "socket")} on ${plural(facts.instances, "instance")} in ${span(facts.ms)}` : "Written to no socket yet"),
+      h("ol", { class: "steps", "aria-label": "Its way" }, rows));
+    if (another) detail.scrollTop = 0;
+  }
+
+  function refresh() {
+    showList();
+    showDetail();
+  }
+  setInterval(refresh, REFRESH_MS);
+
+  return {
+    refresh,
+    /** Brings the chosen way into view and tells it to a screen reader. */
+    reveal() {
+      refresh();
+      document.querySelector("#way-heading")?.focus({ preventScroll: true });
+      detail.scrollIntoView({ block: "nearest" });
+    },
+  };
+}

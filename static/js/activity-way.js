@@ -1,0 +1,80 @@
+/** The way of one event in words: its steps in order, each with its time. Pure. */
+import { plural } from "./time.js";
+
+export const TITLES = {
+  messageAdded: "Message", messageUpdated: "Edit", messageDeleted: "Deletion", chatAdded: "New chat", chatUpdated: "Chat changed",
+};
+const RANK = ["accepted", "committed", "untaken", "published", "received", "reordered", "gap", "doubled", "pulled", "delivered", "replayed", "read"];
+// Of the counts and receipts that follow an event it is told only who has read it.
+const STATES = ["unreadCountUpdated", "messageReadUpdated"];
+export const REPAIRS = ["untaken", "gap", "pulled", "replayed", "reordered", "doubled"];
+
+export const listed = (words) => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`);
+const unique = (values) => [...new Set(values)];
+const sum = (steps) => steps.reduce((total, { n }) => total + n, 0);
+
+/** The steps of one kind on one instance as a sentence. */
+function sentence(step, instance, steps, way) {
+  const channels = listed(unique(steps.map((one) => one.channel)));
+  const ofEvent = sum(steps.filter((one) => one.channel === way.channel));
+  const others = steps.filter((one) => one.channel !== way.channel).map((one) => `${one.n} × ${one.channel}`);
+  switch (step) {
+    case "accepted": return `Accepted by ${instance}`;
+    case "committed": return `Committed to PostgreSQL as #${way.seq}`;
+    case "published": return `Published on ${channels}`;
+    case "untaken": return `Not taken by Redis: ${channels}`;
+    case "received": return `Received by ${instance}`;
+    case "reordered": return `Received by ${instance} after a later one`;
+    case "doubled": return `Heard again by ${instance}, dropped`;
+    case "gap": return `${instance} finds that ${plural(Math.max(...steps.map((one) => one.of)), "earlier event")} did not come`;
+    case "pulled": return `Read from PostgreSQL by ${instance} instead`;
+    case "delivered": return `${ofEvent ? `Written to ${plural(ofEvent, "socket")} of ${instance}` : `Told by ${instance}`}${others.length ? `${ofEvent ? ", and" : ":"} ${listed(others)}` : ""}`;
+    case "replayed": return `Replayed by ${instance} to ${plural(sum(steps), "socket")} that came back`;
+    default: return "";
+  }
+}
+
+const sender = (way) => way.steps.find((one) => one.step === "committed")?.of ?? null;
+
+/** Who has read it: aliases, without the sender. Reading a message reads what came before it, so later ones of the chat count too. */
+export function readers(way, ways) {
+  const found = new Map();
+  for (const other of ways) {
+    if (other.chatId !== way.chatId || other.seq < way.seq) continue;
+    for (const { step, of, at } of other.steps) if (step === "read" && of !== sender(way)) found.set(of, Math.min(at, found.get(of) ?? Infinity));
+  }
+  return found;
+}
+
+/** `[{step, text, at, after, repair}]`, `after` in milliseconds since the first one; `ways` are all that are known. */
+export function describe(way, ways) {
+  const groups = new Map();
+  for (const one of way.steps) {
+    if (!RANK.includes(one.step) || STATES.includes(one.channel)) continue;
+    const key = `${one.step}/${one.instance}`;
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
+  const rows = [...groups.values()].map((steps) => {
+    const [{ step, instance }] = steps;
+    return { step, text: sentence(step, instance, steps, way), at: Math.min(...steps.map((one) => one.at)), repair: REPAIRS.includes(step) };
+  });
+  const read = readers(way, ways);
+  if (read.size) rows.push({ step: "read", text: `Read by ${read.size}`, at: Math.min(...read.values()), repair: false });
+  // Clocks differ by a little: cause comes before effect where the times are nearly the same.
+  rows.sort((a, b) => (Math.abs(a.at - b.at) < 2 ? RANK.indexOf(a.step) - RANK.indexOf(b.step) : a.at - b.at));
+  const start = Math.min(...rows.map((row) => row.at));
+  return rows.map((row) => ({ ...row, after: Math.max(0, row.at - start) }));
+}
+
+/** How many sockets have it, on how many instances, and after how many milliseconds the last one. */
+export function summary(way) {
+  const delivered = way.steps.filter(({ step, channel }) => step === "delivered" && channel === way.channel);
+  const last = Math.max(way.at, ...delivered.map(({ at }) => at));
+  return { sockets: sum(delivered), instances: unique(delivered.map(({ instance }) => instance)).length, ms: last - way.at, repaired: way.steps.some(({ step }) => step === "pulled" || step === "replayed") };
+}
+
+/** `0.4 ms`, `12 ms`, `1.2 s` */
+export function span(ms) {
+  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}

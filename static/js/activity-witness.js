@@ -1,0 +1,110 @@
+/** This page as an ordinary client of `/ws`: counts what reached it, and whether any of it was lost, doubled or out of order. */
+import { Connection } from "./connection.js";
+
+const COMPARE_MS = 3_000;
+
+/** Pure: what the frames of the stream say, held against the cursors. */
+export class Witness {
+  epoch = null;
+  cursors = {};
+  received = 0;
+  replayed = 0; // of them, after a reconnection
+  lost = 0;
+  doubled = 0;
+  behind = 0; // events that PostgreSQL has and this page had not, when they were last compared
+  #synced = false;
+
+  apply(frame) {
+    this[`_${frame.type}`]?.(frame);
+    return true;
+  }
+
+  /** A new socket begins. */
+  resume() {
+    this.#synced = false;
+    return { epoch: this.epoch, cursors: this.cursors, channels: [] };
+  }
+
+  /** `heads`: chat → the newest seq that PostgreSQL has. */
+  compare(heads) {
+    this.behind = Object.entries(heads).reduce((sum, [chatId, head]) => sum + Math.max(0, head - (this.cursors[chatId] ?? head)), 0);
+  }
+
+  _welcome({ epoch, heads }) {
+    this.epoch = epoch;
+    for (const [chatId, head] of Object.entries(heads)) this.cursors[chatId] ??= head;
+  }
+
+  _event({ chatId, seq }) {
+    const expected = (this.cursors[chatId] ?? seq - 1) + 1;
+    if (seq < expected) {
+      this.doubled += 1;
+      return;
+    }
+    this.lost += seq - expected;
+    this.received += 1;
+    this.replayed += this.#synced ? 0 : 1;
+    this.cursors[chatId] = seq;
+  }
+
+  _joined({ chatId, seq }) {
+    this.cursors[chatId] = seq;
+  }
+
+  _left({ chatId }) {
+    delete this.cursors[chatId];
+  }
+
+  _reset({ chatId, head }) {
+    this.cursors[chatId] = head;
+  }
+
+  _synced({ heads }) {
+    this.#synced = true;
+    for (const [chatId, head] of Object.entries(heads)) {
+      this.lost += Math.max(0, head - (this.cursors[chatId] ?? head));
+      this.cursors[chatId] = head;
+    }
+  }
+}
+
+/** Connects a witness; `changed(phase)` is called when it knows more, with the connection's phase. */
+export function startWitness({ api, signedOut, changed }) {
+  const witness = new Witness();
+  let phase = "connecting";
+  let comparedAt = null;
+  const tell = () => changed({ witness, phase, comparedAt });
+
+  const openSocket = () => {
+    const url = new URL("/ws", location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    return new WebSocket(url, "parley.v1");
+  };
+  const sync = async (body) => (await api.post("/api/sync", body)).items;
+  const connection = new Connection({
+    openSocket, sync, signedOut,
+    resume: () => witness.resume(),
+    apply: (frame) => (witness.apply(frame), tell(), true),
+    report: (next) => ((phase = next), tell()),
+  });
+
+  /** Asks PostgreSQL for the heads and shows what is missing; what is under way just then is not missing the next time. */
+  async function compare() {
+    setTimeout(compare, COMPARE_MS);
+    if (document.visibilityState !== "visible" || phase === "connecting") return;
+    try {
+      const [welcome] = await sync({ epoch: witness.epoch, cursors: witness.cursors, channels: [] });
+      witness.compare(welcome.heads);
+      comparedAt = Date.now();
+      tell();
+    } catch {
+      // The connection's phase says what there is to say.
+    }
+  }
+
+  addEventListener("online", () => connection.wake());
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && connection.wake());
+  connection.start();
+  setTimeout(compare, COMPARE_MS);
+  return witness;
+}

@@ -1,0 +1,85 @@
+/** The entry of the Activity page: the instances, the lanes, the ways of events, and whether anything was lost. */
+import { mountCards } from "./activity-cards.js";
+import { mountChecks } from "./activity-checks.js";
+import { mountDemo } from "./activity-demo.js";
+import { mountLanes } from "./activity-lanes.js";
+import { mountList } from "./activity-list.js";
+import { Model } from "./activity-model.js";
+import { watchActivity } from "./activity-stream.js";
+import { startWitness } from "./activity-witness.js";
+import { createApi } from "./api.js";
+import { placeIcons } from "./icons.js";
+
+const NAMES_MS = 10_000; // how often the names of one's own chats are fetched again, where an unknown one was seen
+const PHASES = {
+  connecting: "Connecting…",
+  live: "Live",
+  lost: "Reconnecting…",
+  signedOut: "Signed out",
+  forbidden: "For the server's owners",
+};
+
+const signIn = () => location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
+const api = createApi({ signedOut: signIn });
+const { userId } = document.body.dataset;
+const model = new Model();
+const names = new Map();
+let chosen = null;
+
+const selected = () => chosen;
+function select(way) {
+  chosen = way;
+  list.reveal();
+}
+
+placeIcons(document);
+const lanes = mountLanes({ model, selected, select });
+const list = mountList({ model, selected, select, nameOf: (chatId) => names.get(chatId) ?? null });
+const checks = mountChecks({ model });
+const demo = mountDemo({ api, userId });
+const cards = mountCards({ model, kill: demo.kill });
+
+/** Names only of chats that the viewer is in: they come from the viewer's own list. */
+async function fetchNames() {
+  const people = new Map();
+  for (let after = null, pages = 0; pages < 10; pages += 1) {
+    const page = await api.get(`/api/chats?limit=200${after ? `&after=${after}` : ""}`);
+    for (const chat of page.items) {
+      const other = chat.participantIds.find((id) => id !== userId);
+      if (chat.name || !other) names.set(chat.id, chat.name ?? "Group");
+      else people.set(chat.id, other);
+    }
+    after = page.next;
+    if (!after) break;
+  }
+  for (const [chatId, other] of people) if (!names.has(chatId)) names.set(chatId, (await api.get(`/api/users/${other}`)).displayName);
+}
+
+const unknown = () => [...model.ways.values()].some(({ chatId }) => !names.has(chatId));
+setInterval(() => document.visibilityState === "visible" && unknown() && fetchNames().catch(() => {}), NAMES_MS);
+fetchNames().catch(() => {});
+
+const pill = document.querySelector("#activity-phase");
+let phase = null;
+watchActivity({
+  take: (frame) => model.take(frame, Date.now()),
+  report(next) {
+    if (next === phase) return;
+    phase = next;
+    pill.dataset.phase = next;
+    pill.textContent = PHASES[next];
+    document.body.dataset.phase = next;
+    cards.refresh();
+    if (next === "signedOut") signIn();
+  },
+});
+startWitness({ api, signedOut: signIn, changed: checks.tell });
+
+const pause = document.querySelector("#lanes-pause");
+pause.addEventListener("click", () => {
+  const paused = pause.getAttribute("aria-pressed") !== "true";
+  pause.setAttribute("aria-pressed", String(paused));
+  pause.textContent = paused ? "Continue" : "Pause";
+  lanes.freeze(paused);
+});
+document.addEventListener("keydown", (event) => event.key === "Escape" && chosen && select(null));

@@ -86,3 +86,41 @@ def test_signing_out_in_one_tab_takes_the_other_to_the_sign_in_page_which_keeps_
     writing.sign_in(ada.username, PASSWORD)
     writing.is_at(f"/chats/{chat}")
     expect(writing.field).to_have_value("half a thought")
+
+
+def test_too_many_attempts_are_waited_out_with_a_countdown(person, window):
+    ada = person("Ada")
+    stranger = window(path="/sign-in")
+    stranger.expects("status of 4(01|29)")
+    stranger.page.clock.install()
+    button = stranger.get_by_role("button", name="Sign in")
+    alert = stranger.get_by_role("alert")
+    for _ in range(10):
+        with stranger.page.expect_response("**/api/sign-in"):
+            stranger.sign_in(ada.username, "not the password")
+        expect(button).to_be_enabled()
+    stranger.sign_in(ada.username, PASSWORD)
+    expect(alert).to_have_text(re.compile(r"Too many attempts\. Try again in [0-4]:\d\d minutes\."))
+    expect(button).to_be_disabled()
+    stranger.page.clock.fast_forward("04:30")
+    expect(alert).to_have_text(re.compile(r"Try again in [1-3]?\d seconds?\."))
+    stranger.page.clock.fast_forward("00:31")
+    expect(alert).to_be_hidden()
+    expect(button).to_be_enabled()
+
+
+def test_a_password_can_be_looked_at_and_caps_lock_is_told(window, person):
+    person("Ada")
+    stranger = window(path="/sign-up")
+    field = stranger.get_by_label("Password", exact=True)
+    field.fill(PASSWORD)
+    stranger.get_by_role("button", name="Show password").click()
+    expect(field).to_have_attribute("type", "text")
+    stranger.get_by_role("button", name="Hide password").click()
+    expect(field).to_have_attribute("type", "password")
+    caps = "(on) => document.querySelector('#password').dispatchEvent(new KeyboardEvent('keydown', {key: 'A', modifierCapsLock: on}))"
+    note = stranger.get_by_text("Caps Lock is on.")
+    stranger.page.evaluate(caps, True)
+    expect(note).to_be_visible()
+    stranger.page.evaluate(caps, False)
+    expect(note).to_be_hidden()

@@ -63,5 +63,13 @@ def test_the_first_one_owns_the_server_and_invites_others_by_a_link(window, parl
     late.expects("status of 410")
     late.goto(link.removeprefix(parley.url))
     expect(late.get_by_role("heading", name="This invitation was withdrawn")).to_be_visible()
+    # Whatever the owner is called stays a word.
+    hostile = "<img src=x onerror=window.hacked=1>"
+    owner.get_by_label("Your name").fill(hostile)
+    owner.get_by_role("button", name="Save name").click()
+    expect(owner.locator("#settings").get_by_text("Saved")).to_be_visible()
     late.goto(invitation.get_by_label("Link to share").input_value().removeprefix(parley.url))
+    expect(late.get_by_text(f"{hostile} invites you")).to_be_visible()
     sign_up(late, "Cleo", "cleo")
+    for one in (owner, late):
+        assert one.page.evaluate("() => window.hacked") is None

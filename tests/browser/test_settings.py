@@ -19,6 +19,8 @@ def settings(window):
 def test_a_new_name_is_shown_at_once_and_after_a_reload_and_to_others(person, window):
     ada, bob = person("Ada"), person("Bob")
     chat = ada.direct(bob)
+    his = window(bob, f"/chats/{chat}")
+    expect(his.title).to_have_text("Ada")
     hers = window(ada, f"/chats/{chat}")
     dialog = settings(hers)
     dialog.get_by_label("Your name").fill("  ")
@@ -31,7 +33,7 @@ def test_a_new_name_is_shown_at_once_and_after_a_reload_and_to_others(person, wi
     expect(hers.locator("#you")).to_have_accessible_name("Countess of Lovelace: your account")
     hers.page.reload()
     expect(hers.locator("#you")).to_have_accessible_name("Countess of Lovelace: your account")
-    his = window(bob, f"/chats/{chat}")
+    his.page.reload()
     expect(his.title).to_have_text("Countess of Lovelace")
 
 

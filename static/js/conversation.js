@@ -4,6 +4,7 @@ import { fill, h, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { newChat } from "./new-chat.js";
 import { isOnline, onlineIn, onlineKey, withDot } from "./presence.js";
+import { keysText } from "./shortcuts.js";
 import { chatTitle, nameOf, otherOf } from "./state.js";
 import { plural } from "./time.js";
 
@@ -56,7 +57,7 @@ export function mountConversation(services) {
     fill(blank, icon("people"), h("h2", {}, first ? `Hello, ${state.me.displayName}` : "Pick a chat"),
       h("p", {}, first ? "Nothing here yet. Write to somebody, or start a group." : "Or start a new one."), first && wide() ? services.invite() : null,
       action("Start a chat", () => newChat(services)),
-      h("p", { class: "blank-keys" }, h("kbd", {}, "Ctrl K"), " find a chat  ", h("kbd", {}, "?"), " all shortcuts"));
+      h("p", { class: "blank-keys" }, h("kbd", {}, keysText("switcher")), " go to a chat  ", h("kbd", {}, "?"), " all shortcuts"));
   }
 
   store.watch((state) => [state.open, state.chats[state.open.chatId], state.users, state.gone, state.chatsStatus, state.me, onlineKey(state)], (state) => {

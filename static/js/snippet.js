@@ -2,6 +2,12 @@
 const BEFORE = 36;
 const LENGTH = 240;
 
+/** Without the commonest marks of Markdown: here nothing is bold or quoted. */
+function bare(content, start, end) {
+  const text = content.slice(start, end).replace(/\*\*|`/g, "").replace(/\n[ \t]*>/g, "\n");
+  return start === 0 || content[start - 1] === "\n" ? text.replace(/^[ \t]*>[ \t]?/, "") : text;
+}
+
 const isLowHalf = (text, index) => index > 0 && index < text.length && /[\uDC00-\uDFFF]/.test(text[index]);
 
 /** `highlights`: `[[start, end], …]` in UTF-16 units. Answers `[{text, hit}]`; what is left out at either end is an ellipsis. */
@@ -16,7 +22,8 @@ export function snippetOf(content, highlights) {
 
   const parts = [];
   const put = (start, end, hit) => {
-    const text = content.slice(Math.max(start, from), Math.min(end, to)).replace(/\s+/g, " ");
+    const [first, last] = [Math.max(start, from), Math.min(end, to)];
+    const text = (hit ? content.slice(first, last) : bare(content, first, last)).replace(/\s+/g, " ");
     if (text) parts.push({ text, hit });
   };
   let last = from;

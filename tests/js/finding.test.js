@@ -89,6 +89,12 @@ test("a snippet marks every hit and begins a few words before the first", () => 
   assert.ok(text.endsWith("…") && text.length < 260);
 });
 
+test("a snippet leaves the marks of Markdown out around its hits, and every sign within them", () => {
+  const content = "> said\n> twice\n\n**green** `tea` > milk";
+  assert.equal(shown(content, [[content.indexOf("tea"), content.indexOf("tea") + 3]]), "said twice green [tea] > milk");
+  assert.equal(shown("**a**", [[0, 5]]), "[**a**]");
+});
+
 test("a snippet cuts no character in two and survives any offsets", () => {
   const content = "👋".repeat(300);
   for (let start = 0; start < 300; start += 7) {

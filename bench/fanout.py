@@ -38,7 +38,12 @@ class Contender:
         """Let so many events arrive together, and wait until every socket has them. Raises `Failed`."""
         self._publish(together)
         self._delivered += together * SOCKETS
-        if wait and not self._sockets("reach", group=self.name, events=self._delivered)["ok"]:
+        if wait:
+            self.wait()
+
+    def wait(self):
+        """Until every socket has everything. Raises `Failed`."""
+        if not self._sockets("reach", group=self.name, events=self._delivered)["ok"]:
             raise Failed(f"{self.name} has not delivered: {self._sockets('state', group=self.name)}")
 
     def warm_up(self, together: int):
@@ -68,6 +73,7 @@ class Arena:
     def __init__(self, stage, *, unix=False, behind=False):
         """`unix`: over unix sockets; `behind`: those of an nginx of each one's own, and over TCP from there."""
         self.stage, self._unix, self._behind = stage, unix or behind, behind
+        self.content = events.CONTENT  # of the next message
         self._stack = ExitStack()
 
     def __enter__(self):
@@ -102,7 +108,7 @@ class Arena:
         return self._contender("the C loop", server, "raw", "", [""] * SOCKETS, server.send, frame_bytes=frame_bytes)
 
     def _ours(self, together):
-        written = self.people.write(self.chat, 0, [events.CONTENT] * together)
+        written = self.people.write(self.chat, 0, [self.content] * together)
         self.bus.publish(events.published(written, self.people.epoch))
 
     def _contender(self, name, server, dialect, path, words, publish, **more):
@@ -114,7 +120,7 @@ class Arena:
         return {"socket_path": self.stage.directory / f"{name.replace(' ', '-')}.sock"} if self._unix else {"port": free_port()}
 
     def _message(self):
-        return events.Message(str(uuid.uuid4()), self.chat, self.people.ids[0], events.CONTENT, "2026-01-01T00:00:00.000Z", 1, SOCKETS)
+        return events.Message(str(uuid.uuid4()), self.chat, self.people.ids[0], self.content, "2026-01-01T00:00:00.000Z", 1, SOCKETS)
 
 
 def alternate(contenders: list[Contender], together: int, runs: int, rounds: int, fewer: dict[str, int] | None = None):

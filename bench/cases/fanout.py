@@ -62,7 +62,7 @@ def asked_for(stage):
         ours = arena.ours({})
         ours.warm_up(1)
         ours.run(ROUNDS, 1)
-        yield report.shown("fanout", "one at a time, the clients asking for unread counts as well: CPU per delivered message",
+        yield report.shown("counts", "one at a time, the clients asking for unread counts as well: CPU per delivered message",
                            f"{ours.used[-1]:.3g} µs")
 
 

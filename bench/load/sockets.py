@@ -153,22 +153,34 @@ class Sockets:
         self._groups: dict[str, Group] = {}
 
     async def open(self, group: str, at, dialect: str, words: list, path: str = "/ws", frame_bytes: int = 0, at_once: int = OPENING,
-                   seconds: float = 60.0) -> dict:
-        """Connect one socket for each of `words`: what it says to be let in. Answers the seconds until the last was ready."""
+                   seconds: float = 60.0, patient: bool = False) -> dict:
+        """Connect one socket for each of `words`: what it says to be let in. Answers the seconds until the last was ready.
+
+        Who is `patient` tries again after a second, as often as it takes.
+        """
         made = self._groups.get(group)
         if made is None or made.lost >= len(made.sockets):
             made = self._groups[group] = Group(getattr(dialects, dialect), frame_bytes)
         turns, began = asyncio.Semaphore(at_once), time.monotonic()
-        took = []
+        took, tries = [], 0
 
         async def connect(word):
+            nonlocal tries
             async with turns:
                 asked = time.monotonic()
-                made.sockets.append(await _connect(made, at, path, word))
+                while True:
+                    tries += 1
+                    try:
+                        made.sockets.append(await _connect(made, at, path, word))
+                        break
+                    except OSError:
+                        if not patient:
+                            raise
+                        await asyncio.sleep(1)
                 took.append(time.monotonic() - asked)
 
         await asyncio.wait_for(asyncio.gather(*map(connect, words)), seconds)
-        return {"seconds": time.monotonic() - began, "slowest": max(took)}
+        return {"seconds": time.monotonic() - began, "slowest": max(took), "tries": tries}
 
     async def reach(self, group: str, events: int, seconds: float = 30.0) -> dict:
         """Wait until the group has heard so many events in all. `ok` is false where it did not."""

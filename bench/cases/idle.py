@@ -1,0 +1,59 @@
+"""10,000 idle sockets: memory of the process for each, against a bare Tornado handler and the peers, and pauses for garbage."""
+
+import time
+from contextlib import ExitStack
+
+from bench import report
+from bench.fanout import missing
+from bench.gc_watch import Watched
+from bench.measure import memory
+from bench.people import body
+from bench.peers import servers
+from bench.stage import running
+from local.processes import free_port
+
+SOCKETS = 10_000
+IN_A_CHAT = 10
+PAUSE = 20.0
+PEERS = (servers.Bare, servers.Ws, servers.SocketIo, servers.Graphql)
+
+
+def memory_and_pauses(stage):
+    """Signed in, greeted, in a chat of ten people each; peers as they are."""
+    with ExitStack() as stack:
+        people = stack.enter_context(stage.database())
+        people.add(SOCKETS)
+        chats = people.chats([range(first, first + IN_A_CHAT) for first in range(0, SOCKETS, IN_A_CHAT)])
+        people.rows("analyze")
+        notes = stage.directory / "gc.txt"
+        with stage.sockets() as sockets, stage.instance(people, kind=Watched, GC_NOTES=str(notes)) as instance, stage.requests() as load:
+            words = [[people.token(number), {}] for number in range(SOCKETS)]
+            ours = _of_each(sockets, instance, "parley", "/ws", words)
+            asked = [["POST", f"/api/chats/{chat}/messages", people.headers(number * IN_A_CHAT), body("Hello")] for number, chat in enumerate(chats)]
+            load("run", at=instance.port, requests=asked, concurrent=8, seconds=4.0)
+        pauses = [line.split() for line in notes.read_text().splitlines()] if notes.exists() else []
+        found, why = {}, {}
+        for kind in PEERS:
+            with missing(kind.name, why):
+                peer = kind(stage, database=people.url, port=free_port())
+                with stage.sockets() as sockets, running(peer):
+                    found[kind.name] = _of_each(sockets, peer, peer.dialect, peer.path, peer.words(chats[0], SOCKETS))
+        bare = found[servers.Bare.name]
+        yield report.within("idle", "memory of the process per socket", ours, bare, 1.0, "KB", "a bare Tornado handler")
+        for kind in PEERS[1:]:
+            if kind.name in found:
+                yield report.shown("idle", f"{kind.name}, memory of the process per socket", f"{found[kind.name]:.1f} KB")
+            else:
+                yield report.not_run("idle", f"{kind.name}, memory of the process per socket", why[kind.name])
+        worst = max((float(took) for _, took in pauses), default=0.0)
+        yield report.at_most("idle", "longest pause for garbage, with 10,000 sockets opened and then messages sent", worst, PAUSE,
+                             f"{worst:.0f} ms ({len(pauses)} above 1 ms)", f"≤ {PAUSE:g} ms")
+
+
+def _of_each(sockets, server, dialect, path, words) -> float:
+    """Kilobytes per socket."""
+    sockets("open", group="warm", at=server.port, dialect=dialect, path=path, words=words[:50])
+    before = memory(server.pid)
+    sockets("open", group="idle", at=server.port, dialect=dialect, path=path, words=words[50:], seconds=100)
+    time.sleep(1)
+    return (memory(server.pid) - before) / (SOCKETS - 50) / 1000

@@ -1,0 +1,62 @@
+"""End to end: from the moment a message is sent to the moment each of 1,000 sockets has it, on two processes behind nginx."""
+
+from contextlib import ExitStack
+from statistics import median
+
+from bench import report
+from bench.fanout import missing
+from bench.peers import servers
+from bench.together import SOCKETS, Service, prepared
+
+RATE = 50
+SECONDS = 2.0
+RUNS = 5
+P50, P99 = 5.0, 25.0
+PEERS = (servers.Ws, servers.SocketIo, servers.Graphql)
+DRAIN = 20.0  # seconds in which what was sent must have arrived
+
+
+def end_to_end(stage):
+    """50 messages a second, in runs of two seconds; Parley's are stored and committed, and so are the peers'."""
+    with ExitStack() as stack:
+        people, chat = prepared(stack, stage)
+        services, why = [stack.enter_context(Service(stage, people, chat))], {}
+        for kind in PEERS:
+            with missing(kind.name, why):
+                services.append(stack.enter_context(Service(stage, people, chat, kind)))
+        found = {service.name: [] for service in services}
+        cpu = {}
+        for service in services:
+            service.connect()
+            _run(service, 0.5)
+        for number in range(RUNS):
+            for service in services:
+                if number and not found[service.name][-1]["whole"]:
+                    continue  # it is still busy with the last run
+                with service.meter() as used:
+                    found[service.name].append(_run(service, SECONDS))
+                cpu[service.name] = used
+        mine = {name: median(run[name] for run in found["Parley"]) for name in ("p50", "p99")}
+        yield report.at_most("latency", "sent → received, p50", mine["p50"], P50, f"{mine['p50']:.1f} ms", f"≤ {P50:g} ms")
+        yield report.at_most("latency", "sent → received, p99", mine["p99"], P99, f"{mine['p99']:.1f} ms", f"≤ {P99:g} ms")
+        for kind in PEERS:
+            if kind.name not in found:
+                yield report.not_run("latency", f"against {kind.name}", why[kind.name])
+                continue
+            for name in ("p50", "p99"):
+                theirs = median(run[name] for run in found[kind.name])
+                yield report.within("latency", f"{name} against {kind.name}", mine[name], theirs, 1.0, "ms", kind.name)
+        used = cpu["Parley"]
+        busy = ", ".join(f"{name} {used[name] / used.seconds:.0%}" for name in ("server1", "server2", "nginx", "load"))
+        yield report.shown("latency", "share of a processor, Parley's last run", busy)
+
+
+def _run(service, seconds) -> dict:
+    """Percentiles in milliseconds of one run; `whole` where everything arrived in time."""
+    before = service.sockets("state", group="all")["events"]
+    service.sockets("time", group="all", on=True)
+    answer = service.requests("pace", at=service.nginx.port, requests=[service.request()], rate=RATE, seconds=seconds)
+    if answer["refused"] or '"errors"' in answer["last"]:
+        raise RuntimeError(f"{service.name} answered {answer['status']}: {answer['last']}")
+    reached = service.sockets("reach", group="all", events=before + answer["count"] * SOCKETS, seconds=DRAIN)
+    return {**service.sockets("time", group="all", on=False), "whole": reached["ok"]}

@@ -1,0 +1,87 @@
+"""createMessage over HTTP in chats of two, 16 at a time: against a bare Tornado handler and against the document's stack."""
+
+import time
+from contextlib import ExitStack
+from statistics import median
+
+from bench import report
+from bench.events import CONTENT
+from bench.fanout import missing
+from bench.measure import Meter
+from bench.peers import servers
+from bench.people import body
+from bench.stage import running
+from local.processes import free_port
+
+CONCURRENT = 16
+RUNS = 5
+COUNT = 600  # messages of a run
+
+
+class Sender:
+    """A server that messages are sent to."""
+
+    def __init__(self, name, server, load, requests):
+        self.name, self.server = name, server
+        self.used, self.rates, self.answers = [], [], []
+        self._load, self._requests = load, requests
+
+    def run(self, count=COUNT):
+        with Meter(server=self.server.pid) as used:
+            answer = self._load("count", at=self.server.port, requests=self._requests, concurrent=CONCURRENT, count=count)
+        if answer["refused"] or '"errors"' in answer["last"]:
+            raise RuntimeError(f"{self.name} answered {answer['status']}: {answer['last']}")
+        self.used.append(used["server"] / answer["count"] * 1e6)
+        self.rates.append(answer["rate"])
+        self.answers.append(answer)
+
+
+def small(stage):
+    with ExitStack() as stack:
+        people = stack.enter_context(stage.database())
+        load = stack.enter_context(stage.requests())
+        people.add(2 * CONCURRENT)
+        groups = [(2 * number, 2 * number + 1) for number in range(CONCURRENT)]
+        chats = people.chats(groups, "direct")
+        servers.tables(people, chats, groups)
+        asked = [["POST", f"/api/chats/{chat}/messages", people.headers(2 * number), body(CONTENT)] for number, chat in enumerate(chats)]
+        instance = stack.enter_context(stage.instance(people))
+        ours = Sender("Parley", instance, load, asked)
+        bare = stack.enter_context(running(servers.Bare(stage, port=free_port())))
+        contenders, why = [ours, Sender("bare Tornado", bare, load, asked)], {}
+        with missing("graphql-ws", why):
+            kind = servers.Graphql(stage, database=people.url, port=free_port())
+            stack.enter_context(running(kind))
+            contenders.append(Sender("the document's stack", kind, load, [
+                kind.request(chat, people.ids[2 * number], CONTENT) for number, chat in enumerate(chats)]))
+        for contender in contenders:
+            contender.run(COUNT)
+            contender.used.clear(), contender.rates.clear()
+        commits = _commits(people)
+        for _ in range(RUNS):
+            for contender in contenders:
+                contender.run()
+        mine, against = median(ours.used), {contender.name: median(contender.used) for contender in contenders}
+        yield report.within("send", "CPU of the instance per message", mine, against["bare Tornado"], 2.0, "µs", "bare Tornado")
+        if "the document's stack" in against:
+            yield report.within("send", "CPU of the instance per message", mine, against["the document's stack"], 0.2, "µs", "the document's stack")
+            # What the stack of the document commits: a message and a count of unread ones.
+            others = 2 * COUNT * RUNS
+        else:
+            others = 0
+            yield report.not_run("send", "CPU of the instance per message against the document's stack", why["graphql-ws"])
+        trips = (_commits(people) - commits - others) / (COUNT * RUNS)
+        yield report.at_most("send", "statements per message", trips, 1.1, f"{trips:.2f}, with what an instance asks every few seconds",
+                             "one database round trip")
+        for contender in contenders:
+            yield report.shown("send", f"{contender.name}, messages a second", f"{median(contender.rates):,.0f}")
+
+
+def _commits(people) -> int:
+    """Transactions that this database has committed, once its processes have said so."""
+    time.sleep(1.5)
+    before = -1
+    while (now := people.one("select xact_commit from pg_stat_database where datname = current_database()")) - before > 20:
+        before = now
+        time.sleep(0.5)
+    return now

@@ -1,7 +1,9 @@
 """axe-core finds nothing serious or critical on any screen: phone and desktop, light and dark."""
 
+import contextlib
 import re
 
+import psycopg2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
@@ -47,14 +49,15 @@ def test_the_checks_find_what_is_wrong(person, window):
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_the_pages_before_the_app(window, size):
+def test_the_pages_before_the_app(person, window, size):
+    person("Ada")  # a server that nobody uses has another first page
     stranger = window(path="/sign-in", **size)
     stranger.expects("status of 4")
     is_accessible(stranger, "sign-in")
     stranger.get_by_role("button", name="Sign in").click()
     expect(stranger.locator("#username-error")).not_to_be_empty()
     is_accessible(stranger, "sign-in with errors")
-    for path in ("/sign-up", "/no/such/page", "/api/docs"):
+    for path in ("/sign-up", "/join/nobody", "/no/such/page", "/api/docs"):
         stranger.goto(path)
         is_accessible(stranger, path)
 
@@ -160,12 +163,30 @@ def test_the_chat_list_and_what_finds(person, window, size):
     is_accessible(his, "shortcuts")
 
 
+@pytest.fixture
+def change(parley):
+    """`change(sql, ada)`: what an operator would do to her rows."""
+
+    def run(sql, person):
+        with contextlib.closing(psycopg2.connect(parley.database)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(sql, (person.id,))
+
+    return run
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_the_settings(person, window, size):
+def test_the_settings_of_an_owner_and_the_end_of_a_session(person, window, change, size):
     ada = person("Ada")
+    change("update users set is_owner = true where id = %s", ada)
+    ada.call("POST", "/api/invitations", {})
     hers = window(ada, **size)
+    hers.expects("status of 401")
     hers.locator("#you").click()
     hers.get_by_role("button", name="Settings").click()
-    expect(hers.dialog).to_contain_text("Settings")
-    expect(hers.dialog.locator(".skeleton")).to_have_count(0)
+    expect(hers.dialog.locator("[data-session-id]").first).to_be_visible()
+    expect(hers.dialog.locator("[data-invitation-id]").first).to_be_visible()
     is_accessible(hers, "settings")
+    hers.page.keyboard.press("Escape")
+    change("update sessions set revoked_at = now() where user_id = %s", ada)
+    expect(hers.locator("#session-ended")).to_be_visible()
+    is_accessible(hers, "end of the session")

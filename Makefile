@@ -7,7 +7,7 @@ PY = $(VENV)/bin/python
 WORKERS = auto --maxprocesses=4
 ARGS =
 
-.PHONY: run test faults lint screenshots clean
+.PHONY: run test faults bench lint screenshots clean
 
 run:
 	@sh local/venv.sh $(VENV) requirements-local.txt
@@ -25,6 +25,11 @@ test:
 faults:
 	@sh local/venv.sh $(VENV) requirements-local.txt
 	@exec $(PY) -m faults.run $(if $(FAULT),--fault $(FAULT)) $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+# Every figure of docs/benchmarks.md, about 10 minutes on a machine that does nothing else. make bench CASE=fanout runs one case.
+bench:
+	@sh local/venv.sh $(VENV) requirements-bench.txt
+	@exec $(PY) -m bench.run $(if $(CASE),--case $(CASE)) $(ARGS)
 
 lint:
 	@sh local/venv.sh $(VENV) requirements-dev.txt

@@ -1,6 +1,4 @@
-"""Medians, percentiles and ratios of what was measured. Pure."""
-
-from statistics import median
+"""Percentiles of what was measured. Pure."""
 
 
 def percentile(values, share: float) -> float:
@@ -9,9 +7,3 @@ def percentile(values, share: float) -> float:
     if not ordered:
         raise ValueError("there is nothing to take a percentile of")
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
-
-
-def ratio(ours, theirs) -> float:
-    """The median of ours by the median of theirs."""
-    return median(ours) / median(theirs)
-

@@ -1,30 +1,36 @@
-"""`make bench`: every case, or one; the table; and docs/benchmarks.md.
+"""`make bench`: every case, or one; the table; and, after all of them, docs/benchmarks.md.
 
-    python -m bench.run [--case NAME[,NAME]] [--write]
+    python -m bench.run [--case NAME[,NAME]]
 """
 
 import argparse
+import os
 import signal
 import sys
 import time
 import traceback
+from pathlib import Path
 
 from bench import report
 from bench.cases import CASES
+from bench.conditions import conditions
 from bench.stage import Stage
 from local.guard import guard
-from local.processes import Trouble
+from local.processes import ROOT, Trouble
+
+TEMPLATE = Path(__file__).with_name("benchmarks.md.template")
+PAGE = ROOT / "docs" / "benchmarks.md"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("--case", default="", help="one, or some with commas between them")
+    parser.add_argument("--case", default="", help="one, or some with commas between them; then docs/benchmarks.md stays as it is")
     given = parser.parse_args()
     chosen = given.case.split(",") if given.case else list(CASES)
     if unknown := set(chosen) - set(CASES):
         parser.error(f"no such case: {min(unknown)}. There are {', '.join(CASES)}.")
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    rows = []
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    rows, load, began = [], os.getloadavg()[0], time.monotonic()
     try:
         with Stage() as stage:
             for name in chosen:
@@ -37,7 +43,10 @@ def main() -> int:
         return 130
     finally:
         guard.close()
-    print(report.summary(rows))
+    print(f"{report.summary(rows)}, in {(time.monotonic() - began) / 60:.1f} minutes")
+    if not given.case:
+        PAGE.write_text(report.page(TEMPLATE.read_text(), rows, conditions("make bench", load)))
+        print(f"written: {PAGE.relative_to(ROOT)}")
     return 0
 
 
@@ -52,6 +61,7 @@ def run(name: str, stage) -> list[report.Row]:
     except Exception as error:
         traceback.print_exc()
         rows.append(report.not_run(name, "the rest of the case", f"{type(error).__name__}: {error}"))
+        print(report.terminal(rows[-1]), flush=True)
     print(f"         ({time.monotonic() - began:.0f} s)", flush=True)
     return rows
 

@@ -4,8 +4,8 @@ from contextlib import ExitStack
 from itertools import count
 
 from bench.measure import Meter
-from bench.people import body
 from bench.peers import servers
+from bench.people import body
 from bench.stage import running
 
 SOCKETS = 1000

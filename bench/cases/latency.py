@@ -13,7 +13,8 @@ SECONDS = 2.0
 RUNS = 5
 P50, P99 = 5.0, 25.0
 PEERS = (servers.Ws, servers.SocketIo, servers.Graphql)
-DRAIN = 20.0  # seconds in which what was sent must have arrived
+OVERRUN = 500.0  # milliseconds
+DRAIN = 15.0  # seconds in which what was sent must have arrived
 
 
 def end_to_end(stage):
@@ -31,8 +32,8 @@ def end_to_end(stage):
             _run(service, 0.5)
         for number in range(RUNS):
             for service in services:
-                if number and not found[service.name][-1]["whole"]:
-                    continue  # it is still busy with the last run
+                if number and service.kind and (not found[service.name][-1]["whole"] or found[service.name][-1]["p50"] > OVERRUN):
+                    continue  # it cannot keep up, and more runs would only take longer
                 with service.meter() as used:
                     found[service.name].append(_run(service, SECONDS))
                 cpu[service.name] = used
@@ -56,7 +57,8 @@ def _run(service, seconds) -> dict:
     before = service.sockets("state", group="all")["events"]
     service.sockets("time", group="all", on=True)
     answer = service.requests("pace", at=service.nginx.port, requests=[service.request()], rate=RATE, seconds=seconds)
-    if answer["refused"] or '"errors"' in answer["last"]:
-        raise RuntimeError(f"{service.name} answered {answer['status']}: {answer['last']}")
-    reached = service.sockets("reach", group="all", events=before + answer["count"] * SOCKETS, seconds=DRAIN)
-    return {**service.sockets("time", group="all", on=False), "whole": reached["ok"]}
+    if service.kind is None and answer["refused"]:
+        raise RuntimeError(f"an instance answered {answer['status']}: {answer['last']}")
+    taken = answer["count"] - answer["refused"]
+    reached = service.sockets("reach", group="all", events=before + taken * SOCKETS, seconds=DRAIN)
+    return {**service.sockets("time", group="all", on=False), "whole": reached["ok"] and not answer["refused"]}

@@ -7,8 +7,8 @@ import time
 
 import uvloop
 
-from bench.load import service
 from bench.figures import percentile
+from bench.load import service
 
 
 class Connection(asyncio.Protocol):

@@ -12,8 +12,8 @@ import time
 
 import uvloop
 
-from bench.load import dialects, service
 from bench.figures import percentile
+from bench.load import dialects, service
 
 OPENING = 100  # handshakes at a time
 MARK = b"@"  # stands before and after the time of sending, in the text of a message

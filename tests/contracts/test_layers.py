@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-OURS = {"server", "settings", "metrics", "chat", "realtime", "handlers", "local", "faults", "tests"}
+OURS = {"server", "settings", "metrics", "chat", "realtime", "handlers", "local", "faults", "bench", "tests"}
 MAY_IMPORT = {
     "metrics": set(),
     "settings": set(),

@@ -11,9 +11,8 @@ export function mountSharing({ store, outbox, drafts, composer }) {
 
   addEventListener("storage", ({ key, newValue }) => {
     if (key === null) return; // everything was cleared
-    const value = newValue === null ? null : JSON.parse(newValue);
-    if (key === "parley.theme") showTheme(value ?? "system");
-    else if (key.startsWith(drafts.prefix)) takeDraft(key.slice(drafts.prefix.length), value ?? "");
-    else if (value === null) outbox.forget(key);
+    if (key === "parley.theme") showTheme(JSON.parse(newValue) ?? "system");
+    else if (key.startsWith(drafts.prefix)) takeDraft(key.slice(drafts.prefix.length), JSON.parse(newValue) ?? "");
+    else if (newValue === null) outbox.forget(key);
   });
 }

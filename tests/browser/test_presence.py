@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 @pytest.fixture(scope="module")
 def parley(browser, module_cluster):
-    return module_cluster(instances=2, env={"PRESENCE_BEAT_SECONDS": "0.5", "PRESENCE_GRACE_SECONDS": "1"})
+    return module_cluster(instances=2, env={"PRESENCE_BEAT_SECONDS": "1.5", "PRESENCE_GRACE_SECONDS": "4"})
 
 
 def dot(place):
@@ -61,3 +61,27 @@ def test_while_redis_is_dead_nobody_is_said_to_be_online(parley, person, window,
     finally:
         parley.valkey.start()
     expect(dot(hers.row(chat))).to_be_visible()
+
+
+def test_a_deploy_does_not_flicker(parley, person, window):
+    ada, bob = person("Ada"), person("Bob")
+    chat = ada.direct(bob)
+    hers, his = window(ada), window(bob)
+    expect(dot(hers.row(chat))).to_be_visible()
+    for one in (hers, his):
+        one.expects_no_network()
+    hers.page.evaluate("""() => {
+      window.flickers = 0;
+      const watch = () => (window.flickers += document.querySelector("#chats .online-dot") ? 0 : 1);
+      new MutationObserver(watch).observe(document.querySelector("#chats"), { childList: true, subtree: true });
+    }""")
+    first = hers.instances[-1]
+    for name in (first, "web.2" if first == "web.1" else "web.1"):
+        instance = next(one for one in parley.instances if one.name == name)
+        instance.stop()
+        instance.start()
+        hers.is_live()
+    ada.say(chat, "after the deploy")
+    expect(hers.row(chat)).to_contain_text("after the deploy")
+    expect(dot(hers.row(chat))).to_be_visible()
+    assert hers.page.evaluate("() => flickers") == 0

@@ -31,7 +31,7 @@ import { mountToasts } from "./toasts.js";
 import { Users } from "./users.js";
 import { mountYou } from "./you.js";
 
-const { userId, username, displayName, maxMessageChars, maxNameChars, minPasswordChars, maxPasswordChars, isOwner, signUp, version } = document.body.dataset;
+const { userId, username, displayName, maxMessageChars, maxNameChars, minPasswordChars, maxPasswordChars, isOwner, signUp, invitationDays, invitationUses, version } = document.body.dataset;
 const me = { id: userId, username, displayName };
 const backing = (name) => {
   try {
@@ -48,6 +48,7 @@ const sessionStore = createStorage(backing("sessionStorage"));
 const services = {
   store, storage, sessionStore, version, maxMessageChars: Number(maxMessageChars), maxNameChars: Number(maxNameChars), wide: () => wideScreen.matches,
   minPasswordChars: Number(minPasswordChars), maxPasswordChars: Number(maxPasswordChars), isOwner: Boolean(isOwner), signUp,
+  invitationDays: Number(invitationDays), invitationUses: Number(invitationUses),
 };
 services.session = new Session({ ...services, me, leave: () => services.navigation.signIn(), resumed });
 services.api = createApi({ signedOut: () => services.session.ended() });

@@ -6,14 +6,17 @@ import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { uuid } from "./ids.js";
 import { remoteList } from "./remote-list.js";
-import { dayWithin, plural } from "./time.js";
+import { dayKey, dayWithin, plural } from "./time.js";
+
+const DAY_MS = 86_400_000;
+const untilDay = (at, now) => (dayKey(at) === dayKey(now.getTime() + DAY_MS) ? "tomorrow" : dayWithin(at, now));
 
 /** What is left of an invitation: `Valid until Monday 7 December · 3 of 50 joined`, or why it is over. */
 export function worth({ expiresAt, uses, maxUses }, now = new Date()) {
   const joined = `${uses} of ${maxUses} joined`;
   if (uses >= maxUses) return { valid: false, text: `Used up · ${joined}` };
   if (new Date(expiresAt) <= now) return { valid: false, text: `Expired · ${joined}` };
-  return { valid: true, text: `Valid until ${dayWithin(expiresAt, now)} · ${joined}` };
+  return { valid: true, text: `Valid until ${untilDay(expiresAt, now)} · ${joined}` };
 }
 
 /** A link to hand on: shown, selected by a click, and copied by a button. */
@@ -36,18 +39,25 @@ function sharedLink(link) {
   return h("div", { class: "share" }, shown, button);
 }
 
+/** What can be chosen from, up to the most that the server allows, which is offered first. */
+export const choices = (most, steps) => [most, ...steps.filter((step) => step < most).reverse()];
+
 const openLink = () => `${location.origin}/sign-up`;
 
-const create = ({ api }) => api.post("/api/invitations", {}, { key: uuid() });
+const create = ({ api }, limits = {}) => api.post("/api/invitations", limits, { key: uuid() });
+
+const select = (label, name, options) => h("select", { name, "aria-label": label }, options.map(([value, text]) => h("option", { value }, text)));
 
 export function invitationsSection(services) {
-  const { api, toast, signUp } = services;
+  const { api, toast, signUp, invitationDays, invitationUses } = services;
+  const uses = select("For how many", "uses", choices(invitationUses, [1, 5, 10, 25]).map((count) => [count, `for ${plural(count, "person", "people")}`]));
+  const days = select("Valid for", "days", choices(invitationDays, [1, 3, 7, 30]).map((count) => [count, `for ${plural(count, "day")}`]));
   const make = h("button", { type: "button", class: "button button-small", id: "create-invitation", on: { click: createOne } }, icon("plus"), "Create invitation link");
 
   async function createOne() {
     make.disabled = true;
     try {
-      await create(services);
+      await create(services, { uses: Number(uses.value), days: Number(days.value) });
       await list.load();
       list.element.querySelector("[data-copy]")?.focus();
     } catch (error) {
@@ -81,7 +91,7 @@ export function invitationsSection(services) {
   });
   list.load();
   const note = signUp === "open" ? "Anybody may sign up on this server, so nobody needs an invitation. Share its address:" : "Whoever has a link can join this server, as long as the link is valid.";
-  return [h("p", { class: "settings-note" }, note), signUp === "open" ? sharedLink(openLink()) : null, list.element, make];
+  return [h("p", { class: "settings-note" }, note), signUp === "open" ? sharedLink(openLink()) : null, list.element, h("div", { class: "new-invitation" }, uses, days, make)];
 }
 
 /** For the owner of a server that is new: the link to share. Made at once after the first sign-up, and offered after that. */

@@ -28,9 +28,9 @@ LOGGED = {
     "deleteMessage": lambda s: ("DELETE", f"/api/messages/{s.message}", None,
                                 (f"/api/messages/{s.second}", None)),
 }
-# What is repeatable without its key being remembered: its tests are test_accounts.py's and test_reads.py's.
+# What is repeatable without its key being remembered: its tests are in the files of its noun.
 OTHERS = {"signUp", "signIn", "signOut", "updateMe", "changePassword", "endSession", "endOtherSessions", "createInvitation",
-          "revokeInvitation", "markRead"}
+          "revokeInvitation", "markRead", "muteChat", "unmuteChat", "breakSomething"}
 
 
 class Scene:

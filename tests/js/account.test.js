@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createApi } from "../../static/js/api.js";
 import { fault, sentence, waitText } from "../../static/js/form.js";
-import { worth } from "../../static/js/invitations.js";
+import { choices, worth } from "../../static/js/invitations.js";
 import { takeMe } from "../../static/js/profile.js";
 import { inOrder, lastUsed } from "../../static/js/sessions.js";
 import { deviceName, isPhone } from "../../static/js/user-agent.js";
 
-const NOW = new Date("2026-11-23T12:00:00Z");
+const local = (day, hour, minute = 0) => new Date(2026, 10, day, hour, minute).toISOString();
+const NOW = new Date(2026, 10, 23, 12);
 
 test("a wait is told in seconds, and from a minute on in minutes", () => {
   assert.deepEqual([1, 59, 60, 272].map(waitText), ["1 second", "59 seconds", "1:00 minutes", "4:32 minutes"]);
@@ -55,15 +56,22 @@ test("this device is the first of the sessions, then those that were used last",
 });
 
 test("use is told no more exactly than it is known", () => {
-  assert.equal(lastUsed({ lastUsedAt: "2026-11-23T11:30:00Z" }, NOW), "Active within the last hour");
-  assert.match(lastUsed({ lastUsedAt: "2026-11-22T11:30:00Z" }, NOW), /^Last active yesterday at /);
+  assert.equal(lastUsed({ lastUsedAt: local(23, 11, 30) }, NOW), "Active within the last hour");
+  assert.match(lastUsed({ lastUsedAt: local(22, 11, 30) }, NOW), /^Last active yesterday at /);
 });
 
 test("an invitation is valid until it is used up or its time is over", () => {
-  const invitation = { expiresAt: "2026-11-30T12:00:00Z", uses: 1, maxUses: 2 };
+  const invitation = { expiresAt: local(30, 12), uses: 1, maxUses: 2 };
   assert.deepEqual(worth(invitation, NOW), { valid: true, text: "Valid until Monday 30 November · 1 of 2 joined" });
+  assert.equal(worth({ ...invitation, expiresAt: local(23, 23) }, NOW).text, "Valid until today · 1 of 2 joined");
+  assert.equal(worth({ ...invitation, expiresAt: local(24, 11) }, NOW).text, "Valid until tomorrow · 1 of 2 joined");
   assert.deepEqual(worth({ ...invitation, uses: 2 }, NOW), { valid: false, text: "Used up · 2 of 2 joined" });
-  assert.deepEqual(worth({ ...invitation, expiresAt: "2026-11-23T12:00:00Z" }, NOW), { valid: false, text: "Expired · 1 of 2 joined" });
+  assert.deepEqual(worth({ ...invitation, expiresAt: local(23, 12) }, NOW), { valid: false, text: "Expired · 1 of 2 joined" });
+});
+
+test("an invitation is made for at most what the server allows", () => {
+  assert.deepEqual(choices(14, [1, 3, 7, 30]), [14, 7, 3, 1]);
+  assert.deepEqual(choices(1, [1, 3]), [1]);
 });
 
 test("who renames themselves is called so wherever they are shown", () => {

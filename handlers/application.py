@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -101,6 +102,7 @@ class Services:
     sessions: Sessions = field(init=False)
     pace: Pace = field(init=False)
     searches: asyncio.Semaphore = field(init=False)  # the turns of searches, so that sending always finds a free connection
+    searchers: Counter = field(init=False, default_factory=Counter)  # user → searches under way or waiting
     under_way: int = field(init=False, default=0)  # requests that are not answered yet; open sockets do not count
 
     def __post_init__(self):

@@ -1,6 +1,10 @@
 """Search over HTTP."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+
+from tests.handlers.test_health import until
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
@@ -53,3 +57,21 @@ def test_searches_take_turns_and_sending_does_not_wait_for_them(serve):
     assert ada.say(chat)["seq"] == 2
     served._loop.call_soon_threadsafe(served.services.searches.release)
     assert ada.get("/api/search?q=tea").status == 200
+
+
+def test_one_users_many_searches_do_not_keep_the_others_waiting(serve):
+    served = serve(SEARCHES_AT_ONCE="1")
+    ada, bob = served.user(), served.user()
+
+    async def hold():
+        await served.services.searches.acquire()
+
+    served.run(hold())
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(ada.get, "/api/search?q=tea") for _ in range(5)]
+        until(lambda: served.services.searchers[ada.id] == 5)
+        assert ada.get("/api/search?q=tea").refusal == (429, "too_fast")
+        waiting.append(pool.submit(bob.get, "/api/search?q=tea"))
+        served._loop.call_soon_threadsafe(served.services.searches.release)
+        assert [one.result(20).status for one in waiting] == [200] * 6
+    assert not served.services.searchers

@@ -1,7 +1,7 @@
 /** The latest events, and of the chosen one every step with its time: what the lanes draw, as text. */
-import { describe, span, summary, TITLES } from "./activity-way.js";
+import { describe, reached, span, summary, TITLES } from "./activity-way.js";
 import { fill, h, keyed, setText } from "./dom.js";
-import { fullTime, plural } from "./time.js";
+import { fullTime } from "./time.js";
 
 const SHOWN = 60;
 const REFRESH_MS = 400;
@@ -30,7 +30,7 @@ export function mountList({ model, nameOf, selected, select }) {
     setText(chat, chatName(way));
     setText(at, clock(way.at));
     at.setAttribute("datetime", new Date(way.at).toISOString());
-    setText(element.parts.facts, facts.sockets ? `${plural(facts.sockets, "socket")} in ${span(facts.ms)}` : "no sockets yet");
+    setText(element.parts.facts, reached(facts, false));
     element.button.classList.toggle("is-repaired", facts.repaired);
     element.button.setAttribute("aria-pressed", String(current));
     element.button.dataset.way = way.key;
@@ -69,7 +69,7 @@ export function mountList({ model, nameOf, selected, select }) {
     fill(detail,
       h("header", { class: "way-header" }, h("h2", { tabindex: "-1", id: "way-heading" }, `${TITLES[way.channel]} #${way.seq}`), close),
       h("p", { class: "way-sub" }, `${chatName(way)} · ${clock(way.at)}`),
-      h("p", { class: "way-sum" }, facts.sockets ? `${plural(facts.sockets, "socket")} on ${plural(facts.instances, "instance")} in ${span(facts.ms)}` : "Written to no socket yet"),
+      h("p", { class: "way-sum" }, reached(facts, true)),
       h("ol", { class: "steps", "aria-label": "Its way" }, rows));
     if (another) detail.scrollTop = 0;
   }

@@ -66,11 +66,17 @@ export function describe(way, ways) {
   return rows.map((row) => ({ ...row, after: Math.max(0, row.at - start) }));
 }
 
-/** How many sockets have it, on how many instances, and after how many milliseconds the last one. */
+/** How many sockets have it, on how many instances, and after how many milliseconds the last one (null where its beginning was not told). */
 export function summary(way) {
   const delivered = way.steps.filter(({ step, channel }) => step === "delivered" && channel === way.channel);
   const last = Math.max(way.at, ...delivered.map(({ at }) => at));
-  return { sockets: sum(delivered), instances: unique(delivered.map(({ instance }) => instance)).length, ms: last - way.at, repaired: way.steps.some(({ step }) => step === "pulled" || step === "replayed") };
+  return { sockets: sum(delivered), instances: unique(delivered.map(({ instance }) => instance)).length, ms: way.steps.some(({ step }) => step === "committed") ? last - way.at : null, repaired: way.steps.some(({ step }) => step === "pulled" || step === "replayed") };
+}
+
+/** `3 sockets in 12 ms`, `3 sockets on 2 instances in 12 ms` */
+export function reached({ sockets, instances, ms, repaired }, withInstances) {
+  if (!sockets) return withInstances ? "Written to no socket yet" : "no sockets yet";
+  return `${plural(sockets, "socket")}${withInstances ? ` on ${plural(instances, "instance")}` : ""}${ms === null ? (repaired ? ", repaired" : "") : ` in ${span(ms)}`}`;
 }
 
 /** `0.4 ms`, `12 ms`, `1.2 s` */

@@ -4,7 +4,7 @@ import { cardOf } from "../../static/js/activity-cards.js";
 import { verdict } from "../../static/js/activity-checks.js";
 import { laneOf, lanesOf, nearest } from "../../static/js/activity-layout.js";
 import { Model, SILENT_MS } from "../../static/js/activity-model.js";
-import { describe, span, summary } from "../../static/js/activity-way.js";
+import { describe, reached, span, summary } from "../../static/js/activity-way.js";
 import { Witness } from "../../static/js/activity-witness.js";
 
 const CHANNELS = [{ name: "messageAdded", logged: true }, { name: "chatMessageNotification", logged: false }, { name: "messageReadUpdated", logged: false }];
@@ -39,7 +39,12 @@ test("the way of a message in words, in the order of cause and effect", () => {
 test("a way that Redis did not carry says what repaired it", () => {
   const made = model(batch("web.1", [point("committed", 1000), point("untaken", 2000)]), batch("web.2", [point("gap", 2100, { of: 3 }), point("pulled", 2200), point("delivered", 2201, { n: 3 })]));
   assert.deepEqual(words(made), ["Committed to PostgreSQL as #7", "Not taken by Redis: messageAdded", "web.2 finds that 3 earlier events did not come", "Read from PostgreSQL by web.2 instead", "Written to 3 sockets of web.2"]);
-  assert.equal(summary(way(made)).repaired, true);
+  assert.equal(reached(summary(way(made)), true), "3 sockets on 1 instance in 1.2 s");
+});
+
+test("a way whose beginning was not told has no duration", () => {
+  const made = model(batch("web.2", [point("pulled", 2200), point("delivered", 2201, { n: 3 })]));
+  assert.equal(reached(summary(way(made)), false), "3 sockets, repaired");
 });
 
 test("who has read a later message has read this one; the sender does not count, and nobody twice", () => {

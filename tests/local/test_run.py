@@ -1,6 +1,7 @@
 """`make run`, as the processes that it is: what it prints, what it survives, and that it leaves nothing behind."""
 
 import itertools
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 
 import psutil
@@ -199,6 +201,32 @@ def test_a_part_that_dies_is_started_again(make_run, var):
         run.until(rf"{re.escape(name)} ended \(SIGKILL\); starting it again")
     eventually(lambda: answers(f"{address}/readyz"), 30, run)
     eventually(lambda: run.part("web.1").is_running(), 30, run)
+
+
+def test_it_is_a_demonstration_that_can_be_broken_and_comes_back(make_run, var):
+    run = make_run(var, INSTANCES="2")
+    address = run.until(READY)[1]
+    token = post(address, "/api/sign-up", {"username": "ada", "password": "a long password"})[1]["token"]
+    assert post(address, "/api/demo/break", {"what": "kill", "instance": "web.2"}, token)[0] == 204
+    run.until(r"web\.2 ended \(SIGKILL\); starting it again")
+    eventually(lambda: run.part("web.2").is_running(), 30, run)
+
+
+def test_without_demo_nothing_can_be_broken(make_run, var):
+    run = make_run(var, INSTANCES="1", DEMO="0")
+    address = run.until(READY)[1]
+    token = post(address, "/api/sign-up", {"username": "ada", "password": "a long password"})[1]["token"]
+    assert post(address, "/api/demo/break", {"what": "kill", "instance": "web.1"}, token)[0] == 404
+
+
+def post(address, path, body, token=None):
+    """`(status, decoded body)`"""
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address + path, json.dumps(body).encode(), headers), timeout=10) as answer:
+            return answer.status, json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        return error.code, None
 
 
 def test_nothing_is_left_even_if_it_is_killed_itself(make_run, var):

@@ -68,7 +68,7 @@ class Delivery:
         self.limits = limits
         self.epoch = None
         self.hub = Hub(unwatched=lambda watch: self.audience.know(watch, None))
-        self.feed = Feed(db, self.hub, page=limits.replay_page, limit=limits.replay_limit,
+        self.feed = Feed(db, self.hub, page=limits.replay_page, limit=limits.replay_limit, buffer=limits.socket_buffer_bytes,
                          participants=lambda watch, ids: self.audience.know(watch, ids))
         self.openings = asyncio.Semaphore(CATCH_UPS)
         self.catch_ups = asyncio.Semaphore(CATCH_UPS)

@@ -7,6 +7,7 @@ carried out: deliver, drop, or pull what was missed. Sockets that cannot follow 
 import asyncio
 import logging
 from contextlib import contextmanager
+from functools import partial
 
 import metrics
 from chat import events as log
@@ -19,6 +20,7 @@ from realtime import frames, resume
 from realtime.hub import Hub, Watch
 from realtime.position import Step, step, void
 from realtime.tasks import ended
+from realtime.wire import send_to_all, tick
 
 logger = logging.getLogger("parley.feed")
 
@@ -27,6 +29,7 @@ COUNT_DELAY = 0.1  # unread counts of large chats are worked out together for so
 COUNT_RETRY = 1.0
 REPAIRS = 4  # reads of the database at a time, so that a storm of them leaves it to the others
 MAX_WAITING = 1000
+MOST_SAID = 64  # frames that wait together for the end of a tick
 MEMBERSHIPS = 100  # users whose chats are read at a time
 
 
@@ -36,11 +39,13 @@ class Feed:
     `participants(watch, ids)` is called when a chat has other ones; with None where they are not known.
     """
 
-    def __init__(self, db, hub: Hub, *, page: int = 100, limit: int = 1000, participants=lambda watch, ids: None):
+    def __init__(self, db, hub: Hub, *, page: int = 100, limit: int = 1000, buffer: int = 256 * 1024,
+                 participants=lambda watch, ids: None):
         self._db = db
         self._hub = hub
         self._page = page
         self._limit = limit
+        self._buffer = buffer  # bytes that a socket may have unsent
         self._participants = participants
         self._tasks = set()
         self._repairs = asyncio.Semaphore(REPAIRS)
@@ -102,9 +107,7 @@ class Feed:
         if about_chat:
             self._let_in(watch, event)
         frame = frames.encode(frames.of_event(event))
-        for session in list(watch.attached):
-            if not session.send(frame):
-                self.fall_behind(session, watch, event.seq - 1, "slow")
+        self._say(watch, frame)
         watch.known = event.seq
         watch.heard = max(watch.heard, event.seq)
         metrics.deliveries.labels(event.channel).inc(len(watch.attached))
@@ -122,6 +125,23 @@ class Feed:
             self.refresh_counts(watch, None)
         elif about_chat and not live:
             self.refresh_counts(watch, None)  # somebody may have left and come back meanwhile
+
+    def _say(self, watch, frame):
+        """To every attached socket, together with what else this tick brings them of this chat."""
+        if not watch.attached:
+            return
+        if not watch.said:
+            watch.said_since = watch.known
+            tick.broadcast(partial(self._flush, watch))
+        watch.said.append(frame)
+        if len(watch.said) == MOST_SAID:
+            tick.queue_broadcasts()
+
+    def _flush(self, watch, now):
+        data, since = b"".join(watch.said), watch.said_since
+        watch.said = []
+        for session in send_to_all(watch.attached, data, self._buffer, now):
+            self.fall_behind(session, watch, since, "slow")
 
     def _let_in(self, watch, event):
         # One position before the event, so that whoever is let in gets it as their first.
@@ -170,6 +190,8 @@ class Feed:
 
     def fall_behind(self, session, watch: Watch, position: int, reason: str):
         """Take a socket off the live stream; its session catches it up from `position`."""
+        if watch.said:
+            tick.queue_broadcasts()
         metrics.detached.labels(reason).inc()
         watch.attached.discard(session)
         watch.behind[session] = position

@@ -3,6 +3,8 @@
 import itertools
 from collections import Counter
 
+from realtime.wire import tick
+
 
 class Watch:
     """One chat that has a socket here.
@@ -11,7 +13,7 @@ class Watch:
     up, or ahead because their replay saw a commit before this instance heard of it.
     """
 
-    __slots__ = ("chat_id", "known", "heard", "owed", "pulling", "attached", "behind", "counts", "reads", "waiting", "stale_counts",
+    __slots__ = ("chat_id", "known", "heard", "owed", "said", "said_since", "pulling", "attached", "behind", "counts", "reads", "waiting", "stale_counts",
                  "participants")
 
     def __init__(self, chat_id: str, known: int):
@@ -19,6 +21,8 @@ class Watch:
         self.known = known  # this instance's position
         self.heard = known  # the newest seq that is known to exist
         self.owed = None  # the newest event that published unread counts go with, until the next check
+        self.said: list[bytes] = []  # frames for all attached sessions that are not on their wires yet
+        self.said_since = known  # `known` before them
         self.pulling = False
         self.attached = set()
         self.behind = {}
@@ -105,6 +109,8 @@ class Hub:
         """The session watches the chat from `position` on. A socket that has just ended watches nothing any more."""
         if session not in self.sessions:
             return
+        if watch.said:
+            tick.queue_broadcasts()
         # The last one may have left while a page of events is delivered, and the page may let somebody in again.
         self.watches[watch.chat_id] = watch
         if watch.chat_id not in session.watches and session in self.asking:
@@ -119,6 +125,8 @@ class Hub:
 
     def detach(self, session, watch: Watch):
         """The session does not watch the chat any more."""
+        if watch.said:
+            tick.queue_broadcasts()
         if session.watches.pop(watch.chat_id, None) and session in self.asking:
             self.moved.add(session)
         watch.attached.discard(session)

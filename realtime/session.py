@@ -27,7 +27,7 @@ class Session:
     `realtime` is the instance (`delivery.Delivery`); `wire` the way out; `close(code, reason)` ends the socket.
     """
 
-    __slots__ = ("user_id", "session_id", "channels", "watches", "catching_up", "closed", "_realtime", "_wire", "_close", "_said_hello",
+    __slots__ = ("user_id", "session_id", "channels", "watches", "catching_up", "closed", "_realtime", "wire", "_close", "_said_hello",
                  "_opened", "_missed_state", "_missed_reads_since", "_allowance", "_allowance_at", "_typed", "_hello_timer", "_task", "__weakref__")
 
     def __init__(self, realtime, session_id: str, user_id: str, wire, close):
@@ -38,7 +38,7 @@ class Session:
         self.catching_up = False
         self.closed = False
         self._realtime = realtime
-        self._wire = wire
+        self.wire = wire
         self._close = close
         self._said_hello = False
         self._opened = False  # every chat of the user is watched; `synced` may be still to come
@@ -57,24 +57,24 @@ class Session:
         """Queue a ready frame, unless the socket has too much unsent: then nothing, and False."""
         if self._is_full:
             return False
-        self._wire.send(frame)
+        self.wire.send(frame)
         return True
 
     def say(self, frame: dict):
         """Queue a frame that must not be left out; a socket that is far too slow even for these is closed."""
-        if self._wire.unsent > 4 * self._realtime.limits.socket_buffer_bytes:
+        if self.wire.unsent > 4 * self._realtime.limits.socket_buffer_bytes:
             self.end(Close.TRY_AGAIN, "too slow")
         if not self.closed:
-            self._wire.send(frames.encode(frame))
+            self.wire.send(frames.encode(frame))
 
     @property
     def _is_full(self):
-        return self._wire.unsent + self._wire.queued > self._realtime.limits.socket_buffer_bytes
+        return self.wire.unsent + self.wire.queued > self._realtime.limits.socket_buffer_bytes
 
     async def _room(self):
         """Wait until the next `send` is taken: what is told afresh may be more than fits, and must not be left out again."""
         while self._is_full:
-            await self._wire.drained()
+            await self.wire.drained()
 
     def tell(self, event: Event):
         """Send a state; one that the socket is too slow for is told when it has drained."""
@@ -84,11 +84,11 @@ class Session:
     @property
     def unsent(self) -> int:
         """Bytes that the kernel has not taken."""
-        return self._wire.unsent
+        return self.wire.unsent
 
     def stalled_for(self, now: float) -> float:
         """Seconds since the socket last took a byte of what waits for it; 0 where nothing does."""
-        return now - self._wire.progress_at if self._wire.unsent else 0.0
+        return now - self.wire.progress_at if self.wire.unsent else 0.0
 
     def missed_state(self, event: Event):
         """A state was left out because the socket is slow; the present ones are told when it has drained."""
@@ -102,7 +102,7 @@ class Session:
         """Close the socket, after what is queued."""
         if not self.closed:
             metrics.socket_closes.labels(str(int(code))).inc()
-            self._wire.flush()
+            self.wire.flush()
             self._close(int(code), reason)
             self.gone()
 
@@ -230,7 +230,7 @@ class Session:
     async def _catch_up(self):
         await self._replay()
         if self._missed_state:
-            await self._wire.drained()
+            await self.wire.drained()
             await self._tell_states()
         self._finish()
 
@@ -257,7 +257,7 @@ class Session:
         """Replay page by page, as fast as the socket takes it, until it is where this instance is, and at these heads at least."""
         realtime, page = self._realtime, self._realtime.limits.replay_page
         while self._missing(heads):
-            await self._wire.drained()
+            await self.wire.drained()
             async with realtime.catch_ups:
                 chosen = resume.some(self._missing(heads), page, REPLAY_EVENTS)
                 positions = {chat_id: self._position(self.watches[chat_id]) for chat_id in chosen}

@@ -3,6 +3,9 @@
 Tornado's stream costs several times the kernel's own work for each small write (DESIGN.md, "Speed is part of the design"), so while
 its buffer is empty the bytes go to the socket directly. Once it holds something, everything goes through it until it is empty again:
 otherwise the two would interleave and break the framing. Tornado keeps reading, pings and closing.
+
+What many sockets get alike is joined once and not once for each of them (`Tick.broadcast`), so that a delivery is hardly more than the
+kernel's `send`.
 """
 
 import asyncio
@@ -15,10 +18,7 @@ PROGRESS_STEP = 8192
 class Wire:
     """The way out of one socket. `queued` bytes wait for the end of this tick, `unsent` ones for the kernel."""
 
-    __slots__ = ("_stream", "_socket", "_frames", "queued", "unsent", "progress_at", "_drain", "_direct")
-
-    # The wires of this process that have frames queued in this tick.
-    _ready: list["Wire"] = []
+    __slots__ = ("_stream", "_socket", "_frames", "queued", "unsent", "progress_at", "_drain", "direct")
 
     def __init__(self, stream):
         self._stream = stream
@@ -29,33 +29,32 @@ class Wire:
         self.progress_at = 0.0  # time.monotonic() when the kernel last took something that had to wait
         self._drain = None
         # A TLS stream's bytes must pass its TLS layer.
-        self._direct = type(stream).__name__ == "IOStream"
+        self.direct = type(stream).__name__ == "IOStream"
 
     def send(self, frame: bytes):
         """Queue a ready frame; it leaves at the end of this loop tick, together with the others of this socket."""
+        if tick.broadcasts:
+            tick.queue_broadcasts()
         if not self._frames:
-            if not Wire._ready:
-                asyncio.get_running_loop().call_soon(Wire.flush_all)
-            Wire._ready.append(self)
+            tick.wires.append(self)
+            tick.schedule()
         self._frames.append(frame)
         self.queued += len(frame)
 
-    @staticmethod
-    def flush_all():
-        """Write what this tick has queued."""
-        ready, Wire._ready = Wire._ready, []
-        for wire in ready:
-            wire.flush()
-
     def flush(self):
         """Write what is queued for this socket now."""
+        if tick.broadcasts:
+            tick.queue_broadcasts()
         if not self._frames:
             return
         data = self._frames[0] if len(self._frames) == 1 else b"".join(self._frames)
         self._frames, self.queued = [], 0
+        self._write(data)
+
+    def _write(self, data):
         if self._stream.closed():
             return
-        if self._direct and not self._stream.writing():
+        if self.direct and not self._stream.writing():
             try:
                 sent = self._socket.send(data)
             except BlockingIOError:
@@ -95,3 +94,68 @@ class Wire:
             drain, self._drain = self._drain, None
             if not drain.done():
                 drain.set_result(None)
+
+
+class Tick:
+    """What this process has to write at the end of this loop tick."""
+
+    def __init__(self):
+        self.wires: list[Wire] = []  # that have frames queued
+        self.broadcasts = []  # functions: see `broadcast`
+        self._scheduled = False
+
+    def schedule(self):
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self.flush)
+
+    def broadcast(self, flush):
+        """Have `flush(now)` called at the end of this tick, or before anything else is said to any socket."""
+        self.broadcasts.append(flush)
+        self.schedule()
+
+    def queue_broadcasts(self):
+        """Something is about to be said to one socket, to be told apart or to leave: what was said to all of them goes before it."""
+        broadcasts, self.broadcasts = self.broadcasts, []
+        for flush in broadcasts:
+            flush(now=False)
+
+    def flush(self):
+        """Write everything."""
+        self._scheduled = False
+        broadcasts, self.broadcasts = self.broadcasts, []
+        for flush in broadcasts:
+            flush(now=True)
+        wires, self.wires = self.wires, []
+        for wire in wires:
+            wire.flush()
+
+
+tick = Tick()
+
+
+def send_to_all(sessions, data: bytes, limit: int, now: bool) -> list:
+    """The same bytes to many sessions' wires; those are answered that have more than `limit` bytes unsent already, and get nothing.
+
+    With `now`, it is the end of the tick: where nothing else waits, the bytes go straight to the socket.
+    """
+    full, size = [], len(data)
+    for session in sessions:
+        wire = session.wire
+        # The comparison is stream.writing(), without the call: this is done a million times a minute. A closed socket refuses by itself.
+        if now and wire.direct and not wire.unsent and not wire._frames and (
+                (stream := wire._stream)._total_write_index == stream._total_write_done_index):
+            try:
+                sent = wire._socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                stream.close(exc_info=error)
+                continue
+            if sent != size:
+                wire._to_stream(memoryview(data)[sent:])
+        elif wire.unsent + wire.queued > limit:
+            full.append(session)
+        else:
+            wire.send(data)
+    return full

@@ -21,6 +21,7 @@ from chat import reads, unread
 from chat.channels import CHANNELS, DEFAULT, LOGGED
 from chat.errors import Unavailable
 from realtime.delivery import Delivery, Limits
+from realtime.wire import tick
 from tests.realtime.client import Client
 from tests.realtime.truth import START, Truth, uuid
 
@@ -78,6 +79,14 @@ class Question:
             self.future.set_exception(Unavailable("the simulation said so"))
 
 
+def split(data):
+    """The payloads of frames that follow each other."""
+    while data:
+        size, head = (data[1], 2) if data[1] < 126 else (int.from_bytes(data[2:4], "big"), 4)
+        yield data[head:head + size]
+        data = data[head + size:]
+
+
 class Pipe:
     """The wire of a socket that takes everything at once, or nothing until it drains."""
 
@@ -88,15 +97,19 @@ class Pipe:
         self.stalled = False
         self.open = True
         self.queued, self.unsent, self.progress_at = 0, 0, 0.0
+        self.direct = False
 
-    def send(self, frame):
+    def send(self, data):
+        if tick.broadcasts:
+            tick.queue_broadcasts()
         assert self.open, "a frame after the close"
-        payload = json.loads(frame[2 if frame[1] < 126 else 4:])
-        self._may_know(self._client, payload)
-        self._frames.append((len(frame), payload))
-        self.unsent += len(frame)
-        if not self.stalled:
-            self.drain(1)
+        for frame in split(data):
+            payload = json.loads(frame)
+            self._may_know(self._client, payload)
+            self._frames.append((len(frame), payload))
+            self.unsent += len(frame)
+            if not self.stalled:
+                self.drain(1)
 
     def drain(self, frames):
         """The client takes so many frames."""

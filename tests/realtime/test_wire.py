@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tornado.iostream import IOStream
 
 from realtime.frames import text_frame
-from realtime.wire import PROGRESS_STEP
+from realtime.wire import PROGRESS_STEP, send_to_all, tick
 from tests.realtime.sockets import PING, TEXT, Pair, until
 
 
@@ -27,9 +27,16 @@ def pair(io_loop):
         each.close()
 
 
+def to_all(pairs, payload, limit=2**30):
+    """Broadcast a frame; the pairs that are too slow for it are appended to the list that is answered, when it leaves."""
+    slow, sessions = [], [SimpleNamespace(wire=pair.wire, pair=pair) for pair in pairs]
+    tick.broadcast(lambda now: slow.extend(session.pair for session in send_to_all(sessions, text_frame(payload), limit, now)))
+    return slow
+
+
 # What happens to a socket: a frame of so many bytes, a ping by Tornado, the client takes so many bytes, the loop turns.
 STEPS = st.lists(
-    st.tuples(st.just("send"), st.sampled_from([0, 1, 125, 126, 4000, 20_000, 65_536]))
+    st.tuples(st.sampled_from(["send", "broadcast"]), st.sampled_from([0, 1, 125, 126, 4000, 20_000, 65_536]))
     | st.tuples(st.just("ping"), st.integers(0, 125))
     | st.tuples(st.just("take"), st.sampled_from([1, 7, 500, 5000, 100_000]))
     | st.tuples(st.just("turn"), st.integers(1, 3)),
@@ -47,6 +54,9 @@ def test_every_frame_arrives_whole_and_in_order_whatever_tornado_writes_between(
             if what == "send":
                 sent.append(number.to_bytes(4, "big") + b"x" * size)
                 pair.wire.send(text_frame(sent[-1]))
+            elif what == "broadcast":
+                sent.append(number.to_bytes(4, "big") + b"x" * size)
+                to_all([pair], sent[-1])
             elif what == "ping":
                 pinged.append(bytes([number]) * size)
                 pair.stream.write(bytes([0x80 | PING, size]) + pinged[-1])
@@ -179,3 +189,46 @@ async def test_any_stream_but_a_plain_one_is_written_through(pair):
     socket.wire.send(text_frame(b"secret"))
     socket.wire.flush()
     assert socket.stream.written == len(text_frame(b"secret"))
+
+
+# To many at once
+
+
+@pytest.mark.gen_test
+async def test_what_is_said_to_all_and_to_one_comes_in_the_order_in_which_it_was_said(pair):
+    one, other = pair(), pair()
+    one.wire.send(text_frame(b"1"))
+    to_all([one, other], b"2")
+    to_all([one, other], b"3")
+    other.wire.send(text_frame(b"4"))
+    to_all([one, other], b"5")
+    await asyncio.sleep(0)
+    for each, expected in ((one, b"1235"), (other, b"2345")):
+        await each.take_everything()
+        assert b"".join(payload for _, payload in each.frames()) == expected
+
+
+@pytest.mark.gen_test
+async def test_who_has_too_much_unsent_gets_nothing_and_is_named(pair):
+    slow, quick = pair(), pair()
+    slow.wire.send(text_frame(b"x" * 60_000))
+    await asyncio.sleep(0)
+    assert slow.wire.unsent > 1000
+    named = to_all([slow, quick], b"hello", limit=1000)
+    await asyncio.sleep(0)
+    assert named == [slow]
+    await quick.take_everything()
+    await slow.take_everything()
+    assert quick.frames() == [(TEXT, b"hello")] and len(slow.frames()) == 1
+
+
+@pytest.mark.gen_test
+async def test_one_who_is_gone_does_not_keep_it_from_the_others(pair):
+    gone, closed, there = pair(), pair(), pair()
+    gone.theirs.close()
+    closed.stream.close()
+    to_all([gone, closed, there], b"hello")
+    await asyncio.sleep(0)
+    await there.take_everything()
+    assert there.frames() == [(TEXT, b"hello")]
+    assert gone.stream.closed()

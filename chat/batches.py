@@ -6,7 +6,7 @@ a call with nothing under way goes at once and alone.
 
 import asyncio
 
-from chat.errors import ParleyError, Refused
+from chat.errors import ParleyError, Refused, Unavailable
 
 MOST = 64  # calls in one transaction
 NOT_NOW = ("55P03", "40", "57014")  # SQLSTATEs: a lock not had in time, a deadlock, statement_timeout
@@ -21,8 +21,9 @@ class Batches:
     and goes later.
     """
 
-    def __init__(self, run, run_alone, *, most: int = MOST, lanes: int = LANES):
+    def __init__(self, run, run_alone, *, seconds: float, most: int = MOST, lanes: int = LANES):
         self._run, self._run_alone = run, run_alone
+        self._seconds = seconds
         self._most, self._lanes = most, lanes
         self._waiting = []  # (item, future)
         self._busy = set()  # chats under way
@@ -30,7 +31,7 @@ class Batches:
         self._tasks = set()
 
     async def call(self, item):
-        """The item's result. Raises its `Refused`, or `Unavailable`."""
+        """The item's result. Raises its `Refused`, or `Unavailable`, also where it has waited for `seconds`."""
         if not self._waiting and self._under_way < self._lanes and item.chat_id not in self._busy:
             self._begin([item])
             try:
@@ -40,7 +41,10 @@ class Batches:
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._go_on()
-        return await future
+        try:
+            return await asyncio.wait_for(future, self._seconds)
+        except asyncio.TimeoutError:
+            raise Unavailable("no answer from PostgreSQL in time") from None
 
     def _begin(self, items):
         self._under_way += 1

@@ -119,7 +119,7 @@ class Database:
     def batches(self, run, run_alone) -> Batches:
         """The batches of one kind of call: `run(db, items)` and `run_alone(db, item)` are as `Batches` has them."""
         if run not in self._batches:
-            self._batches[run] = Batches(partial(run, self), partial(run_alone, self))
+            self._batches[run] = Batches(partial(run, self), partial(run_alone, self), seconds=self._deadline)
         return self._batches[run]
 
     async def _execute(self, sql, parameters):

@@ -25,7 +25,7 @@ class Server:
         self.gates = []
         self.refuses = set()  # keys
         self.fails = None
-        self.batches = Batches(self.run, self.run_alone, **options)
+        self.batches = Batches(self.run, self.run_alone, **{"seconds": 60, **options})
 
     def ask(self, *items):
         return [asyncio.ensure_future(self.batches.call(Item(*item))) for item in items]
@@ -160,6 +160,18 @@ async def test_where_the_server_does_not_answer_all_hear_it_and_the_next_ones_go
     await settled()
     await server.let_go()
     assert await after == Item("a", 3)
+
+
+@pytest.mark.gen_test
+async def test_nobody_waits_for_longer_than_a_statement_may_take():
+    server = Server(lanes=1, seconds=0.05)
+    first, *others = server.ask(("a", 1), ("a", 2), ("b", 3))
+    for call in others:
+        with pytest.raises(Unavailable):
+            await call
+    await server.let_go()
+    assert await first == Item("a", 1)
+    assert not server.together, "nobody waits for them any more"
 
 
 @pytest.mark.gen_test

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import settings
 
 from realtime.delivery import Delivery, Limits
-from realtime.wire import Wire
+from realtime.wire import tick
 from tests.chat.conftest import db, opened, world  # noqa: F401
 from tests.realtime.client import Client
 from tests.realtime.sockets import Connection
@@ -19,7 +19,7 @@ NO_REDIS = "redis://127.0.0.1:1/0"
 @pytest.fixture(autouse=True)
 def nothing_to_flush():
     """A process has one event loop, a test has one of its own: what the last one did not send must not wait for it."""
-    Wire._ready = []
+    tick.__init__()
 
 
 @pytest.fixture

@@ -87,9 +87,11 @@ export function mountComposer(services) {
   });
   addEventListener("pagehide", keep);
 
-  store.watch((state) => [state.open.chatId], (state) => {
+  // A chat that is gone keeps its draft, which is given back there, but is written in no more.
+  const writable = ({ open, gone }) => (open.chatId in gone ? null : open.chatId);
+  store.watch((state) => [writable(state)], (state) => {
     keep();
-    chatId = state.open.chatId;
+    chatId = writable(state);
     typedAt = 0;
     mentions.close();
     write(chatId ? drafts.of(chatId) : "");

@@ -7,6 +7,7 @@ import { isOnline, onlineIn, onlineKey, withDot } from "./presence.js";
 import { keysText } from "./shortcuts.js";
 import { chatTitle, nameOf, otherOf } from "./state.js";
 import { plural } from "./time.js";
+import { unsent, unsentText } from "./unsent.js";
 
 function subtitle(state, chat) {
   if (chat.chatType === "direct") {
@@ -44,13 +45,15 @@ export function mountConversation(services) {
   let shown = null;
   function showBlank(state, view) {
     const gone = state.gone[state.open.chatId];
-    const key = JSON.stringify([view, gone, state.chatsStatus, Object.keys(state.chats).length === 0, state.me.displayName, wide()]);
+    const left = unsentText(state);
+    const key = JSON.stringify([view, gone, left, state.chatsStatus, Object.keys(state.chats).length === 0, state.me.displayName, wide()]);
     if (key === shown) return;
     shown = key;
     const action = (label, run) => h("button", { type: "button", class: "button button-primary", on: { click: run } }, label);
     if (view === "gone") {
       return fill(blank, icon("leave"), h("h2", {}, gone ? `You are no longer in ${gone}` : "This chat is not here"),
-        h("p", {}, gone ? "You left it, you were removed, or it was deleted." : "It was deleted, or you are not in it."), action("Back to your chats", () => navigation.list()));
+        h("p", {}, gone ? "You left it, you were removed, or it was deleted." : "It was deleted, or you are not in it."), action("Back to your chats", () => navigation.list()),
+        unsent(services, left));
     }
     if (view !== "none") return fill(blank);
     const first = state.chatsStatus === "ready" && !Object.keys(state.chats).length;
@@ -60,7 +63,7 @@ export function mountConversation(services) {
       h("p", { class: "blank-keys" }, h("kbd", {}, keysText("switcher")), " go to a chat  ", h("kbd", {}, "?"), " all shortcuts"));
   }
 
-  store.watch((state) => [state.open, state.chats[state.open.chatId], state.users, state.gone, state.chatsStatus, state.me, onlineKey(state)], (state) => {
+  store.watch((state) => [state.open, state.chats[state.open.chatId], state.users, state.gone, state.chatsStatus, state.me, onlineKey(state), unsentText(state)], (state) => {
     const { chatId, details } = state.open;
     const chat = state.chats[chatId];
     const view = !chatId ? "none" : chat || !(chatId in state.gone) ? "chat" : "gone";

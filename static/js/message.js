@@ -47,7 +47,7 @@ function showReceipt(place, row) {
   if (!row.receipt) return fill(place);
   const text = receiptText(row);
   let button = place.querySelector("button");
-  if (!button) fill(place, (button = h("button", { type: "button", class: "receipt" })));
+  if (!button) fill(place, (button = h("button", { type: "button", class: "receipt", tabindex: "-1" })));
   Object.assign(button.dataset, { action: "reads", state: row.receipt });
   button.title = text;
   button.setAttribute("aria-label", `${text}. Show who`);

@@ -38,6 +38,6 @@ export function showReaders(place, state, seenBy) {
   const names = faces.map((id) => nameOf(state, id) ?? "…");
   if (ids.length > FACES) names.push(plural(ids.length - FACES, "other"));
   const said = `Read up to here by ${names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0]}`;
-  fill(place, h("button", { type: "button", class: "readers", title: said, "aria-label": `${said}. Show who and when`, data: { action: "reads" } },
+  fill(place, h("button", { type: "button", class: "readers", tabindex: "-1", title: said, "aria-label": `${said}. Show who and when`, data: { action: "reads" } },
     faces.map((id) => userAvatar(state, id, "avatar-tiny")), ids.length > FACES ? h("span", { class: "readers-more" }, `+${ids.length - FACES}`) : null));
 }

@@ -114,6 +114,27 @@ def test_a_deleted_chat_is_gone_for_everybody_in_it(person, window, there):
         expect(one.get_by_text("No chats yet")).to_be_visible()
 
 
+def test_what_was_not_sent_is_given_back_by_a_chat_that_closes(person, window, there):
+    ada, bob = person("Ada"), person("Bob")
+    chat = ada.group("Closing", bob)
+    his = window(bob, f"/chats/{chat}", at=there[1])
+    his.shows()
+    his.expects_no_network()
+    refused = {"error": {"code": "invalid_value", "message": "No.", "field": None}}
+    his.page.route("**/api/chats/*/messages", lambda route: route.fulfill(status=400, json=refused) if route.request.method == "POST" else route.continue_())
+    his.say("refused")
+    expect(his.message("refused").get_by_role("alert")).to_contain_text("Not sent")
+    his.field.press_sequentially("half a thought")
+    ada.call("DELETE", f"/api/chats/{chat}/participants/{bob.id}")
+    expect(his.get_by_role("heading", name="You are no longer in Closing")).to_be_visible()
+    expect(his.get_by_label("Not sent")).to_have_value("refused\n\nhalf a thought")
+    his.get_by_role("button", name="Forget it").click()
+    expect(his.get_by_label("Not sent")).to_have_count(0)
+    his.page.reload()
+    expect(his.get_by_role("heading", name="This chat is not here")).to_be_visible()
+    expect(his.get_by_label("Not sent")).to_have_count(0)
+
+
 def test_a_message_in_another_chat_becomes_a_toast_that_leads_there(person, window, there):
     ada, bob, cem = person("Ada"), person("Bob"), person("Cem")
     chat, other = ada.direct(bob), cem.group("Choir", bob)

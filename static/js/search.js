@@ -8,6 +8,7 @@ import { plural } from "./time.js";
 
 const PAUSE_MS = 250;
 const NEAR_END = 300; // pixels
+const AT_ONCE = 3; // fewer than the server allows
 
 export function mountSearch(services) {
   const { store, api, navigation, users, wide } = services;
@@ -21,6 +22,7 @@ export function mountSearch(services) {
   let next = null;
   let problem = null; // an ApiError
   let busy = false;
+  let underWay = 0;
   let turn = 0;
   let timer = null;
   let opened = null; // the hit that was jumped to
@@ -72,14 +74,16 @@ export function mountSearch(services) {
   /** Asks for the first page, or the one that follows. */
   async function ask(from = null) {
     clearTimeout(timer);
-    timer = null;
+    timer = underWay < AT_ONCE ? null : setTimeout(() => ask(from), PAUSE_MS);
+    if (timer) return;
     const mine = ++turn;
-    const text = field.value.trim();
+    const text = from ? asked : field.value.trim();
     if (!from) [asked, hits, next, opened] = [text, text === asked ? hits : [], null, null];
     problem = null;
     busy = Boolean(text);
     render();
     if (!text) return;
+    underWay += 1;
     try {
       const page = await api.get(query("/api/search", { q: text, chatId: only() ? here : null, before: from }));
       if (mine !== turn) return;
@@ -87,6 +91,8 @@ export function mountSearch(services) {
     } catch (error) {
       if (mine !== turn) return;
       problem = error;
+    } finally {
+      underWay -= 1;
     }
     busy = false;
     if (!from) scroll.scrollTop = 0;
@@ -148,7 +154,7 @@ export function mountSearch(services) {
     timer = setTimeout(ask, field.value.trim() ? PAUSE_MS : 0);
   });
   scopes.addEventListener("change", () => ask());
-  scroll.addEventListener("scroll", () => next && !busy && !problem && scroll.scrollTop + scroll.clientHeight > scroll.scrollHeight - NEAR_END && ask(next));
+  scroll.addEventListener("scroll", () => next && !busy && !timer && !problem && scroll.scrollTop + scroll.clientHeight > scroll.scrollHeight - NEAR_END && ask(next));
   opener.addEventListener("click", () => open());
   store.watch((state) => [state.users, state.chats], () => panel.hidden || render());
   store.watch((state) => [state.connection.phase], ({ connection: { phase } }) => {

@@ -197,6 +197,8 @@ class Client:
     async def sign_out_and_in(self):
         """End the session everywhere, wait for that to show, and begin another."""
         person, session = self.person, self.person.session
+        if person.changing:
+            return
         person.changing = True
         if (await self.perform("sign-out", "POST", "/api/sign-out"))[0] == 204:
             self.history.add(log.SignedOut(time.monotonic(), session))

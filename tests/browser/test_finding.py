@@ -130,3 +130,24 @@ def test_the_list_of_shortcuts_opens_by_its_key_but_not_while_writing(person, wi
     expect(hers.dialog).to_contain_text("Go to a chat or a person")
     hers.page.keyboard.press("Escape")
     expect(hers.locator("#log")).to_be_focused()
+
+
+def test_a_list_that_loads_fails_and_is_asked_for_again_says_each(person, window):
+    ada, bob = person("Ada"), person("Bob")
+    chat = ada.group("Late", bob)
+    his = window(bob, None)
+    his.expects_no_network()
+    held = []
+    his.page.route("**/api/chats?*", lambda route: held.append(route))
+    his.goto("/")
+    expect(his.locator("#chats .chat-skeleton").first).to_be_visible()
+    his.until(lambda: held, "asked for")
+    held.pop().abort()
+    his.page.unroute("**/api/chats?*")
+    his.page.route("**/api/chats?*", lambda route: route.abort())
+    expect(his.locator("#chats-note")).to_contain_text("Your chats could not be loaded.")
+    his.is_live()
+    his.page.unroute("**/api/chats?*")
+    his.locator("#chats-note").get_by_role("button", name="Try again").click()
+    expect(his.row(chat)).to_contain_text("No messages yet")
+    expect(his.locator("#chats-note")).to_be_hidden()

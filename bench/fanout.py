@@ -30,6 +30,7 @@ class Contender:
         self.name = name
         self.used = []  # CPU microseconds of the server and of Valkey per delivery, of each run
         self.nginx_used = []
+        self.load_used = []  # the load's own, which is in neither
         self._sockets, self._publish = sockets, publish
         self._meters = {**meters, **({"nginx": nginx.pid} if nginx else {})}
         self._delivered = 0
@@ -52,12 +53,13 @@ class Contender:
 
     def run(self, rounds: int, together: int):
         """One measured run."""
-        with Meter(**self._meters) as used:
+        with Meter(**self._meters, load=self._sockets.pid) as used:
             for _ in range(rounds):
                 self.send(together)
         deliveries = rounds * together * SOCKETS
         nginx = used["nginx"] if "nginx" in self._meters else 0.0
-        self.used.append((used.total - nginx) / deliveries * 1e6)
+        self.load_used.append(used["load"] / deliveries * 1e6)
+        self.used.append((used.total - nginx - used["load"]) / deliveries * 1e6)
         self.nginx_used.append(nginx / deliveries * 1e6)
 
     @property
@@ -126,7 +128,7 @@ class Arena:
 def alternate(contenders: list[Contender], together: int, runs: int, rounds: int, fewer: dict[str, int] | None = None):
     """`runs` runs of each in turn; `fewer` rounds for those that take long."""
     for contender in contenders:
-        contender.used.clear(), contender.nginx_used.clear()
+        contender.used.clear(), contender.nginx_used.clear(), contender.load_used.clear()
         contender.warm_up(together)
     for _ in range(runs):
         for contender in contenders:

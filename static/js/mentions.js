@@ -2,7 +2,7 @@
 import { parse } from "./markdown.js";
 
 const MOST = 8;
-const HALF = /(?:^|[^\p{L}\p{N}_.@/])@([\p{L}\p{N}._-]{0,40}(?: [\p{L}\p{N}._-]{0,40})?)$/u;
+const HALF = /(?:^|[^\p{L}\p{N}_.@/])@([\p{L}\p{N}._-]{0,40}(?: [\p{L}\p{N}._-]{1,40})?)$/u;
 
 const parsed = new WeakMap();
 const byName = new WeakMap();
@@ -44,9 +44,11 @@ export function mentionAt(text, caret) {
   return match && { start: caret - match[1].length - 1, query: match[1] };
 }
 
-/** The others in the chat whose name or username has words that begin like `query`, best first. */
+/** The others in the chat whose name or username has words that begin like `query`, best first; none once somebody is named and the text goes on. */
 export function candidates(state, chat, query) {
   const wanted = query.toLocaleLowerCase();
+  const [word, rest] = wanted.split(" ");
+  if (rest && personIn(state, chat)(word)) return [];
   const rank = (user) => {
     const name = user.displayName.toLocaleLowerCase();
     const username = user.username.toLowerCase();

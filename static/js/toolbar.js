@@ -12,7 +12,7 @@ export function messageToolbar(log, { actions, messageOf }) {
   more.setAttribute("aria-haspopup", "menu");
   const bar = h("div", { class: "message-actions", role: "group", "aria-label": "Message" });
   const composer = () => document.querySelector("#composer-text");
-  const busy = () => bar.contains(document.activeElement) || more.getAttribute("aria-expanded") === "true";
+  const busy = () => bar.querySelector(":focus-visible") || more.getAttribute("aria-expanded") === "true";
 
   function place(row) {
     const message = messageOf(row);

@@ -14,7 +14,7 @@ test("what is being typed after an @ is found at the caret, and nothing else", (
   assert.deepEqual(found("(@ada lov"), { start: 1, query: "ada lov" });
   assert.deepEqual(found("@ad and more", 3), { start: 0, query: "ad" });
   assert.deepEqual(found("こんにちは @日"), { start: 6, query: "日" });
-  for (const text of ["ann@example", "@ada love lace", "@@a", "no", "", "@ada\n"]) assert.equal(found(text), null, text);
+  for (const text of ["ann@example", "@ada love lace", "@ada ", "@@a", "no", "", "@ada\n"]) assert.equal(found(text), null, text);
 });
 
 test("the others in the chat are offered by name and username, who begins so first; nobody else is", () => {
@@ -23,7 +23,8 @@ test("the others in the chat are offered by name and username, who begins so fir
   assert.deepEqual(names("a"), ["ada", "bob"]); // Ann is Robert's second name
   assert.deepEqual(names("lov"), ["ada"]);
   assert.deepEqual(names("bob"), ["bob"]);
-  assert.deepEqual(names("ada lov"), ["ada"]);
+  assert.deepEqual(names("robert a"), ["bob"]);
+  assert.deepEqual(names("ada lov"), []); // @ada is written already
   assert.deepEqual(names("e"), []);
 });
 

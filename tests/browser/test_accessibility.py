@@ -190,3 +190,23 @@ def test_the_settings_of_an_owner_and_the_end_of_a_session(person, window, chang
     change("update sessions set revoked_at = now() where user_id = %s", ada)
     expect(hers.locator("#session-ended")).to_be_visible()
     is_accessible(hers, "end of the session")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_what_comes_by_itself(person, window, size):
+    ada, bob = person("Ada"), person("Bob")
+    here, there = ada.group("Here", bob), ada.group("There", bob)
+    ada.say(here, "begin")
+    his = window(bob, f"/chats/{here}", **size)
+    expect(his.message("begin")).to_be_visible()
+    ada.say(there, "elsewhere")
+    expect(his.locator(f'#toasts [data-chat-id="{there}"]')).to_be_visible()
+    is_accessible(his, "toast")
+    his.expects_no_network()
+    his.page.context.set_offline(True)
+    his.say("not sent yet")
+    expect(his.pill).to_be_visible()
+    is_accessible(his, "offline")
+    his.page.context.set_offline(False)
+    his.is_live()
+    expect(his.message("not sent yet")).to_be_visible()

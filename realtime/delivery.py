@@ -22,7 +22,7 @@ from realtime.audience import PRESENCE, Audience
 from realtime.bus import Publisher, Subscriber
 from realtime.demo import Demo, DisorderlyPublisher
 from realtime.feed import Feed
-from realtime.frames import Close, Hello
+from realtime.frames import Close
 from realtime.hub import Hub
 from realtime.position import void
 from realtime.session import Session

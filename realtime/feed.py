@@ -11,24 +11,21 @@ from functools import partial
 
 import metrics
 from chat import events as log
-from chat import reads, unread
+from chat import reads
 from chat.channels import LOGGED, STATES, projections_of
 from chat.errors import ParleyError
 from chat.events import Event
-from chat.unread import Age
 from realtime import frames, resume
 from realtime.hub import Hub, Watch
 from realtime.position import Step, step, void
+from realtime.states import States
 from realtime.tasks import ended
 from realtime.wire import send_to_all, tick
 
 logger = logging.getLogger("parley.feed")
 
 COUNTED = frozenset(("messageAdded", "messageDeleted"))  # they change unread counts
-COUNT_DELAY = 0.1  # unread counts of large chats are worked out together for so long
-COUNT_RETRY = 1.0
 REPAIRS = 4  # reads of the database at a time, so that a storm of them leaves it to the others
-MAX_WAITING = 1000
 MOST_SAID = 64  # frames that wait together for the end of a tick
 MEMBERSHIPS = 100  # users whose chats are read at a time
 
@@ -48,7 +45,8 @@ class Feed:
         self._buffer = buffer  # bytes that a socket may have unsent
         self._participants = participants
         self._tasks = set()
-        self._repairs = asyncio.Semaphore(REPAIRS)
+        self.repairs = asyncio.Semaphore(REPAIRS)
+        self.states = States(db, hub, self)
         self.trace = None  # of what happens here, while somebody watches; see realtime/activity.py
         # While sockets are being opened: what was heard of chats that nobody watched yet, and users who joined something.
         self._openings = 0
@@ -69,7 +67,7 @@ class Feed:
         if watch is None:
             return
         if event.channel in STATES:
-            self._offer_state(watch, event)
+            self.states.offer(watch, event)
         elif step(watch.known, event.seq) is not Step.DROP:
             # A projection follows its message; ahead of it, it tells that the message was missed.
             self.pull(watch, event.seq, "projection")
@@ -122,9 +120,9 @@ class Feed:
         if event.channel in COUNTED and live and event.meta.get("unread") != "derive":
             watch.owed = event
         elif event.channel in COUNTED:
-            self.refresh_counts(watch, None)
+            self.states.refresh_counts(watch, None)
         elif about_chat and not live:
-            self.refresh_counts(watch, None)  # somebody may have left and come back meanwhile
+            self.states.refresh_counts(watch, None)  # somebody may have left and come back meanwhile
 
     def _say(self, watch, frame):
         """To every attached socket, together with what else this tick brings them of this chat."""
@@ -186,7 +184,7 @@ class Feed:
             if position == watch.known:
                 self._hub.attach(session, watch, position)
         if watch.waiting:
-            self._offer_waiting(watch)
+            self.states.offer_waiting(watch)
 
     def fall_behind(self, session, watch: Watch, position: int, reason: str):
         """Take a socket off the live stream; its session catches it up from `position`."""
@@ -197,92 +195,6 @@ class Feed:
         watch.behind[session] = position
         session.catch_up()
 
-    # States
-
-    def _offer_state(self, watch, event):
-        if event.meta.get("head", event.seq) > watch.known:
-            # It may tell of something after a removal that has not been delivered yet.
-            if len(watch.waiting) < MAX_WAITING:
-                watch.waiting.append(event)
-            self.pull(watch, event.meta.get("head", event.seq), "state")
-        elif event.channel == "unreadCountUpdated":
-            self._send_count(watch, event)
-        else:
-            self._send_read(watch, event)
-
-    def _offer_waiting(self, watch):
-        waiting, watch.waiting = watch.waiting, []
-        for event in waiting:
-            self._offer_state(watch, event)
-
-    def _send_count(self, watch, event):
-        user_id = event.data["userId"]
-        sessions = self._hub.users.get(user_id)
-        if not sessions:
-            return  # nobody here was told, and whoever comes is told how they stand
-        age = _age(watch.counts.get(user_id), event)
-        if age is Age.NEWER:
-            watch.counts[user_id] = event
-            self._send_state(event, [s for s in sessions if watch.chat_id in s.watches])
-        elif age is Age.UNCLEAR:
-            self.refresh_counts(watch, {user_id})
-
-    def _send_read(self, watch, event):
-        user_id = event.data["userId"]
-        if event.seq > watch.reads.get(user_id, 0):
-            watch.reads[user_id] = event.seq
-            self._send_state(event, watch.sessions())
-
-    def _send_state(self, event, sessions):
-        wanting = [session for session in sessions if event.channel in session.channels]
-        if wanting:
-            frame = frames.encode(frames.of_event(event))
-            for session in wanting:
-                if not session.send(frame):
-                    session.missed_state(event)
-            metrics.deliveries.labels(event.channel).inc(len(wanting))
-            if self.trace is not None:
-                self.trace.delivered(event.channel, event, len(wanting))
-
-    def refresh_counts(self, watch: Watch, user_ids):
-        """Work out the unread counts of these users' sockets here (None: of all) and send those that are new; soon, and together."""
-        wanting = {s.user_id for s in watch.sessions() if "unreadCountUpdated" in s.channels}
-        wanting = wanting if user_ids is None else wanting & set(user_ids)
-        if not wanting:
-            return
-        if watch.stale_counts is None:
-            watch.stale_counts = wanting
-            self._spawn(self._refresh_counts(watch))
-        else:
-            watch.stale_counts |= wanting
-
-    def _demand_counts(self, watch):
-        """Work out the counts that should have come after an event and did not."""
-        event, watch.owed = watch.owed, None
-        if event is not None:
-            # Only a sender who had read everything is told nothing.
-            fresh = (user_id for user_id, count in watch.counts.items() if count.seq >= event.seq or (
-                user_id == event.data.get("senderId") and not count.data["unreadCount"]))
-            self.refresh_counts(watch, watch.user_ids().difference(fresh))
-
-    async def _refresh_counts(self, watch):
-        pause = COUNT_DELAY
-        while watch.stale_counts and self._watched(watch):
-            await asyncio.sleep(pause)
-            users, watch.stale_counts = watch.stale_counts, set()
-            try:
-                async with self._repairs:
-                    events = await unread.counts(self._db, watch.chat_id, users)
-                pause = COUNT_DELAY
-            except ParleyError as error:
-                logger.warning("counts of chat %s failed: %s", watch.chat_id, getattr(error, "why", error))
-                watch.stale_counts |= users
-                events, pause = [], COUNT_RETRY
-            for event in events:
-                if self._watched(watch):
-                    self._offer_state(watch, event)
-        watch.stale_counts = None
-
     # Repairing
 
     def pull(self, watch: Watch, seq: int, reason: str):
@@ -291,19 +203,19 @@ class Feed:
         if not watch.pulling:
             watch.pulling = True
             metrics.pulls.labels(reason).inc()
-            self._spawn(self._pull(watch))
+            self.repair(self._pull(watch))
 
     async def _pull(self, watch):
         try:
-            while self._watched(watch) and watch.heard > watch.known:
-                async with self._repairs:
+            while self.watched(watch) and watch.heard > watch.known:
+                async with self.repairs:
                     heard = watch.heard
                     logs = await log.replay(self._db, {watch.chat_id: watch.known}, watch.user_ids(), self._page)
                 if watch.chat_id not in logs:
                     # A head that the database does not have: it was restored from a backup, which the next check will see.
                     watch.heard = watch.known
                     return
-                if self._watched(watch):
+                if self.watched(watch):
                     page = logs[watch.chat_id]
                     # What was heard before the question is in the answer, or it was never true; what was heard since may not be.
                     watch.heard = page.head if watch.heard == heard else max(watch.heard, page.head)
@@ -328,7 +240,7 @@ class Feed:
                 self.fall_behind(session, watch, watch.known, "pull")
             watch.known = page.head
             self._moved(watch)
-            self.refresh_counts(watch, None)
+            self.states.refresh_counts(watch, None)
             self._participants(watch, None)
             for session in list(watch.behind):
                 session.catch_up()
@@ -343,7 +255,8 @@ class Feed:
                     self.trace.pulled(event)
                 self._deliver(watch, event, live=False)
 
-    def _watched(self, watch):
+    def watched(self, watch: Watch) -> bool:
+        """Whether this is still the watch of its chat."""
         return self._hub.watches.get(watch.chat_id) is watch
 
     async def check(self, epoch: str, session_ids, since, doubtful=True) -> log.Changes:
@@ -363,14 +276,14 @@ class Feed:
                 self.pull(watch, head, "heads")
         await self.refresh_memberships(changes.users)
         for watch in list(watches.values()):
-            self._demand_counts(watch)
+            self.states.demand_counts(watch)
         if since is not None and watches:
             for event in await reads.since(self._db, list(watches), since):
                 watch = watches.get(event.chat_id)
                 if watch is not None and (doubtful or event.seq > watch.reads.get(event.data["userId"], 0)):
-                    self._offer_state(watch, event)
+                    self.states.offer(watch, event)
                     if event.data["userId"] in self._hub.users:
-                        self.refresh_counts(watch, {event.data["userId"]})
+                        self.states.refresh_counts(watch, {event.data["userId"]})
         return changes
 
     async def refresh_memberships(self, user_ids):
@@ -423,7 +336,7 @@ class Feed:
         """
         watch = self._hub.watch(chat_id, standing.head)
         count = resume.count(session.user_id, chat_id, standing)
-        self._send_count(watch, count)
+        self.states.send_count(watch, count)
         self._hub.attach(session, watch, position)
         heard = max(standing.head, self._heard_meanwhile.get(chat_id, 0))
         if heard > watch.known:
@@ -431,21 +344,11 @@ class Feed:
         if position < watch.known:
             session.catch_up()
         if watch.known > standing.head or (chat_id, session.user_id) in self._counted_meanwhile:
-            self.refresh_counts(watch, {session.user_id})
+            self.states.refresh_counts(watch, {session.user_id})
         return watch.counts[session.user_id] != count
 
-    def count_afresh(self, session, event: Event):
-        """Tell a socket its user's unread count as just read from the database, or a newer one that others were told meanwhile."""
-        watch = session.watches.get(event.chat_id)
-        if watch is None:
-            return
-        known = watch.counts.get(session.user_id)
-        if _age(known, event) is Age.STALE:
-            session.tell(known)
-        else:
-            self._send_count(watch, event)
-
-    def _spawn(self, coroutine):
+    def repair(self, coroutine):
+        """Run this beside what is heard."""
         task = asyncio.ensure_future(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -459,7 +362,3 @@ class Feed:
     async def close(self):
         await ended(*self._tasks)
 
-
-def _age(known: Event | None, found: Event) -> Age:
-    """Whether an unread count replaces the one last sent."""
-    return unread.compare(known and (known.seq, known.meta["readSeq"]), (found.seq, found.meta["readSeq"]))

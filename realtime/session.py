@@ -207,7 +207,7 @@ class Session:
         if "unreadCountUpdated" in self.channels:
             for event in events:
                 await self._room()
-                self._realtime.feed.count_afresh(self, event)
+                self._realtime.feed.states.count_afresh(self, event)
 
     async def _tell_reads(self, since):
         if "messageReadUpdated" in self.channels:
@@ -293,7 +293,7 @@ class Session:
                     feed.trace.replayed(event)
                 position = event.seq
                 if event.channel == "chatUpdated":
-                    feed.refresh_counts(watch, {self.user_id})  # this user may have left and come back meanwhile
+                    feed.states.refresh_counts(watch, {self.user_id})  # this user may have left and come back meanwhile
         hub.attach(self, watch, position)
         if position > watch.known:
             feed.pull(watch, position, "replay")

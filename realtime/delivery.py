@@ -12,19 +12,18 @@ import orjson
 
 import metrics
 from chat import events as log
-from chat import reads
 from chat.channels import CHANNELS
 from chat.errors import ParleyError
 from chat.events import Event
-from realtime import frames, resume
+from realtime import frames, polling
 from realtime.activity import ACTIVITY, Activity
 from realtime.audience import PRESENCE, Audience
 from realtime.bus import Publisher, Subscriber
+from realtime.canary import Canary
 from realtime.demo import Demo, DisorderlyPublisher
 from realtime.feed import Feed
 from realtime.frames import Close
 from realtime.hub import Hub
-from realtime.position import void
 from realtime.session import Session
 from realtime.tasks import ended
 
@@ -32,7 +31,6 @@ logger = logging.getLogger("parley.delivery")
 
 CONTROL = "parley:control"
 TYPING = "parley:typing"
-SYNC_EVENTS = 1000  # in one answer of /api/sync
 CATCH_UPS = 4  # replays at a time, so that a storm of them leaves the database to the others
 SWEEP_SECONDS = 1.0
 
@@ -81,9 +79,8 @@ class Delivery:
         self.audience = Audience(
             db, self.hub, self._boot, limit=limits.presence_participants, beat_seconds=limits.presence_beat_seconds,
             grace_seconds=limits.presence_grace_seconds, publish=self._publisher.publish, degraded=lambda: self.degraded)
-        self._canary_sent = None  # monotonic time of the oldest canary not yet heard
-        self._canary_heard = None
-        self._canary_heard_at = None
+        self._canary = Canary(self._boot, self._publisher, self._subscriber, self._control, seconds=limits.canary_seconds,
+                              timeout=limits.canary_timeout_seconds)
         self._whole_at = None  # until when nothing was missed from Redis, by the clock of the database
         self._checked_at = None
         self._lag = 0.0  # seconds by which the loop was late
@@ -101,7 +98,7 @@ class Delivery:
         self._publisher.start()
         self._subscriber.start()
         self._tasks = [asyncio.ensure_future(loop()) for loop in (
-            self._send_canaries, self._check_heads, self._sweep, self.audience.run)]
+            self._canary.run, self._check_heads, self._sweep, self.audience.run)]
 
     async def stop(self):
         await ended(*self._tasks)
@@ -133,46 +130,8 @@ class Delivery:
         self._control({"kind": "sessionEnded", "sessionId": session_id})
 
     async def sync(self, user_id: str, fields: dict) -> list[dict]:
-        """The frames that a socket would get from `welcome` to `synced`; without `synced` where there are more.
-
-        Raises `frames.BadFrame`, `Unavailable`.
-        """
-        hello = frames.hello(dict(fields))
-        membership = await log.membership(self.db, user_id)
-        plan = resume.plan(user_id, self.instance, membership, hello, self.limits.replay_limit)
-        answer, positions, count = plan.first, plan.positions, 0
-        lagging = {chat_id: at for chat_id, at in positions.items() if at < membership.chats[chat_id].head}
-        while lagging:
-            if count >= SYNC_EVENTS:
-                return answer
-            async with self.catch_ups:
-                missing = {chat_id: membership.chats[chat_id].head - at for chat_id, at in lagging.items()}
-                chosen = resume.some(missing, self.limits.replay_page, SYNC_EVENTS)
-                logs = await log.replay(self.db, {chat_id: lagging[chat_id] for chat_id in chosen}, [user_id], self.limits.replay_page)
-            for chat_id in chosen:
-                page = logs.get(chat_id)
-                if page is None or user_id not in page.members:
-                    answer.append(frames.left(chat_id))
-                    del positions[chat_id], lagging[chat_id]
-                    continue
-                if reason := void(lagging[chat_id], page.head, page.floor, self.limits.replay_limit):
-                    answer.append(frames.reset(chat_id, page.head, reason.value))
-                    positions[chat_id] = page.head
-                    del lagging[chat_id]
-                    continue
-                for event in page.events:
-                    answer.append(frames.of_event(event))
-                    positions[chat_id] = lagging[chat_id] = event.seq
-                    count += 1
-                if not page.events or positions[chat_id] >= page.head:
-                    del lagging[chat_id]
-        states = []
-        if "unreadCountUpdated" in hello.channels:
-            states += resume.counts(user_id, membership, plan.missed)
-        if "messageReadUpdated" in hello.channels and hello.since is not None:
-            states += await reads.since(self.db, positions, hello.since, user_id)
-        answer += [frames.of_event(event) for event in states if event.chat_id in positions]
-        return [*answer, frames.synced(positions, membership.at)]
+        """The frames that a socket would get from `welcome` to `synced`; see `polling.sync`."""
+        return await polling.sync(self, user_id, fields)
 
     def connect(self, session_id: str, user_id: str, wire, close) -> Session:
         """A socket of a signed-in user; it is closed at once where the user has too many here."""
@@ -194,11 +153,11 @@ class Delivery:
     @property
     def degraded(self) -> bool:
         """Redis does not carry our events now; they arrive by head checks instead."""
-        return not (self._publisher.up and self._subscriber.up and self._canary_age() < self.limits.canary_timeout_seconds)
+        return not (self._publisher.up and self._subscriber.up and self._canary.is_heard)
 
     def state(self) -> dict:
         """For /healthz. Times are ISO 8601."""
-        canary = None if self._canary_heard_at is None else _iso(self._canary_heard_at)
+        heard_at = self._canary.heard_at
         return {
             "instance": self.instance,
             "sockets": len(self.hub.sessions),
@@ -206,7 +165,7 @@ class Delivery:
             "draining": self.draining,
             "publisher": _link(self._publisher),
             "subscriber": _link(self._subscriber),
-            "canary": {"heardAt": canary, "state": "heard" if self._canary_age() < self.limits.canary_timeout_seconds else "missing"},
+            "canary": {"heardAt": None if heard_at is None else _iso(heard_at), "state": "heard" if self._canary.is_heard else "missing"},
             "heads": {"checkedAt": None if self._checked_at is None else _iso(self._checked_at)},
         }
 
@@ -270,19 +229,13 @@ class Delivery:
     def _heard_control(self, payload):
         message = _object(payload)
         if message.get("kind") == "canary" and message.get("boot") == self._boot:
-            self._heard_canary(message)
+            self._canary.heard(message)
         elif message.get("kind") == "sessionEnded":
             self._end_sessions({message.get("sessionId")})
         elif message.get("kind") == "activity":
             self.activity.lease(message.get("seconds"))
         elif message.get("kind") == "demo" and self.demo is not None:
             self.demo.heard(message)
-
-    def _heard_canary(self, message):
-        self._canary_heard, self._canary_heard_at = time.monotonic(), time.time()
-        self._canary_sent = None
-        if isinstance(sent := message.get("sent"), float):
-            metrics.canary_seconds.set(self._canary_heard - sent)
 
     def _heard_typing(self, payload):
         message = _object(payload)
@@ -299,7 +252,7 @@ class Delivery:
 
     def _subscribed(self):
         # What was published while nobody listened is in PostgreSQL.
-        self._canary_sent = None
+        self._canary.forget()
         self._look.set()
 
     def _end_sessions(self, session_ids):
@@ -311,24 +264,6 @@ class Delivery:
 
     def _control(self, message):
         return self._publisher.publish([(CONTROL, orjson.dumps(message))])
-
-    def _canary_age(self):
-        return float("inf") if self._canary_heard is None else time.monotonic() - self._canary_heard
-
-    async def _send_canaries(self):
-        while True:
-            now = time.monotonic()
-            if not self._publisher.up:
-                self._canary_sent = None  # what was not sent cannot be heard, and that is not the subscriber's fault
-            if self._canary_sent is not None and now - self._canary_sent > self.limits.canary_timeout_seconds and self._subscriber.up:
-                self._canary_sent = None
-                self._subscriber.rebuild("its canary is missing")
-            elif self._send_canary(now) and self._canary_sent is None:
-                self._canary_sent = now
-            await asyncio.sleep(self.limits.canary_seconds)
-
-    def _send_canary(self, now):
-        return self._control({"kind": "canary", "boot": self._boot, "sent": now})
 
     async def _check_heads(self):
         may_have_missed = False  # since the last check that had an answer

@@ -509,7 +509,7 @@ def canonical(frames):
 
 @pytest.mark.gen_test
 async def test_sync_answers_a_bounded_number_of_events_and_the_rest_the_next_time(instance, world, monkeypatch):
-    monkeypatch.setattr("realtime.delivery.SYNC_EVENTS", 10)
+    monkeypatch.setattr("realtime.polling.SYNC_EVENTS", 10)
     ada, bob = await world.users(2)
     chat_ids = [await world.group(bob, ada) for _ in range(4)]
     delivery = await instance(replay_page=4)

@@ -142,7 +142,7 @@ class Instance:
         self.delivery.epoch = world.truth.epoch
         self.delivery._publisher = SimpleNamespace(up=True, publish=self.publish)
         self.delivery._subscriber = SimpleNamespace(up=True)
-        self.delivery._canary_heard = float("inf")
+        self.delivery._canary._heard = float("inf")
 
     def publish(self, batch):
         if not self.delivery._publisher.up:

@@ -38,13 +38,13 @@ def not_run(case: str, what: str, why: str) -> Row:
 
 def within(case: str, what: str, ours: float, theirs: float, limit: float, unit: str, name: str) -> Row:
     """A row of a ratio that must not exceed `limit`: ours by theirs."""
-    figure = f"{ours / theirs:.2f} × ({_number(ours)} {unit}, {name} {_number(theirs)})"
+    figure = f"{ours / theirs:.2f} × ({number(ours)} {unit}, {name} {number(theirs)})"
     return at_most(case, what, ours / theirs, limit, figure, f"≤ {limit:g} × {name}")
 
 
 def times(case: str, what: str, ours: float, theirs: float, limit: float, unit: str, name: str) -> Row:
     """A row of a ratio that must reach `limit`: ours by theirs."""
-    figure = f"{ours / theirs:.2f} × ({_number(ours)} {unit}, {name} {_number(theirs)})"
+    figure = f"{ours / theirs:.2f} × ({number(ours)} {unit}, {name} {number(theirs)})"
     return at_least(case, what, ours / theirs, limit, figure, f"≥ {limit:g} × {name}")
 
 
@@ -74,15 +74,16 @@ def page(text: str, rows, conditions: dict[str, str]) -> str:
     return text.replace("{{table}}", table(rows)).replace("{{conditions}}", made).replace("{{summary}}", summary(rows))
 
 
+def number(value: float) -> str:
+    """Three digits that matter, or all of them before the point."""
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
 def _bold(verdict):
     return f"**{verdict}**" if verdict == MISSED else verdict
 
 
 def _cell(text):
     return text.replace("|", "\\|")
-
-
-def _number(value: float) -> str:
-    if value >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"

@@ -18,6 +18,7 @@ from local import binaries
 CONCURRENT = 64
 RUNS = 5
 SECONDS = 1.0
+SINGLY = 40  # messages of each connection of pgbench in a run
 
 
 def chats(stage):
@@ -66,6 +67,6 @@ def _script(stage, people, plan):
 def _pgbench(people, script) -> float:
     """Messages a second of 64 connections, each message its own commit."""
     program = binaries.find("postgres").parent / "pgbench"
-    done = subprocess.run([program, "-n", "-M", "prepared", "-c", str(CONCURRENT), "-j", "1", "-T", str(max(1, round(SECONDS))), "-f", script,
-                           people.url], capture_output=True, text=True, check=True)
+    done = subprocess.run([program, "-n", "-M", "prepared", "-c", str(CONCURRENT), "-j", "1", "-t", str(SINGLY), "-f", script, people.url],
+                          capture_output=True, text=True, check=True)
     return float(re.search(r"tps = ([\d.]+)", done.stdout).group(1))

@@ -43,7 +43,7 @@ def participants(stage):
         for name, found, unit in (("latency", latency, "ms"), ("bytes written to the database's log", written, "B")):
             figures = {size: median(values) for size, values in found.items()}
             worst = max(figures.values()) / figures[2]
-            text = ", ".join(f"{size:,}: {figure:.3g} {unit}" for size, figure in figures.items())
+            text = ", ".join(f"{size:,}: {report.number(figure)} {unit}" for size, figure in figures.items())
             yield report.at_most("participants", f"{name} of a message, 2 to 10,000 participants", worst, MARK,
                                  f"{worst:.2f} × ({text})", f"≤ {MARK:g} × that of 2")
 

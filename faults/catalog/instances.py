@@ -42,14 +42,20 @@ async def tail_loss(rig, seconds):
 async def _lose_tail(rig):
     rig.load.paused = True
     await asyncio.sleep(0.5)
-    chat_id = rig.rng.choice(rig.scene.chats[2:])
-    server = rig.rng.choice(rig.cluster.instances)
+    chat_id, server = rig.rng.choice(_apart(rig))
     with rig.hurting("redis"), rig.hurting("instance", server.name):
         await to_thread(rig.cluster.valkey.kill)
         await _send_past_nginx(rig, server, chat_id)
         await to_thread(server.kill)
         await to_thread(rig.cluster.valkey.start)
     await to_thread(server.start)
+
+
+def _apart(rig):
+    """Chats, each with an instance where nobody of the chat has a socket: who comes back from a killed one brings the others the news."""
+    pairs = [(chat_id, server) for chat_id in rig.scene.chats[2:] for server in rig.cluster.instances]
+    return [(chat_id, server) for chat_id, server in pairs
+            if not any(chat_id in client.replica.chats and client.instance == server.name for client in rig.clients)] or pairs
 
 
 async def _send_past_nginx(rig, server, chat_id):

@@ -110,6 +110,24 @@ def test_a_lost_last_change_is_found_by_the_next_beat():
     assert net.online("b") == {"ada"}
 
 
+def test_a_lost_change_is_found_by_the_next_one():
+    net = Net()
+    net.pass_time(2)
+    net.connected["a"] = {"ada"}
+    net.tick(deliver=False)
+    net.waiting = []
+    net.connected["a"] = {"ada", "bob"}
+    net.pass_time(2)
+    assert net.online("b") == {"ada", "bob"}
+
+
+def test_an_old_list_does_not_replace_a_newer_one():
+    process = presence()
+    for number, users in ((4, ["ada"]), (3, ["bob"]), (4, ["ada"])):
+        process.hear({"from": "b", "n": number, "users": users}, 0.0)
+        assert set(process.online) == {"ada"}
+
+
 def test_while_nothing_happens_only_beats_are_said():
     process, said = presence(), []
     process.begin()

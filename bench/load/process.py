@@ -42,7 +42,7 @@ class Load:
         self._popen.stdin.write(json.dumps({"do": do, **what}).encode() + b"\n")
         self._popen.stdin.flush()
 
-    def answer(self, seconds: float = 120.0) -> dict:
+    def answer(self, seconds: float) -> dict:
         """Raises `LoadError`."""
         ready, _, _ = select.select([self._popen.stdout], [], [], seconds)
         line = self._popen.stdout.readline() if ready else b""
@@ -55,4 +55,4 @@ class Load:
 
     def __call__(self, do: str, **what) -> dict:
         self.ask(do, **what)
-        return self.answer()
+        return self.answer(what.get("seconds", 60.0) + 60)

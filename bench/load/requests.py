@@ -1,6 +1,7 @@
 """`python -m bench.load.requests`: HTTP requests over kept connections, as fast as they are answered or at a given rate."""
 
 import asyncio
+import itertools
 import os
 import socket
 import time
@@ -10,11 +11,14 @@ import uvloop
 from bench.figures import percentile
 from bench.load import service
 
+PATIENCE = 15.0  # seconds after the last request of a pace
+
 
 class Connection(asyncio.Protocol):
     """One kept connection; `ask` answers the status. Bodies are skipped by their Content-Length."""
 
     def __init__(self):
+        self.last = b""  # body of the last answer
         self._data = b""
         self._answer = None
 
@@ -22,6 +26,8 @@ class Connection(asyncio.Protocol):
         self.transport = transport
 
     def ask(self, request: bytes):
+        if self.transport.is_closing():
+            raise ConnectionError("closed")
         self._answer = asyncio.get_running_loop().create_future()
         self.transport.write(request)
         return self._answer
@@ -64,48 +70,16 @@ class Requests:
 
     async def run(self, at, requests: list, concurrent: int, seconds: float) -> dict:
         """`concurrent` connections, each sending its requests in turn as fast as they are answered."""
-        plans = [[_parts(*request) for request in requests[number::concurrent] or requests] for number in range(concurrent)]
-        connections = [await _connect(at) for _ in plans]
-        until, delays, refused = time.monotonic() + seconds, [], []
-
-        async def send(connection, plan):
-            turn = 0
-            while time.monotonic() < until:
-                began = time.monotonic_ns()
-                status = await connection.ask(_render(plan[turn % len(plan)]))
-                delays.append(time.monotonic_ns() - began)
-                if status >= 300:
-                    refused.append(status)
-                turn += 1
-
-        began = time.monotonic()
-        await asyncio.gather(*map(send, connections, plans))
-        return _told(delays, refused, time.monotonic() - began, connections)
+        until = time.monotonic() + seconds
+        return await _in_turn(at, requests, concurrent, lambda: time.monotonic() < until)
 
     async def count(self, at, requests: list, concurrent: int, count: int) -> dict:
         """The same, `count` requests in all."""
-        plans = [[_parts(*request) for request in requests[number::concurrent] or requests] for number in range(concurrent)]
-        connections = [await _connect(at) for _ in plans]
-        left, delays, refused = count, [], []
-
-        async def send(connection, plan):
-            nonlocal left
-            turn = 0
-            while left > 0:
-                left -= 1
-                began = time.monotonic_ns()
-                status = await connection.ask(_render(plan[turn % len(plan)]))
-                delays.append(time.monotonic_ns() - began)
-                if status >= 300:
-                    refused.append(status)
-                turn += 1
-
-        began = time.monotonic()
-        await asyncio.gather(*map(send, connections, plans))
-        return _told(delays, refused, time.monotonic() - began, connections)
+        left = iter(range(count))
+        return await _in_turn(at, requests, concurrent, lambda: next(left, None) is not None)
 
     async def pace(self, at, requests: list, rate: float, seconds: float) -> dict:
-        """`rate` requests a second, whether or not those before are answered."""
+        """`rate` requests a second, whether or not those before are answered; what never is counts as unanswered."""
         plans = [_parts(*request) for request in requests]
         idle, delays, refused, tasks = [await _connect(at) for _ in range(8)], [], [], []
         made = list(idle)
@@ -123,8 +97,32 @@ class Requests:
         for number in range(int(rate * seconds)):
             await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
             tasks.append(asyncio.ensure_future(send(plans[number % len(plans)])))
-        await asyncio.wait_for(asyncio.gather(*tasks), 30)
-        return _told(delays, refused, time.monotonic() - began, {*made, *idle})
+        answered, waiting = await asyncio.wait(tasks, timeout=PATIENCE)
+        for task in waiting:
+            task.cancel()
+        unanswered = len(waiting) + sum(task.exception() is not None for task in answered)
+        return {**_told(delays, refused, time.monotonic() - began, {*made, *idle}), "unanswered": unanswered}
+
+
+async def _in_turn(at, requests, concurrent, more) -> dict:
+    """Each connection sends while there is `more()`."""
+    plans = [[_parts(*request) for request in requests[number::concurrent] or requests] for number in range(concurrent)]
+    connections = [await _connect(at) for _ in plans]
+    delays, refused = [], []
+
+    async def send(connection, plan):
+        for parts in itertools.cycle(plan):
+            if not more():
+                return
+            began = time.monotonic_ns()
+            status = await connection.ask(_render(parts))
+            delays.append(time.monotonic_ns() - began)
+            if status >= 300:
+                refused.append(status)
+
+    began = time.monotonic()
+    await asyncio.gather(*map(send, connections, plans))
+    return _told(delays, refused, time.monotonic() - began, connections)
 
 
 async def _connect(at):
@@ -155,7 +153,7 @@ def _render(parts) -> bytes:
 def _told(delays, refused, seconds, connections):
     for connection in connections:
         connection.transport.close()
-    milliseconds = [delay / 1e6 for delay in delays]
+    milliseconds = [delay / 1e6 for delay in delays] or [float("inf")]
     return {"count": len(delays), "refused": len(refused), "status": refused[:3], "seconds": seconds, "rate": len(delays) / seconds,
             "p50": percentile(milliseconds, 0.5), "p99": percentile(milliseconds, 0.99), "worst": max(milliseconds),
             "last": next(iter(connections)).last.decode("utf-8", "replace")[:300]}

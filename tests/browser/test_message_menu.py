@@ -91,7 +91,7 @@ def test_a_resting_finger_opens_a_sheet_and_a_moving_one_scrolls(person, window)
     finger = his.page.context.new_cdp_session(his.page)
     y = box["y"]
     finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": box["x"] + 20, "y": y}]})
-    for step in range(12):
+    for step in range(1, 13):
         finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": box["x"] + 20, "y": y + 15 * step}]})
         his.page.wait_for_timeout(50)
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

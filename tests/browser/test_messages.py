@@ -121,10 +121,14 @@ def test_everybody_who_types_is_named(person, window):
     chat = ada.group("Trio", bob, cem)
     hers, his, theirs = [window(one, f"/chats/{chat}") for one in (ada, bob, cem)]
     theirs.shows()
-    his.field.press_sequentially("h")
-    expect(theirs.locator("#typing")).to_have_text("Bob is typing…")
-    hers.field.press_sequentially("h")
-    expect(theirs.locator("#typing")).to_have_text(re.compile("^(Ada and Bob|Bob and Ada) are typing…$"))
+    named = re.compile("^(Ada and Bob|Bob and Ada) are typing…$")
+
+    def both_type():
+        for one in (hers, his):
+            one.field.press_sequentially("h")
+        return named.search(theirs.locator("#typing").text_content())
+
+    theirs.until(both_type, "both are named")
     expect(theirs.locator("#typing")).to_be_empty()
 
 

@@ -29,7 +29,8 @@ def main() -> int:
     chosen = given.case.split(",") if given.case else list(CASES)
     if unknown := set(chosen) - set(CASES):
         parser.error(f"no such case: {min(unknown)}. There are {', '.join(CASES)}.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     rows, load, began = [], os.getloadavg()[0], time.monotonic()
     try:
         with Stage() as stage:

@@ -26,8 +26,6 @@ class Connection(asyncio.Protocol):
         self.transport = transport
 
     def ask(self, request: bytes):
-        if self.transport.is_closing():
-            raise ConnectionError("closed")
         self._answer = asyncio.get_running_loop().create_future()
         self.transport.write(request)
         return self._answer
@@ -85,7 +83,9 @@ class Requests:
         made = list(idle)
 
         async def send(plan):
-            connection = idle.pop() if idle else await _connect(at)
+            connection = idle.pop() if idle else None
+            if connection is None or connection.transport.is_closing():  # servers close what was idle for some seconds
+                connection = await _connect(at)
             began = time.monotonic_ns()
             status = await connection.ask(_render(plan))
             delays.append(time.monotonic_ns() - began)
@@ -110,10 +110,13 @@ async def _in_turn(at, requests, concurrent, more) -> dict:
     connections = [await _connect(at) for _ in plans]
     delays, refused = [], []
 
-    async def send(connection, plan):
+    async def send(place, plan):
+        connection = connections[place]
         for parts in itertools.cycle(plan):
             if not more():
                 return
+            if connection.transport.is_closing():
+                connection = connections[place] = await _connect(at)
             began = time.monotonic_ns()
             status = await connection.ask(_render(parts))
             delays.append(time.monotonic_ns() - began)
@@ -121,7 +124,7 @@ async def _in_turn(at, requests, concurrent, more) -> dict:
                 refused.append(status)
 
     began = time.monotonic()
-    await asyncio.gather(*map(send, connections, plans))
+    await asyncio.gather(*map(send, range(concurrent), plans))
     return _told(delays, refused, time.monotonic() - began, connections)
 
 

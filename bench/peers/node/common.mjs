@@ -8,6 +8,7 @@ export const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, ma
 
 export function listen(server) {
   const at = process.env.LISTEN
+  server.keepAliveTimeout = 75_000 // longer than nginx keeps connections, or it may send on one that closes in that moment
   server.listen(at.startsWith('/') ? { path: at, backlog: 4096 } : { port: Number(at), host: '127.0.0.1', backlog: 4096 }, () => console.log('ready'))
 }
 

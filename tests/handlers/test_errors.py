@@ -39,13 +39,13 @@ def test_a_browser_gets_a_page_for_what_is_not_there(served, alice):
 
 @pytest.mark.parametrize("method, path, allowed", [
     ("PUT", "/api/chats", "GET, POST, HEAD, OPTIONS"),
-    ("DELETE", "/api/me", "GET, HEAD, OPTIONS"),
+    ("DELETE", "/api/me", "GET, PATCH, HEAD, OPTIONS"),
     ("GET", "/api/sign-up", "POST, OPTIONS"),
     ("HEAD", "/api/sign-up", "POST, OPTIONS"),
     ("GET", "/api/messages/x/read", "PUT, OPTIONS"),
-    ("TRACE", "/api/me", "GET, HEAD, OPTIONS"),
-    ("FROBNICATE", "/api/me", "GET, HEAD, OPTIONS"),
-    ("get", "/api/me", "GET, HEAD, OPTIONS"),
+    ("TRACE", "/api/me", "GET, PATCH, HEAD, OPTIONS"),
+    ("FROBNICATE", "/api/me", "GET, PATCH, HEAD, OPTIONS"),
+    ("get", "/api/me", "GET, PATCH, HEAD, OPTIONS"),
     ("POST", "/", "GET, HEAD, OPTIONS"),
     ("POST", "/sign-in", "GET, HEAD, OPTIONS"),
     ("PATCH", "/static/icon.svg", "GET, HEAD, OPTIONS"),

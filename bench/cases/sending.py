@@ -75,7 +75,9 @@ def small(stage):
         yield report.at_most("send", "statements per message", trips, 1.1, f"{trips:.2f}, with what an instance asks every few seconds",
                              "one database round trip")
         for contender in contenders:
-            figure = f"{median(contender.rates):,.0f} a second, {median(contender.database_used):.0f} µs of CPU in PostgreSQL for each"
+            figure = f"{median(contender.rates):,.0f} a second"
+            if contender.server is not bare:
+                figure += f", {median(contender.database_used):.0f} µs of CPU in PostgreSQL for each"
             yield report.shown("send", f"{contender.name}, messages", figure)
 
 

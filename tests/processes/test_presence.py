@@ -6,7 +6,7 @@ import pytest
 
 from tests.client import until
 
-PRESENCE = {"PRESENCE_BEAT_SECONDS": "0.5", "PRESENCE_GRACE_SECONDS": "2"}
+PRESENCE = {"PRESENCE_BEAT_SECONDS": "3", "PRESENCE_GRACE_SECONDS": "10"}  # long enough for who comes back on a busy machine
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def urls(parley):
     return [instance.url for instance in parley.instances]
 
 
-async def sees(stream, *users, seconds=8):
+async def sees(stream, *users, seconds=40):
     ids = {user.id for user in users}
     await stream.until(lambda: stream.online == ids, seconds, f"online: {[user.name for user in users]}, not {stream.online}")
 
@@ -33,7 +33,7 @@ async def test_a_killed_instance_takes_along_who_does_not_come_back(parley, urls
     changes = len(watching.of_type("presenceChanged"))
     parley.instances[1].kill()
     for stream in (comes_back, stays_away):
-        await until(lambda stream=stream: not stream.connected)
+        await until(lambda stream=stream: not stream.connected, 20)
     await party.open(ben, urls[0])
     await sees(watching, ben)
     later = watching.of_type("presenceChanged")[changes:]
@@ -51,7 +51,7 @@ async def test_a_deploy_is_not_told_to_anybody(parley, urls, party):
     for _ in range(2):
         await asyncio.to_thread(parley.instances[1].stop)
         await asyncio.to_thread(parley.instances[1].start)
-    await moving.until(lambda: moving.synced, 8)
+    await moving.until(lambda: moving.synced, 40)
     assert watching.online == {ben.id} and not any(ben.id in frame["offline"] for frame in watching.of_type("presenceChanged"))
 
 
@@ -64,10 +64,10 @@ async def test_while_redis_is_dead_nobody_is_said_to_be_online_and_messages_flow
     await sees(his, ann)
     parley.valkey.kill()
     for stream in (hers, his):
-        await stream.until(lambda stream=stream: stream.online is None, 8, "nothing known")
+        await stream.until(lambda stream=stream: stream.online is None, 40, "nothing known")
     message = await ann.send(chat, "without Redis")
     await his.until_at(chat, message["seq"])
     parley.valkey.start()
-    await sees(hers, ben, seconds=12)
-    await sees(his, ann, seconds=12)
+    await sees(hers, ben)
+    await sees(his, ann)
     assert not silent.of_type("presence") and not silent.of_type("presenceChanged"), "nobody is told who has not asked"

@@ -50,10 +50,10 @@ export class Outbox {
     return item;
   }
 
-  /** Tries again whatever failed for a reason that may have passed: called when the connection is back. */
+  /** Tries again whatever failed for a reason that may have passed: called when the connection is back. A too fast one keeps its time. */
   revive() {
     for (const item of this.store.state.outbox) {
-      if (item.status === "failed" && item.error?.temporary) this.#change(item.key, { status: "queued" });
+      if (item.status === "failed" && item.error?.temporary && !item.error.until) this.#change(item.key, { status: "queued" });
     }
     this.flush();
   }

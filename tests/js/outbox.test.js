@@ -137,6 +137,9 @@ test("a message that was too fast is sent again when the server said, with its k
   outbox.add("c", "hello");
   await settle();
   assert.equal(timers[0].ms, 7_000);
+  outbox.revive();
+  await settle();
+  assert.deepEqual([items()[0].status, calls.length], ["failed", 1]);
   assert.equal(new Date(items()[0].error.until).toISOString().slice(0, 19), "2026-11-23T10:00:07");
   timers[0].run();
   await settle();

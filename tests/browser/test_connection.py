@@ -150,7 +150,7 @@ def test_without_websockets_messages_come_by_polling_and_by_a_socket_as_soon_as_
     expect(hers.bubbles).to_have_text(["one"], timeout=8_000)
     hers.say("two")
     hers.shows("one", "two")
-    assert ada.texts(chat) == ["one", "two"]
+    hers.until(lambda: ada.texts(chat) == ["one", "two"], "the server has it")
 
     gate["shut"] = False
     hers.page.evaluate("() => dispatchEvent(new Event('online'))")  # or by itself within 15 s

@@ -166,8 +166,13 @@ class Window:
     def open_menu(self, text: str):
         """Points at a message and opens its menu; answers the menu."""
         row = self.message(text)
-        row.hover()
-        row.locator('.message-actions [data-action="more"]').click()
+        # There is one toolbar, and it goes where the pointer is: rows that move meanwhile, as for a face below one, may bring another there.
+        for _ in range(5):
+            row.hover()
+            row.locator('.message-actions [data-action="more"]').click()
+            if row.locator('.message-actions [aria-expanded="true"]').count():
+                break
+            self.page.keyboard.press("Escape")
         return self.page.get_by_role("menu")
 
     def press_long(self, locator):

@@ -26,7 +26,7 @@ logger = logging.getLogger("parley.feed")
 
 COUNTED = frozenset(("messageAdded", "messageDeleted"))  # they change unread counts
 REPAIRS = 4  # reads of the database at a time, so that a storm of them leaves it to the others
-MOST_SAID = 64  # frames that wait together for the end of a tick
+SAID_BYTES = 64 * 1024  # of one chat that wait together for the end of a tick
 MEMBERSHIPS = 100  # users whose chats are read at a time
 
 
@@ -128,12 +128,13 @@ class Feed:
         """To every attached socket, together with what else this tick brings them of this chat."""
         if not watch.attached:
             return
+        if watch.said and watch.said_bytes + len(frame) > SAID_BYTES:
+            tick.queue_broadcasts()
         if not watch.said:
-            watch.said_since = watch.known
+            watch.said_since, watch.said_bytes = watch.known, 0
             tick.broadcast(partial(self._flush, watch))
         watch.said.append(frame)
-        if len(watch.said) == MOST_SAID:
-            tick.queue_broadcasts()
+        watch.said_bytes += len(frame)
 
     def _flush(self, watch, now):
         data, since = b"".join(watch.said), watch.said_since

@@ -13,7 +13,7 @@ class Watch:
     up, or ahead because their replay saw a commit before this instance heard of it.
     """
 
-    __slots__ = ("chat_id", "known", "heard", "owed", "said", "said_since", "pulling", "attached", "behind", "counts", "reads", "waiting", "stale_counts",
+    __slots__ = ("chat_id", "known", "heard", "owed", "said", "said_bytes", "said_since", "pulling", "attached", "behind", "counts", "reads", "waiting", "stale_counts",
                  "participants")
 
     def __init__(self, chat_id: str, known: int):
@@ -22,6 +22,7 @@ class Watch:
         self.heard = known  # the newest seq that is known to exist
         self.owed = None  # the newest event that published unread counts go with, until the next check
         self.said: list[bytes] = []  # frames for all attached sessions that are not on their wires yet
+        self.said_bytes = 0
         self.said_since = known  # `known` before them
         self.pulling = False
         self.attached = set()

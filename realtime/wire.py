@@ -135,7 +135,7 @@ tick = Tick()
 
 
 def send_to_all(sessions, data: bytes, limit: int, now: bool) -> list:
-    """The same bytes to many sessions' wires; those are answered that have more than `limit` bytes unsent already, and get nothing.
+    """The same bytes to many sessions' wires; those are answered that would have more than `limit` bytes unsent, and get nothing.
 
     With `now`, it is the end of the tick: where nothing else waits, the bytes go straight to the socket.
     """
@@ -154,7 +154,7 @@ def send_to_all(sessions, data: bytes, limit: int, now: bool) -> list:
                 continue
             if sent != size:
                 wire._to_stream(memoryview(data)[sent:])
-        elif wire.unsent + wire.queued > limit:
+        elif (waiting := wire.unsent + wire.queued) and waiting + size > limit:
             full.append(session)
         else:
             wire.send(data)

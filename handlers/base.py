@@ -79,9 +79,9 @@ class Base(RequestHandler):
         token = self.get_cookie(self.session_cookie)
         return Credentials(token or None, bool(token))
 
-    async def find_session(self) -> Session | None:
+    async def find_session(self, *, fresh: bool = False) -> Session | None:
         """The live session of the request's credentials, kept as `self.session`. Raises `Unavailable`."""
-        self.session = await self.services.sessions.get(self.credentials.token)
+        self.session = await self.services.sessions.get(self.credentials.token, fresh=fresh)
         return self.session
 
     @property

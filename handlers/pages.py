@@ -52,6 +52,10 @@ class App(Page):
 class AccountPage(Page):
     """Parent of the pages for those who are not signed in; who is, is sent on."""
 
+    async def prepare(self):
+        # Two instances that remember differently for a moment would send the browser to and fro.
+        await self.find_session(fresh=True)
+
     async def get(self, *path):
         if self.session is not None:
             wanted = self.request.query_arguments.get("next", [b""])[-1].decode("latin1")

@@ -19,13 +19,13 @@ class Sessions:
         self._known: OrderedDict[bytes, tuple[Session, float]] = OrderedDict()
         self._forgotten = 0
 
-    async def get(self, token: str | None) -> Session | None:
-        """The live session of a token, or None. Raises `Unavailable`."""
+    async def get(self, token: str | None, *, fresh: bool = False) -> Session | None:
+        """The live session of a token, or None; `fresh`: as the database has it, not as it was remembered. Raises `Unavailable`."""
         if not token:
             return None
         key = _key(token)
         session, until = self._known.get(key, (None, 0.0))
-        if session is not None and self._clock() < until:
+        if session is not None and not fresh and self._clock() < until:
             self._known.move_to_end(key)
             return session
         forgotten = self._forgotten

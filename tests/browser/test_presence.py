@@ -1,5 +1,7 @@
 """Who is online, as it is seen by people whose browsers are connected to different instances."""
 
+import urllib.request
+
 import pytest
 from playwright.sync_api import expect
 
@@ -63,6 +65,11 @@ def test_while_redis_is_dead_nobody_is_said_to_be_online(parley, person, window,
     expect(dot(hers.row(chat))).to_be_visible()
 
 
+def knows_two(instance) -> bool:
+    with urllib.request.urlopen(f"{instance.url}/metrics") as answer:
+        return "\nparley_online_users 2.0" in answer.read().decode()
+
+
 def test_a_deploy_does_not_flicker(parley, person, window):
     ada, bob = person("Ada"), person("Bob")
     chat = ada.direct(bob)
@@ -81,6 +88,8 @@ def test_a_deploy_does_not_flicker(parley, person, window):
         instance.stop()
         instance.start()
         hers.is_live()
+        # As a deploy does, which goes on to the next one when this one is ready: it has listened for one beat and knows everybody.
+        hers.until(lambda instance=instance: knows_two(instance), f"{name} knows who is online")
     ada.say(chat, "after the deploy")
     expect(hers.row(chat)).to_contain_text("after the deploy")
     expect(dot(hers.row(chat))).to_be_visible()

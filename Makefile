@@ -16,9 +16,7 @@ run:
 # make test ARGS="-k cursor" runs only the Python tests that it names.
 test:
 	@sh local/venv.sh $(VENV) requirements-dev.txt
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS) || { \
-		echo "What failed beside others is run once more, alone: on a busy machine a browser or a killed process can miss its time."; \
-		$(PY) -m pytest --last-failed --last-failed-no-failures none $(ARGS); }
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 	@if [ -n "$(ARGS)" ]; then exit 0; \
 	elif node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null; then node --test tests/js/*.test.js; \
 	else echo "tests/js was not run: it needs Node 20 or newer"; fi

@@ -72,7 +72,9 @@ class Demo:
         self._do({"what": "dropSockets", "userId": user_id})
 
     def disorder(self):
-        """Every instance's publisher loses, doubles and reorders for some seconds."""
+        """Every instance's publisher loses, doubles and reorders for some seconds. Raises `Unavailable` where the others cannot be told."""
+        if not self._publisher.up:
+            raise Unavailable("Redis does not carry the order to the other instances")
         self._do({"what": "disorder"})
 
     def kill(self, instance: str):

@@ -9,6 +9,7 @@ export const alone = (name, run, locks = browserLocks()) => (locks ? locks.reque
 export function createClaims(userId, locks = browserLocks()) {
   const attention = `parley.attention.${userId}`;
   let release = null;
+  let released = null; // promise of the lock of this tab having ended
 
   return {
     /** True for the one tab that may do what `name` names. Nobody else may for `ms`. */
@@ -28,10 +29,11 @@ export function createClaims(userId, locks = browserLocks()) {
       release = null;
       if (!attentive || !locks) return;
       const until = new Promise((end) => (release = end));
-      locks.request(attention, { mode: "shared" }, () => until);
+      released = locks.request(attention, { mode: "shared" }, () => until);
     },
     /** Somebody looks at one of the tabs. */
     async attended() {
+      if (!release) await released;
       return locks ? (await locks.query()).held.some(({ name }) => name === attention) : false;
     },
   };

@@ -15,17 +15,17 @@ export function messageToolbar(log, { actions, messageOf }) {
   const busy = () => bar.querySelector(":focus-visible") || more.getAttribute("aria-expanded") === "true";
 
   function place(row) {
-    const message = messageOf(row);
-    const allowed = actions.of(message);
+    const allowed = actions.of(messageOf(row));
     if (!allowed.length || row.hasAttribute("data-editing")) return bar.remove();
-    const shown = allowed.filter(({ name }) => IN_BAR.includes(name)).map((action) => button(action.name, action.label, action.icon));
     if (row.contains(bar)) return;
+    const shown = allowed.filter(({ name }) => IN_BAR.includes(name)).map((action) => button(action.name, action.label, action.icon));
     bar.replaceChildren(...shown, more);
     row.querySelector(".bubble-line").append(bar);
   }
 
   const rowOf = (event) => event.target.closest?.(".message");
-  log.addEventListener("pointerover", (event) => event.pointerType === "mouse" && rowOf(event) && !busy() && place(rowOf(event)));
+  // Moves, and not what the pointer is over: rows that shift under a resting pointer bring another message's toolbar to nobody's click.
+  log.addEventListener("pointermove", (event) => event.pointerType === "mouse" && rowOf(event) && !busy() && place(rowOf(event)));
   log.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && !busy() && bar.remove());
   log.addEventListener("focusin", (event) => rowOf(event) && event.target.matches(":focus-visible") && place(rowOf(event)));
   log.addEventListener("focusout", (event) => !log.contains(event.relatedTarget) && !log.matches(":hover") && bar.remove());

@@ -139,6 +139,9 @@ def test_redis_in_disorder_is_put_in_order(parley, person, activity):
     ada, ben = person("Ada"), person("Ben")
     chat = ada.group("Disorder", ben)
     hers = activity(ada, at=parley.instances[0].url, fresh=True)
+    # The page counts from an instance's first report on.
+    for name in ("web.1", "web.2"):
+        expect(hers.locator(f'[data-instance="{name}"] [data-fact="Publisher"]')).to_contain_text("up")
     ben.url = parley.instances[1].url
     hers.get_by_role("button", name="Disorder Redis").click()
     expect(hers.locator("#demo-note")).to_contain_text("For 10 seconds")

@@ -46,11 +46,11 @@ def test_when_its_instance_is_killed_the_page_goes_on_with_the_other_and_nothing
     bob.say(chat, "while she was away", "and more")
     hers.until(lambda: hers.instances[-1] != victim.name, "the greeting of the other instance")
     hers.is_live()
+    expect(hers.locator('.message:not([data-status="stored"])')).to_have_count(0)
     bob.say(chat, "afterwards")
     for one in (hers, his):
         expect(one.bubbles).to_have_count(7)
         expect(one.bubbles.last).to_have_text("afterwards")
-        expect(one.locator('.message:not([data-status="stored"])')).to_have_count(0)
         one.shows(*ada.texts(chat))
     assert sorted(ada.texts(chat)) == sorted(
         ["before", "from her before", "written into the breach", "and this", "while she was away", "and more", "afterwards"]

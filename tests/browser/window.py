@@ -166,13 +166,16 @@ class Window:
     def open_menu(self, text: str):
         """Points at a message and opens its menu; answers the menu."""
         row = self.message(text)
-        # There is one toolbar, and it goes where the pointer is: rows that move meanwhile, as for a face below one, may bring another there.
-        for _ in range(5):
+        expect(row).to_have_attribute("data-status", "stored")
+        more = row.locator('.message-actions [data-action="more"]')
+
+        def points():
+            # Rows may move while the pointer is on its way, as for a face below one.
             row.hover()
-            row.locator('.message-actions [data-action="more"]').click()
-            if row.locator('.message-actions [aria-expanded="true"]').count():
-                break
-            self.page.keyboard.press("Escape")
+            return more.count()
+
+        self.until(points, f"the toolbar of {text}")
+        more.click()
         return self.page.get_by_role("menu")
 
     def press_long(self, locator):

@@ -77,7 +77,8 @@ async def test_while_postgresql_is_dead_requests_get_503_and_sockets_stay(parley
         await stream.until_at(chat, after["seq"], 3)
         assert stream.contents(chat) == ["before", "after"]
         assert len(stream.of_type("welcome")) == 1
-    assert all(instance.get("/healthz")[1]["status"] == "ok" for instance in parley.instances)
+    healthy = lambda: all(instance.get("/healthz")[1]["status"] == "ok" for instance in parley.instances)  # noqa: E731
+    await until(healthy, 8, "what failed is behind what has succeeded since")
 
 
 @pytest.mark.gen_test(timeout=60)

@@ -174,8 +174,11 @@ def module_cluster(service_directory, postgres, new_database):
 
 
 def chromium_path() -> str | None:
-    """The Chromium or Chrome of this machine, for Playwright's `executable_path`; None where there is none."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    """The Chromium or Chrome of this machine, for Playwright's `executable_path`; None where there is none.
+
+    The one without windows first: the others draw their own toolbars even where nobody sees them.
+    """
+    return next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def chromium_arguments() -> list:

@@ -3,7 +3,7 @@
 
 VENV = .venv
 PY = $(VENV)/bin/python
-# Each worker has a PostgreSQL and a Valkey of its own.
+# Each worker has a PostgreSQL and a Valkey of its own. The files run in the order of their folders, so that long ones do not begin last.
 WORKERS = auto --maxprocesses=4
 ARGS =
 
@@ -16,7 +16,7 @@ run:
 # make test ARGS="-k cursor" runs only the Python tests that it names.
 test:
 	@sh local/venv.sh $(VENV) requirements-dev.txt
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 	@if [ -n "$(ARGS)" ]; then exit 0; \
 	elif node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null; then node --test tests/js/*.test.js; \
 	else echo "tests/js was not run: it needs Node 20 or newer"; fi

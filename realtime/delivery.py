@@ -23,6 +23,7 @@ from realtime.canary import Canary
 from realtime.demo import Demo, DisorderlyPublisher
 from realtime.feed import Feed
 from realtime.frames import Close
+from realtime.hearing import Hearing
 from realtime.hub import Hub
 from realtime.session import Session
 from realtime.tasks import ended
@@ -64,7 +65,6 @@ class Delivery:
         self.db = db
         self.instance = instance
         self.limits = limits
-        self.epoch = None
         self.hub = Hub(unwatched=lambda watch: self.audience.know(watch, None))
         self.feed = Feed(db, self.hub, page=limits.replay_page, limit=limits.replay_limit, buffer=limits.socket_buffer_bytes,
                          participants=lambda watch, ids: self.audience.know(watch, ids))
@@ -73,7 +73,11 @@ class Delivery:
         self.draining = False
         self._look = asyncio.Event()  # compare heads now, and not when it is time
         self._publisher = (DisorderlyPublisher if demo else Publisher)(redis_url, verify_tls=verify_tls, on_down=self._look.set)
-        self._subscriber = Subscriber(redis_url, (*CHANNELS, CONTROL, TYPING, PRESENCE, ACTIVITY), self._heard, self._subscribed,
+        self.hearing = Hearing(self.feed, {
+            CONTROL: self._heard_control, TYPING: self._heard_typing,
+            PRESENCE: lambda payload: self.audience.heard(_object(payload)), ACTIVITY: lambda payload: self.activity.heard(payload),
+        }, on_foreign_history=self._look.set)
+        self._subscriber = Subscriber(redis_url, (*CHANNELS, CONTROL, TYPING, PRESENCE, ACTIVITY), self.hearing.heard, self._subscribed,
                                       verify_tls=verify_tls, on_down=self._look.set)
         self._boot = uuid.uuid4().hex  # tells this process's canaries from those of a namesake
         self.audience = Audience(
@@ -151,6 +155,15 @@ class Delivery:
         self._publisher.publish([(TYPING, orjson.dumps({"chatId": chat_id, "userId": user_id, "from": self._boot}))])
 
     @property
+    def epoch(self) -> str | None:
+        """The database's history that this instance is part of."""
+        return self.hearing.epoch
+
+    @epoch.setter
+    def epoch(self, epoch: str):
+        self.hearing.epoch = epoch
+
+    @property
     def degraded(self) -> bool:
         """Redis does not carry our events now; they arrive by head checks instead."""
         return not (self._publisher.up and self._subscriber.up and self._canary.is_heard)
@@ -193,38 +206,7 @@ class Delivery:
         for session in list(self.hub.sessions):
             session.end(Close.RESTART, "restart")
 
-    # Hearing
-
-    def _heard(self, channel, payload):
-        try:
-            self._take(channel, payload)
-        except Exception:
-            # One bad message must not end the subscriber. What it carried, the next check repairs.
-            logger.exception("an event of %s could not be delivered", channel)
-
-    def _take(self, channel, payload):
-        metrics.events_received.labels(channel).inc()
-        if channel == CONTROL:
-            self._heard_control(payload)
-        elif channel == TYPING:
-            self._heard_typing(payload)
-        elif channel == PRESENCE:
-            self.audience.heard(_object(payload))
-        elif channel == ACTIVITY:
-            self.activity.heard(payload)
-        else:
-            try:
-                event, epoch, publisher = log.opened(channel, payload)
-            except ValueError:
-                metrics.foreign_messages.labels(channel).inc()
-                return
-            if epoch == self.epoch:
-                if self.feed.trace is not None:
-                    self.feed.trace.received(event, publisher)
-                self.feed.offer(event)
-            else:
-                metrics.foreign_messages.labels(channel).inc()
-                self._look.set()  # ours, or theirs, may be an old one
+    # Hearing what is no event
 
     def _heard_control(self, payload):
         message = _object(payload)

@@ -56,6 +56,10 @@ class Feed:
 
     # Hearing
 
+    def wants(self, chat_id: str) -> bool:
+        """Whether an event of this chat changes anything here, unless it is about the chat itself and lets somebody in."""
+        return chat_id in self._hub.watches or self._openings > 0 or self.trace is not None
+
     def offer(self, event: Event):
         """An event from Redis or from this instance's own commit; any number of times, in any order."""
         if event.channel in LOGGED:

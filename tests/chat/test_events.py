@@ -441,6 +441,59 @@ def test_rubbish_is_a_value_error_or_an_event(payload):
     assert isinstance(event.chat_id, str) and isinstance(event.seq, int) and isinstance(event.data, dict)
 
 
+# Its bytes
+
+ids = st.uuids().map(str)
+addressed = st.builds(
+    Event, st.sampled_from(sorted(CHANNELS)), ids, st.integers(0, 2**53), st.dictionaries(texts, values, max_size=5),
+    st.fixed_dictionaries({}, optional={"readSeq": st.integers(0, 2**53), "head": st.integers(0, 2**53), "unread": st.just("derive")}))
+
+
+def glanced(channel, payload, epoch):
+    seen = events.glances(epoch)[channel](payload)
+    return seen and seen[1].decode()
+
+
+@given(addressed, ids)
+@quick
+def test_the_chat_of_an_envelope_is_seen_in_its_bytes_by_those_of_its_epoch(event, epoch):
+    payload = envelope(event, epoch, "web.1")
+    assert glanced(event.channel, payload, epoch) == event.chat_id
+    assert glanced(event.channel, payload, epoch[::-1]) is None or epoch == epoch[::-1]
+
+
+CHAT, EPOCH = "6f1c0e0a-6a54-4a40-8a3f-0d6f5b0c7c11", "0b9f7a52-33f1-4d5e-9d55-4ea1f0d5c0de"
+ENVELOPE = envelope(Event("messageAdded", CHAT, 2, {"content": "text"}), EPOCH, "web.1")
+
+
+def test_what_somebody_writes_into_a_message_is_not_taken_for_the_envelope():
+    other = key()
+    end = ENVELOPE[ENVELOPE.index(b',"_":'):].decode().replace(CHAT, other)
+    for text in (end, '"}' + end, "}" + end, '\\"}' + end, "\\\\}" + end):
+        payload = envelope(Event("messageAdded", CHAT, 2, {"content": text, text: text}), EPOCH, "web.1")
+        assert glanced("messageAdded", payload, EPOCH) == CHAT
+        # Cut off, what is left ends as an envelope does.
+        assert glanced("messageAdded", payload[:payload.rindex(b',"_":')], EPOCH) is None
+
+
+@pytest.mark.parametrize("change", [
+    (b'"v":1', b'"v":2'), (b'"v":1', b'"v":"1"'), (b'"v":1', b'"v": 1'), (b'"v":1', b'"v":10'), (b'"seq":2', b'"seq":"2"'),
+    (b'"seq":2', b'"seq":-2'), (b'"seq":2', b'"seq":null'), (b'"seq":2,', b""), (EPOCH.encode(), b""), (EPOCH.encode(), b"an epoch"),
+    (b'"' + EPOCH.encode() + b'"', b"7"), (CHAT.encode(), b'\\"' + b"c" * 34), (b'"' + CHAT.encode() + b'"', b"7"), (b'"web.1"', b"null"),
+    (b'"from":"web.1"', b'"by":"web.1"'), (b'"messageAdded"', b'"messageUpdated"'), (b'{"content":"text"}', b'"text"'),
+    (b'{"content":"text"}', b"[{}]"), (b'"_"', b'"__"'), (b"}}", b"}}}"), (b"}}", b"}"), (b"}}", b"}}\n"), (b'{"messageAdded', b'[{"messageAdded'),
+])
+def test_of_all_else_nothing_is_seen(change):
+    payload = ENVELOPE.replace(*change)
+    assert payload != ENVELOPE and glanced("messageAdded", payload, EPOCH) is None
+
+
+@given(st.binary(max_size=50) | json.map(orjson.dumps))
+@quick
+def test_of_rubbish_nothing_is_seen(payload):
+    assert glanced("messageAdded", payload, EPOCH) is None
+
+
 # The digest
 
 

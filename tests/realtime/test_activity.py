@@ -273,7 +273,7 @@ async def test_a_viewer_who_takes_nothing_misses_something_and_holds_nothing_up(
 async def test_what_is_no_batch_reaches_no_viewer(instance, look, strange):
     alone = await instance()
     viewer = look(alone)
-    alone._heard(ACTIVITY, strange)
+    alone.hearing.heard(ACTIVITY, strange)
     await asyncio.sleep(0)
     viewer.take()
     assert [batch for batch in viewer.batches if batch["instance"] != "web.1"] == []
@@ -283,7 +283,7 @@ async def test_what_is_no_batch_reaches_no_viewer(instance, look, strange):
 @pytest.mark.gen_test
 async def test_a_strange_lease_begins_nothing(instance, seconds):
     alone = await instance()
-    alone._heard(CONTROL, json.dumps({"kind": "activity", "seconds": seconds}).encode())
+    alone.hearing.heard(CONTROL, json.dumps({"kind": "activity", "seconds": seconds}).encode())
     assert alone.activity._task is None
 
 

@@ -198,6 +198,29 @@ async def test_what_is_no_event_of_this_history_is_counted_and_ignored(healthy, 
 
 
 @pytest.mark.gen_test
+async def test_an_event_of_a_chat_that_nobody_watches_is_not_even_parsed_and_what_is_foreign_is_counted_nevertheless(
+        healthy, connect, world, server, monkeypatch):
+    one, = await healthy(server.url, **NEVER)
+    ada, bob = await world.users(2)
+    await world.group(ada)
+    socket = await connect(one, ada).hello().synced()
+    event = (await send(world, bob, await world.group(bob))).events[0]
+    right = events.envelope(event, one.epoch, "another")
+    parsed, opened = [], events.opened
+    monkeypatch.setattr(events, "opened", lambda *message: parsed.append(message) or opened(*message))
+    foreign = [
+        events.envelope(event, key(), "another"), right + b" }", right.replace(b'"seq":2', b'"seq":"2"'), right.replace(b'"v":1', b'"v":7'),
+        right.replace(b'{"messageAdded"', b'{"messageUpdated"'), right[:-40], right.replace(b'"messageAdded":{', b'"messageAdded":[{', 1)]
+    before, received = counted("foreign_messages", channel="messageAdded"), counted("events_received", channel="messageAdded")
+    for payload in (right, *foreign, right):
+        command(server, "PUBLISH", "messageAdded", payload)
+    await until(lambda: counted("events_received", channel="messageAdded") - received == len(foreign) + 2)
+    assert counted("foreign_messages", channel="messageAdded") - before == len(foreign) == len(parsed)
+    socket.take()
+    assert not socket.client.logged
+
+
+@pytest.mark.gen_test
 async def test_an_event_that_cannot_be_delivered_here_is_published_all_the_same(healthy, connect, world, monkeypatch):
     one, other = await healthy()
     ada, bob = await world.users(2)

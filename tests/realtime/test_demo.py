@@ -76,5 +76,5 @@ async def test_an_order_reaches_the_instance_that_it_names(breakable, monkeypatc
 async def test_who_is_no_demonstration_does_not_understand_the_order(instance, monkeypatch):
     monkeypatch.setattr(demo.os, "kill", lambda *which: pytest.fail("killed"))
     alone = await instance()
-    alone._heard(CONTROL, b'{"kind": "demo", "what": "kill", "instance": "web.1"}')
+    alone.hearing.heard(CONTROL, b'{"kind": "demo", "what": "kill", "instance": "web.1"}')
     assert not isinstance(alone._publisher, DisorderlyPublisher)

@@ -155,7 +155,7 @@ class Instance:
 
     def hear(self, index, again=False):
         message = self.inbox[index] if again else self.inbox.pop(index)
-        self.delivery._heard(*message)
+        self.delivery.hearing.heard(*message)
 
 
 class Socket:

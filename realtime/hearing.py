@@ -1,0 +1,65 @@
+"""What one instance hears from Redis: whether it is ours, whether anybody here can want it, and who takes it."""
+
+import logging
+
+import metrics
+from chat import events as log
+from chat.channels import ABOUT_CHATS
+
+logger = logging.getLogger("parley.hearing")
+
+
+class Hearing:
+    """The ears of an instance. `others`: what takes the payloads of the channels that carry no events.
+
+    `on_foreign_history()` is called for an event of another epoch than ours.
+    """
+
+    def __init__(self, feed, others: dict, *, on_foreign_history):
+        self._feed = feed
+        self._others = others
+        self._on_foreign_history = on_foreign_history
+        self._epoch = None
+        self._glances = {}
+        self._counts = metrics.events_received.counts
+
+    @property
+    def epoch(self) -> str | None:
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, epoch: str):
+        self._epoch = epoch
+        # What is about a chat may let in somebody who is here and in no watched chat: it is always looked at.
+        self._glances = {channel: glance for channel, glance in log.glances(epoch).items() if channel not in ABOUT_CHATS}
+
+    def heard(self, channel: str, payload: bytes):
+        """A message from Redis; whatever it is, it ends nothing."""
+        self._counts[channel] += 1
+        # Most of what one instance of many hears is of chats that nobody watches there. To see that in the envelope's bytes costs 1 µs;
+        # to parse it all and find out then, 4.
+        glance = self._glances.get(channel)
+        if glance is not None and (seen := glance(payload)) is not None and not self._feed.wants(seen[1].decode()):
+            return
+        try:
+            if channel in self._others:
+                self._others[channel](payload)
+            else:
+                self._take(channel, payload)
+        except Exception:
+            # One bad message must not end the subscriber. What it carried, the next check repairs.
+            logger.exception("an event of %s could not be delivered", channel)
+
+    def _take(self, channel, payload):
+        try:
+            event, epoch, publisher = log.opened(channel, payload)
+        except ValueError:
+            metrics.foreign_messages.labels(channel).inc()
+            return
+        if epoch != self._epoch:
+            metrics.foreign_messages.labels(channel).inc()
+            self._on_foreign_history()  # ours, or theirs, may be an old one
+            return
+        if self._feed.trace is not None:
+            self._feed.trace.received(event, publisher)
+        self._feed.offer(event)

@@ -137,7 +137,8 @@ def test_everything_can_be_done_without_a_mouse(person, window):
     press("Enter")
     expect(hers.bubbles).to_have_text([re.compile(r"first line\s+second line")])
     chat = hers.page.url.rpartition("/")[2]
-    hers.until(lambda: ada.texts(chat) == ["first line\nsecond line"], "stored")
+    expect(hers.locator("#messages .message")).to_have_attribute("data-status", "stored")
+    assert ada.texts(chat) == ["first line\nsecond line"]
 
     # The last message is edited, Escape leaves it, the arrows walk to it, Delete asks.
     press("ArrowUp")

@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 def test_the_sixteen_faults_have_their_names_and_something_to_prove():
     faults = catalog.load()
     assert list(faults) == NAMES
-    assert all(fault.proves and fault.what and 0 < fault.seconds <= 60 for fault in faults.values())
+    assert all(fault.proves and fault.what and 0 < fault.seconds <= 100 for fault in faults.values())
 
 
 @pytest.mark.parametrize("name", [*NAMES, *MUTANTS])

@@ -44,8 +44,8 @@ export function mountDemo({ api, userId }) {
   const ACTIONS = {
     send: [`Send ${MESSAGES} messages`, () => attempt(send, `${MESSAGES} messages are in the chat “${TRIAL}”, which is yours alone.`)],
     dropSockets: ["Drop my sockets", () => attempt(() => order({ what: "dropSockets" }), "Your sockets were closed. They come back with their cursors.")],
-    pauseRedis: ["Pause Redis for 5\u00a0s", () => attempt(() => order({ what: "pauseRedis" }), "Redis answers nobody for 5 seconds. Messages are committed and found without it.")],
-    disorder: ["Disorder Redis for 10\u00a0s", () => attempt(() => order({ what: "disorder" }), "For 10 seconds every instance loses, doubles and reorders what it publishes.")],
+    pauseRedis: ["Pause Redis 5\u00a0s", () => attempt(() => order({ what: "pauseRedis" }), "Redis answers nobody for 5 seconds. Messages are committed and found without it.")],
+    disorder: ["Disorder Redis 10\u00a0s", () => attempt(() => order({ what: "disorder" }), "For 10 seconds every instance loses, doubles and reorders what it publishes.")],
   };
   for (const [what, [label, run]] of Object.entries(ACTIONS)) {
     const button = h("button", { type: "button", class: `button button-small${what === "send" ? " button-primary" : ""}`, data: { break: what } }, label);

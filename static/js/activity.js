@@ -12,11 +12,11 @@ import { placeIcons } from "./icons.js";
 
 const NAMES_MS = 10_000; // how often the names of one's own chats are fetched again, where an unknown one was seen
 const PHASES = {
-  connecting: "Connecting…",
-  live: "Live",
-  lost: "Reconnecting…",
-  signedOut: "Signed out",
-  forbidden: "For the server's owners",
+  connecting: { tone: "notice", text: "Connecting…" },
+  live: { tone: "good", text: "Live" },
+  lost: { tone: "warning", text: "Reconnecting…" },
+  signedOut: { tone: "notice", text: "Signed out" },
+  forbidden: { tone: "warning", text: "For the server's owners" },
 };
 
 const signIn = () => location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
@@ -66,8 +66,8 @@ watchActivity({
   report(next) {
     if (next === phase) return;
     phase = next;
-    pill.dataset.phase = next;
-    pill.textContent = PHASES[next];
+    Object.assign(pill.dataset, { phase: next, tone: PHASES[next].tone });
+    pill.textContent = PHASES[next].text;
     document.body.dataset.phase = next;
     cards.refresh();
     if (next === "signedOut") signIn();

@@ -28,7 +28,7 @@ import { createStore } from "./store.js";
 import { createStream } from "./stream.js";
 import { mountTitle } from "./title.js";
 import { mountToasts } from "./toasts.js";
-import { Users } from "./users.js";
+import { keepNames, Users } from "./users.js";
 import { mountYou } from "./you.js";
 
 const { userId, username, displayName, maxMessageChars, maxNameChars, minPasswordChars, maxPasswordChars, isOwner, signUp, invitationDays, invitationUses, version } = document.body.dataset;
@@ -53,6 +53,7 @@ const services = {
 services.session = new Session({ ...services, me, leave: () => services.navigation.signIn(), resumed });
 services.api = createApi({ signedOut: () => services.session.ended() });
 services.users = new Users({ ...services, storage: sessionStore });
+keepNames(services); // before notifications.js, which takes away what was heard
 services.drafts = new Drafts({ ...services, userId });
 services.loading = new Loading(services);
 services.outbox = new Outbox({ ...services, userId });

@@ -4,11 +4,12 @@ import { growField, setText } from "./dom.js";
 import { quoteOf } from "./quote.js";
 import { pressed } from "./shortcuts.js";
 import { chatTitle } from "./state.js";
-import { length } from "./text.js";
+import { cut, length } from "./text.js";
 import { plural } from "./time.js";
 
 const TYPING_MS = 3_200; // the server passes on one in 3 s
 const KEEP_MS = 250;
+const LONGEST_NAME = 26; // as much as a phone shows: a textarea's placeholder does not end with an ellipsis by itself
 const SHORT_MS = 2_000; // an interruption that is not worth a word
 const CONNECTED = new Set(["live", "polling", "connecting"]);
 
@@ -99,8 +100,8 @@ export function mountComposer(services) {
   store.watch((state) => [state.open.chatId, state.chats, state.users], (state) => {
     const chat = state.chats[state.open.chatId];
     const title = chat && chatTitle(state, chat);
-    field.placeholder = title ? `Message ${title}` : "Message";
-    field.setAttribute("aria-label", field.placeholder);
+    field.placeholder = title ? `Message ${cut(title, LONGEST_NAME)}` : "Message";
+    field.setAttribute("aria-label", title ? `Message ${title}` : "Message");
   });
   let waiting = null;
   store.watch((state) => [state.connection.phase], ({ connection: { phase } }) => {

@@ -36,11 +36,12 @@ export function mountConversation(services) {
   const back = h("button", { type: "button", class: "icon-button back", id: "back", "aria-label": "Back to chats", on: { click: () => navigation.list() } }, icon("back"));
   const face = h("span", { class: "header-avatar" });
   const title = h("h1", { class: "header-title", tabindex: "-1", dir: "auto" });
+  const muted = h("span", { class: "header-muted", title: "Muted" }, icon("bell-off"), h("span", { class: "visually-hidden" }, "Muted"));
   const under = h("p", { class: "header-subtitle", dir: "auto" });
   const info = h("button", { type: "button", class: "icon-button", id: "show-details", "aria-label": "Details", title: "Details", "aria-controls": "details",
     on: { click: () => navigation.details(!store.state.open.details) } }, icon("info"));
   const search = h("button", { type: "button", class: "icon-button", id: "search-chat", "aria-label": "Search in this chat", title: "Search in this chat", on: { click: () => services.search.open(store.state.open.chatId) } }, icon("find"));
-  fill(header, back, face, h("div", { class: "header-text" }, title, under), search, info);
+  fill(header, back, face, h("div", { class: "header-text" }, h("div", { class: "header-line" }, title, muted), under), search, info);
 
   let shown = null;
   function showBlank(state, view) {
@@ -60,7 +61,7 @@ export function mountConversation(services) {
     fill(blank, icon("people"), h("h2", {}, first ? `Hello, ${state.me.displayName}` : "Pick a chat"),
       h("p", {}, first ? "Nothing here yet. Write to somebody, or start a group." : "Or start a new one."), first && wide() ? services.invite() : null,
       action("Start a chat", () => newChat(services)),
-      h("p", { class: "blank-keys" }, h("kbd", {}, keysText("switcher")), " go to a chat  ", h("kbd", {}, "?"), " all shortcuts"));
+      h("p", { class: "blank-keys" }, h("kbd", {}, keysText("switcher")), "go to a chat", h("kbd", {}, "?"), "all shortcuts"));
   }
 
   store.watch((state) => [state.open, state.chats[state.open.chatId], state.users, state.gone, state.chatsStatus, state.me, onlineKey(state), unsentText(state)], (state) => {
@@ -70,6 +71,7 @@ export function mountConversation(services) {
     app.dataset.pane = !chatId ? "list" : details && chat ? "details" : "chat";
     frame.dataset.view = view;
     info.setAttribute("aria-expanded", String(Boolean(details)));
+    muted.hidden = !chat?.muted;
     showBlank(state, view);
     if (!chat) {
       fill(face, h("span", { class: "avatar skeleton" }));

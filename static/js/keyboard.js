@@ -68,9 +68,10 @@ export function mountKeyboard(services) {
   const run = shortcutsOf(services);
 
   addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open], :popover-open")) return;
+    if (event.defaultPrevented || event.isComposing) return;
     const row = shortcutOf(event, "anywhere");
     if (!row || (writes(event) && event.target.closest?.("input, textarea, select"))) return;
+    if (document.querySelector("dialog[open], :popover-open")) return; // looks at the whole page: not at every key
     if (row.name !== "escape") event.preventDefault();
     run[row.name]();
   });

@@ -14,7 +14,7 @@ const item = (action, run, role) => h("button", { type: "button", role, class: `
 
 /** The menu at `anchor`, within the window; arrow keys walk, Escape closes it and the focus goes back. */
 export function openMenu(anchor, actions, message) {
-  const menu = h("div", { class: "message-menu", id: "message-menu", role: "menu", popover: "auto", "aria-label": "Message" });
+  const menu = h("div", { class: "menu message-menu", id: "message-menu", role: "menu", popover: "auto", "aria-label": "Message" });
   const close = () => menu.hidePopover();
   menu.append(...actions.of(message).map((action) => item(action, () => (close(), actions.run(action.name, message)), "menuitem")));
   menu.addEventListener("keydown", (event) => {

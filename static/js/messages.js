@@ -159,6 +159,7 @@ export function mountMessages(services) {
     navigation.open(chatId, { messageId });
   });
   log.addEventListener("scroll", showDay, { passive: true });
+  reading.listen(log, document.querySelector("#composer"));
   messageToolbar(log, { actions, messageOf });
   longPress(log, { actions, messageOf });
   store.watch((state) => [state.open, timelineOf(state), state.chats, state.outbox, state.watermarks[state.open.chatId], state.users,

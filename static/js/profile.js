@@ -2,12 +2,8 @@
 import { userAvatar } from "./avatar.js";
 import { fill, h, setText } from "./dom.js";
 import { field, wireForm } from "./form.js";
-import { takeUsers } from "./snapshots.js";
 
-/** Takes over how this user is called now. */
-export const takeMe = (state, user) => takeUsers({ ...state, me: { ...state.me, displayName: user.displayName } }, [user]);
-
-export function profileSection({ store, api, maxNameChars }) {
+export function profileSection({ store, users, api, maxNameChars }) {
   const { me } = store.state;
   const face = h("div", { class: "profile-face" });
   const saved = h("span", { class: "saved", role: "status" });
@@ -20,7 +16,7 @@ export function profileSection({ store, api, maxNameChars }) {
   wireForm(form, {
     send: (body) => api.patch("/api/me", body),
     done: (user) => {
-      store.update((state) => takeMe(state, user));
+      users.take([user]);
       form.elements.displayName.value = user.displayName;
       setText(saved, "Saved");
       show();

@@ -1,24 +1,39 @@
-/** Telling the server how far this user has read: only while the page is visible, focused and shows the message. */
+/** Telling the server how far this user has read: only while the page is visible, focused and shows the message, and only
+ * of a chat in which the user stays. */
 import { set } from "./state.js";
 
+export const DWELL_MS = 1_000; // whoever passes by, on the way to another chat, has read nothing
 const SETTLE_MS = 200;
 const RETRY_MS = 3_000;
+const PASSING = ["Alt", "Control", "Meta", "Shift"]; // on their own, they begin a shortcut
 
 export class Reading {
   #seen = null; // newest message by somebody else that is in view
+  #stays = null; // ms: from when on the user is taken to stay; null: has not seen anything yet
   #timer = null;
   #asked = new Map(); // chatId → seq that the server has been told
 
   constructor({ store, api }) {
     Object.assign(this, { store, api });
-    store.watch((state) => [state.attentive, state.connection.phase, state.open.chatId, state.dividers], () => this.#soon(SETTLE_MS));
+    store.watch((state) => [state.attentive, state.open.chatId], () => this.#arrived());
+    store.watch((state) => [state.connection.phase, state.dividers], () => this.#soon());
   }
 
   /** The messages column shows `message` (the newest in view that somebody else sent; null for none). */
   saw(message) {
     if (this.#seen?.id === message?.id) return;
     this.#seen = message;
-    this.#soon(SETTLE_MS);
+    this.#soon();
+  }
+
+  /** What is done in `places` (elements of the open chat) tells at once that the user stays: scrolling, pressing, writing. */
+  listen(...places) {
+    const stays = (event) => {
+      if (this.#stays === 0 || event.altKey || event.ctrlKey || event.metaKey || PASSING.includes(event.key)) return;
+      this.#stays = 0;
+      this.#soon();
+    };
+    for (const place of places) for (const type of ["wheel", "pointerdown", "keydown"]) place.addEventListener(type, stays, { passive: true });
   }
 
   /** The user says that all of the open chat is read, whatever of it is in view; the divider has done its work. */
@@ -29,9 +44,17 @@ export class Reading {
     if (newest && chats[open.chatId].unreadCount) await this.api.put(`/api/messages/${newest.id}/read`);
   }
 
-  #soon(ms) {
+  #arrived() {
+    this.#stays = null;
+    this.#soon();
+  }
+
+  #soon(ms = SETTLE_MS) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#tell(), ms);
+    const { attentive, open } = this.store.state;
+    if (!this.#seen || !attentive || open.chatId !== this.#seen.chatId) return;
+    this.#stays ??= Date.now() + DWELL_MS;
+    this.#timer = setTimeout(() => this.#tell(), Math.max(ms, this.#stays - Date.now()));
   }
 
   async #tell() {

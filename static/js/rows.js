@@ -19,8 +19,8 @@ function top(state, chat, timeline) {
   return { kind: "start", key: "start", chat, title: chatTitle(state, chat), empty: timeline.items.length === 0 };
 }
 
-/** Whom its `@…` name, as far as these people are known: when somebody becomes known, the row is another one. */
-const named = (state, message) => mentionsOf(message).filter((name) => userNamed(state, name)).join(" ");
+/** Whom its `@…` name, as far as these people are known: when somebody becomes known, or is called otherwise, the row is another one. */
+const named = (state, message) => mentionsOf(message).map((name) => userNamed(state, name)?.displayName ?? "").join("\n");
 
 /** Why a message of the outbox has not gone out: `error` is the server's refusal; `until` when a too fast one is sent again. */
 function trouble(state, item) {

@@ -97,5 +97,8 @@ export function takeDeleted(state, { id, chatId }) {
 
 export function takeUsers(state, users) {
   const fresh = users.filter((user) => state.users[user.id] !== user);
-  return fresh.length ? { ...state, users: { ...state.users, ...Object.fromEntries(fresh.map((user) => [user.id, user])) } } : state;
+  if (!fresh.length) return state;
+  const self = fresh.find((user) => user.id === state.me.id);
+  const me = self ? { ...state.me, displayName: self.displayName } : state.me;
+  return { ...state, me, users: { ...state.users, ...Object.fromEntries(fresh.map((user) => [user.id, user])) } };
 }

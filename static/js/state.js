@@ -78,9 +78,12 @@ export function chatTitle(state, chat) {
 
 const activity = (chat) => (chat.lastMessage ? chat.lastMessage.createdAt : chat.createdAt);
 
+const sorted = new WeakMap(); // chats → in order: asked for at every rendering, and sorted once
+
 /** Chats, the most recently active first. */
-export function sortedChats(state) {
-  return Object.values(state.chats).sort((a, b) => (activity(a) < activity(b) ? 1 : activity(a) > activity(b) ? -1 : a.id < b.id ? -1 : 1));
+export function sortedChats({ chats }) {
+  if (!sorted.has(chats)) sorted.set(chats, Object.values(chats).sort((a, b) => (activity(a) < activity(b) ? 1 : activity(a) > activity(b) ? -1 : a.id < b.id ? -1 : 1)));
+  return sorted.get(chats);
 }
 
 /** Unread messages to show for a chat: none while the reader is looking at the newest one. */

@@ -33,7 +33,7 @@ export function openSwitcher(services) {
   let timer = null;
   let problem = "";
 
-  const field = h("input", { type: "search", id: "switcher-text", placeholder: "Go to a chat or a person", "aria-label": "Go to a chat or a person", role: "combobox", "aria-expanded": "true", "aria-controls": "switcher-list", "aria-autocomplete": "list", autocomplete: "off", spellcheck: "false", autofocus: true });
+  const field = h("input", { type: "text", id: "switcher-text", enterkeyhint: "go", placeholder: "Go to a chat or a person", "aria-label": "Go to a chat or a person", role: "combobox", "aria-expanded": "true", "aria-controls": "switcher-list", "aria-autocomplete": "list", autocomplete: "off", spellcheck: "false", autofocus: true });
   const list = h("ul", { class: "switcher-list", id: "switcher-list", role: "listbox", "aria-label": "Chats and people" });
   const note = h("p", { class: "people-note", role: "status" });
 

@@ -42,5 +42,9 @@ export const isEmoji = (text) => text.length <= 40 && EMOJI.test(text.replace(/\
 
 /** One line for drafts and the like, as they were written; for messages see `plain` in markdown.js. */
 export const oneLine = (text) => text.replace(/\s+/g, " ").trim();
+
+/** A text of at most `most` characters: one that is longer ends with an ellipsis. */
+export const cut = (text, most) => (length(text) > most ? `${[...text].slice(0, most - 1).join("").trimEnd()}…` : text);
+
 /** How long the server counts a text: in characters, not in UTF-16 units. */
 export const length = (text) => [...text].length;

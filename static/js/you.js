@@ -25,7 +25,7 @@ export function mountYou({ store, api, sessionStore, toast, stream, session, set
 
   const row = (label, run, id) => h("button", { type: "button", class: "menu-row", id, on: { click: () => (menu.hidePopover(), run()) } }, label);
   const name = h("strong");
-  const menu = h("div", { class: "menu", id: "you-menu", popover: "auto" },
+  const menu = h("div", { class: "menu you-menu", id: "you-menu", popover: "auto" },
     h("p", { class: "menu-you" }, name, h("span", {}, `@${me.username}`)),
     row("Settings", settings.open, "show-settings"), row("Keyboard shortcuts", showShortcuts, "shortcuts"),
     document.body.dataset.mayWatch ? h("a", { class: "menu-row", id: "show-activity", href: "/activity" }, "Activity") : null,

@@ -80,6 +80,8 @@ def test_a_muted_chat_is_dimmed_and_quiet_in_every_tab(person, window):
     for one in (his, other):
         expect(one.row(quiet).locator(".chat-muted")).to_be_visible()
     expect(his.details.get_by_role("button", name="Unmute")).to_be_visible()
+    expect(his.locator("#chat-header").get_by_text("Muted")).to_be_attached()
+    expect(his.locator("#chat-header .header-muted")).to_be_visible()
     his.goto("/").is_live()
     ada.say(quiet, "psst")
     expect(his.badge(quiet)).to_have_text("1")
@@ -93,6 +95,7 @@ def test_a_muted_chat_is_dimmed_and_quiet_in_every_tab(person, window):
     his.show_details()
     his.details.get_by_role("button", name="Unmute").click()
     expect(other.row(quiet).locator(".chat-muted")).to_be_hidden()
+    expect(his.locator("#chat-header .header-muted")).to_be_hidden()
     his.until(lambda: not bob.call("GET", f"/api/chats/{quiet}")["muted"], "unmuted")
 
 
@@ -117,6 +120,38 @@ def test_keys_walk_through_the_chats_and_the_unread_ones(person, window):
     his.is_at(f"/chats/{chats[1]}")
     press("Alt+ArrowDown")
     his.is_at(f"/chats/{chats[2]}")
+
+
+def test_whoever_only_passes_by_has_read_nothing(person, window):
+    ada, bob = person("Ada"), person("Bob")
+    chats = [ada.group(f"Chat {number}", bob) for number in range(3)]
+    for chat in chats:
+        ada.say(chat, f"news of {chat}")
+    last, between, first = chats  # from below
+    his = window(bob, path=None, fresh=True)
+    his.page.clock.install()
+    his.goto().is_live()
+    expect(his.badge(first)).to_have_text("1")
+    reads = []
+    his.page.on("request", lambda request: request.method == "PUT" and reads.append(request.url))
+    his.page.clock.pause_at(his.page.evaluate("Date.now()") + 1_000)
+    for chat in (first, between, last):
+        his.page.keyboard.press("Alt+ArrowDown")
+        his.is_at(f"/chats/{chat}")
+        his.until(lambda: his.page.clock.run_for(16) or his.message(f"news of {chat}").count(), "its messages")
+        his.page.clock.run_for(400)
+    assert reads == []
+    expect(his.badge(first)).to_have_text("1")
+    his.page.clock.run_for(1_000)
+    his.until(lambda: bob.unread(last) == 0, "the one that he stays in is read")
+    assert len(reads) == 1
+    his.page.keyboard.press("Alt+ArrowUp")
+    his.page.clock.run_for(100)
+    his.is_at(f"/chats/{between}")
+    his.field.press("h")
+    his.page.clock.run_for(300)
+    his.until(lambda: bob.unread(between) == 0, "so is one that he begins to write in")
+    assert bob.unread(first) == 1
 
 
 def test_the_list_of_shortcuts_opens_by_its_key_but_not_while_writing(person, window):

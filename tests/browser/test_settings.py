@@ -37,6 +37,33 @@ def test_a_new_name_is_shown_at_once_and_after_a_reload_and_to_others(person, wi
     expect(his.title).to_have_text("Countess of Lovelace")
 
 
+def test_others_see_a_new_name_without_a_reload_when_they_look_again_and_when_its_owner_writes(person, window):
+    ada, bob = person("Ada"), person("Bob")
+    direct, group = ada.direct(bob), ada.group("Choir", bob)
+    ada.say(group, "Rehearsal at eight, @" + bob.username)
+    his = window(bob, path=None, fresh=True)
+    his.page.clock.install()
+    his.goto(f"/chats/{group}").is_live()
+    expect(his.locator("#messages .message-author")).to_have_text("Ada")
+    expect(his.row(direct)).to_contain_text("Ada")
+
+    # He looks elsewhere and comes back.
+    ada.call("PATCH", "/api/me", {"displayName": "Countess"})
+    his.look_away()
+    his.page.clock.fast_forward("00:40")
+    his.look_back()
+    for place in (his.locator("#messages .message-author"), his.row(direct), his.row(group)):
+        expect(place).to_contain_text("Countess")
+
+    # He looks on, and she writes.
+    ada.call("PATCH", "/api/me", {"displayName": "Lady Lovelace"})
+    his.page.clock.fast_forward("00:40")
+    his.is_live()
+    ada.say(group, "At nine")
+    expect(his.locator("#messages .message-author").first).to_have_text("Lady Lovelace")
+    expect(his.row(direct)).to_contain_text("Lady Lovelace")
+
+
 def test_the_settings_have_an_address_and_leave_the_chat_where_it_was(person, window):
     ada, bob = person("Ada"), person("Bob")
     chat = ada.direct(bob)

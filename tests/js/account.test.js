@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { createApi } from "../../static/js/api.js";
 import { fault, sentence, waitText } from "../../static/js/form.js";
 import { choices, worth } from "../../static/js/invitations.js";
-import { takeMe } from "../../static/js/profile.js";
+import { takeUsers } from "../../static/js/snapshots.js";
 import { inOrder, lastUsed } from "../../static/js/sessions.js";
 import { deviceName, isPhone } from "../../static/js/user-agent.js";
 
@@ -76,7 +76,7 @@ test("an invitation is made for at most what the server allows", () => {
 
 test("who renames themselves is called so wherever they are shown", () => {
   const state = { me: { id: "1", username: "ada", displayName: "Ada" }, users: { 1: { id: "1", displayName: "Ada" } } };
-  const next = takeMe(state, { id: "1", username: "ada", displayName: "Countess" });
+  const next = takeUsers(state, [{ id: "1", username: "ada", displayName: "Countess" }]);
   assert.deepEqual([next.me.displayName, next.users[1].displayName, next.me.username], ["Countess", "Countess", "ada"]);
 });
 

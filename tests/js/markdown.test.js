@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseInline } from "../../static/js/inline.js";
 import { parse, plain } from "../../static/js/markdown.js";
-import { isEmoji } from "../../static/js/text.js";
+import { cut, isEmoji } from "../../static/js/text.js";
 
 const MARKS = { strong: "b", emphasis: "i", code: "code", link: "a", mention: "at" };
 const inline = (nodes) => nodes.map((node) => (typeof node === "string" ? node : `<${MARKS[node.type]} ${node.children ? inline(node.children) : node.text}>`)).join("");
@@ -73,6 +73,10 @@ test("a preview is one line of words, without the quote that it answers", () => 
 test("one to three emoji are large, words are not", () => {
   for (const text of ["🎉", "👍🏽 ❤️", "👩‍👩‍👧", "🇩🇪"]) assert.ok(isEmoji(text), text);
   for (const text of ["ok 🎉", "1", "🎉🎉🎉🎉", "", "#"]) assert.ok(!isEmoji(text), text);
+});
+
+test("a text that is too long is cut at a whole character", () => {
+  assert.deepEqual(["Tea", "Tea at 5", "🎉🎉🎉🎉🎉🎉", "Tea at five"].map((text) => cut(text, 5)), ["Tea", "Tea…", "🎉🎉🎉🎉…", "Tea…"]);
 });
 
 // Properties, on texts made of everything that means something here.

@@ -77,8 +77,8 @@ test("a message that was not sent says why: refused, without a connection, or to
   assert.deepEqual(why({ message: "Slow.", temporary: true, until: 7 }, "live"), [null, false, 7]);
 });
 
-test("a row is another one when somebody whom it mentions becomes known", () => {
+test("a row is another one when somebody whom it mentions becomes known or is called otherwise", () => {
   const items = [message(1, { content: "ask @bob" })];
-  const bob = { bob: { id: "bob", username: "bob", displayName: "Bob" } };
-  assert.deepEqual([{}, bob].map((users) => messages(show(items, { users }))[0].named), ["", "bob"]);
+  const known = (displayName) => ({ bob: { id: "bob", username: "bob", displayName } });
+  assert.deepEqual([{}, known("Bob"), known("Robert")].map((users) => messages(show(items, { users }))[0].named), ["", "Bob", "Robert"]);
 });

@@ -22,14 +22,8 @@ class ActivityStream(StreamHandler):
 
     max_message_size = 1024
 
-    def open(self):
-        if self.session is not None and not self.may_watch:
-            self.close(Close.FORBIDDEN, "for the server's owners")
-        else:
-            super().open()
-
-    def connect(self, wire: Wire):
-        return self.services.delivery.activity.watch(self.session.id, wire, self.close)
-
-    def on_message(self, message):
-        self.close(Close.BAD_FRAME, "nothing is said here")
+    def connect(self, wire: Wire, close):
+        if not self.may_watch:
+            close(Close.FORBIDDEN, "for the server's owners")
+            return None
+        return self.services.delivery.activity.watch(self.session.id, wire, close)

@@ -38,6 +38,7 @@ from handlers.base import NotFound
 from handlers.openapi.checks import Contract
 from handlers.pace import Pace
 from handlers.sessions import Sessions
+from handlers.websocket import Pings
 
 if TYPE_CHECKING:
     from realtime.delivery import Delivery
@@ -122,7 +123,7 @@ def make_application(services: Services) -> Application:
         services=services,
         contract=Contract(ROUTES, services.settings),
         templates=_templates(),
-        websocket_ping_interval=services.settings.ping_seconds,
+        pings=Pings(services.settings.ping_seconds),
     )
 
 

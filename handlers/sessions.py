@@ -34,9 +34,13 @@ class Sessions:
         if session is not None and forgotten == self._forgotten:
             self._known[key] = (session, self._clock() + REMEMBER_SECONDS)
             self._known.move_to_end(key)
-            if len(self._known) > REMEMBER_MOST:
-                self._known.popitem(last=False)
+            self._forget_old()
         return session
+
+    def _forget_old(self):
+        """What is remembered no more, and what is too much; the first have not been asked for longest."""
+        while len(self._known) > REMEMBER_MOST or self._known and next(iter(self._known.values()))[1] < self._clock():
+            self._known.popitem(last=False)
 
     def forget(self, token: str):
         """The session of this token has ended."""

@@ -146,6 +146,10 @@ class Viewer:
         if self.wire.unsent + self.wire.queued <= self._most:
             self.wire.send(frame)
 
+    def receive(self, message):
+        """Nothing is said here."""
+        self.end(Close.BAD_FRAME, "nothing is said here")
+
     def end(self, code: Close, reason: str):
         self.gone()
         self.wire.flush()

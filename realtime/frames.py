@@ -149,6 +149,9 @@ def parse(text: str | bytes) -> Hello | Typing | Ping:
     raise BadFrame("The frame's type is unknown.", "type")
 
 
+_CHOICES = {}  # each set of channels that was ever asked for, once for all sockets
+
+
 def hello(fields: dict) -> Hello:
     """The fields of `hello`, which are those of `POST /api/sync` as well. Raises `BadFrame`."""
     _only(fields, "epoch", "cursors", "channels", "since", "presence")
@@ -168,7 +171,7 @@ def hello(fields: dict) -> Hello:
             raise BadFrame("channels is a list of names.", "channels")
         if unknown := set(channels) - CHANNELS.keys():
             raise BadFrame(f"There is no channel {min(unknown)[:80]!r}.", "channels")
-        wanted = frozenset(channels)
+        wanted = _CHOICES.setdefault(choice := frozenset(channels), choice)
     if not isinstance(presence, bool | None):
         raise BadFrame("presence is true or false.", "presence")
     return Hello(epoch, positions, wanted, _moment(since), bool(presence))

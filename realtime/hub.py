@@ -46,8 +46,9 @@ class Hub:
     def __init__(self, unwatched=lambda watch: None):
         self._unwatched = unwatched
         self.sessions = set()
+        self.opened = 0  # sockets that have ever come
         self.sockets = Counter()  # user id → sockets, also those that have not said hello
-        self.users: dict[str, set] = {}
+        self.users: dict[str, tuple] = {}  # user id → their sessions; a set of one would be four times as large
         self.versions: dict[str, int] = {}  # user id → membership version that their sessions agree with; negative: in doubt
         self._doubts = itertools.count(-1, -1)
         self.watches: dict[str, Watch] = {}
@@ -58,14 +59,14 @@ class Hub:
     def connect(self, session):
         """A socket is there; it watches nothing yet."""
         self.sessions.add(session)
+        self.opened += 1
         self.sockets[session.user_id] += 1
 
     def add(self, session, version: int):
         """The session is about to watch its chats, as of this membership version."""
         if session.user_id not in self.users:
-            self.users[session.user_id] = set()
             self.turnover += 1
-        self.users[session.user_id].add(session)
+        self.users[session.user_id] = (*self.users.get(session.user_id, ()), session)
         # The older of two: a session opened before a change must be told of it.
         self.versions[session.user_id] = min(version, self.versions.get(session.user_id, version))
 
@@ -91,10 +92,10 @@ class Hub:
         self.moved.discard(session)
         for watch in list(session.watches.values()):
             self.detach(session, watch)
-        others = self.users.get(session.user_id)
-        if others is not None:
-            others.discard(session)
-            if not others:
+        if session in (sessions := self.users.get(session.user_id, ())):
+            if others := tuple(other for other in sessions if other is not session):
+                self.users[session.user_id] = others
+            else:
                 del self.users[session.user_id]
                 self.turnover += 1
                 self.versions.pop(session.user_id, None)

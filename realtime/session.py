@@ -18,6 +18,7 @@ logger = logging.getLogger("parley.session")
 
 REPLAY_EVENTS = 1000  # read at a time for one socket, at most a page more
 TYPING_SECONDS = 3.0
+NOTHING_TYPED = {}  # until somebody types; it is replaced, never changed
 RETRY_SECONDS = 0.2
 
 
@@ -46,7 +47,7 @@ class Session:
         self._missed_reads_since = None
         self._allowance = 2.0 * realtime.limits.frames_per_second
         self._allowance_at = time.monotonic()
-        self._typed = {}
+        self._typed = NOTHING_TYPED
         self._task = None
         self._hello_timer = asyncio.get_running_loop().call_later(
             realtime.limits.hello_seconds, self.end, Close.NO_HELLO, "no hello")
@@ -110,7 +111,9 @@ class Session:
         """The socket has ended, from whichever side."""
         if not self.closed:
             self.closed = True
-            self._hello_timer.cancel()
+            if self._hello_timer is not None:
+                self._hello_timer.cancel()
+                self._hello_timer = None
             if self._task is not None:
                 self._task.cancel()
             self._realtime.hub.remove(self)
@@ -132,6 +135,7 @@ class Session:
         if isinstance(frame, Hello):
             self._said_hello = True
             self._hello_timer.cancel()
+            self._hello_timer = None
             self._task = asyncio.ensure_future(self._run(self._open, frame))
         elif isinstance(frame, Ping):
             self.send(frames.PONG)
@@ -166,6 +170,9 @@ class Session:
         except Exception:
             logger.exception("socket of %s failed", self.user_id)
             self.end(Close.TRY_AGAIN, "internal error")
+        finally:
+            if self._task is asyncio.current_task():
+                self._task = None  # unless it has started another
 
     # Opening
 

@@ -13,6 +13,7 @@ import time
 
 # The stream tells when a write is done, not how far it is; a slow socket's progress is seen in steps of this many bytes.
 PROGRESS_STEP = 8192
+NOTHING = ()  # is queued: an idle socket has no list of its own
 
 
 class Wire:
@@ -23,7 +24,7 @@ class Wire:
     def __init__(self, stream):
         self._stream = stream
         self._socket = stream.socket
-        self._frames: list[bytes] = []
+        self._frames = NOTHING
         self.queued = 0
         self.unsent = 0
         self.progress_at = 0.0  # time.monotonic() when the kernel last took something that had to wait
@@ -35,10 +36,12 @@ class Wire:
         """Queue a ready frame; it leaves at the end of this loop tick, together with the others of this socket."""
         if tick.broadcasts:
             tick.queue_broadcasts()
-        if not self._frames:
+        if self._frames:
+            self._frames.append(frame)
+        else:
+            self._frames = [frame]
             tick.wires.append(self)
             tick.schedule()
-        self._frames.append(frame)
         self.queued += len(frame)
 
     def flush(self):
@@ -48,7 +51,7 @@ class Wire:
         if not self._frames:
             return
         data = self._frames[0] if len(self._frames) == 1 else b"".join(self._frames)
-        self._frames, self.queued = [], 0
+        self._frames, self.queued = NOTHING, 0
         self._write(data)
 
     def _write(self, data):

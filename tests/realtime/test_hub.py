@@ -106,7 +106,7 @@ def test_nothing_is_kept_of_a_socket_that_is_gone(hub):
         for session in (one, other):
             hub.attach(session, hub.watch(chat_id, 1), 1)
     hub.remove(one)
-    assert hub.users == {"ada": {other}} and hub.sockets == {"ada": 1} and not one.watches
+    assert hub.users == {"ada": (other,)} and hub.sockets == {"ada": 1} and not one.watches
     assert all(watch.sessions() == [other] for watch in hub.watches.values())
     hub.remove(other)
     assert is_empty(hub)

@@ -53,6 +53,7 @@ detached = _counter("detached", "Sockets taken off a chat's live stream to be ca
 socket_closes = _counter("socket_closes", "Sockets closed by the server.", "code")
 sockets = _gauge("sockets", "Connected sockets.")
 watched_chats = _gauge("watched_chats", "Chats that have a socket here.")
+subscribed_chats = _gauge("subscribed_chats", "Chats whose own channels are heard; 0 where every instance hears every chat.")
 online_users = _gauge("online_users", "Users who are online, on any instance; 0 while Redis cannot tell.")
 queue_bytes = _gauge("queue_bytes", "Bytes that sockets have not taken yet.")
 redis_up = _gauge("redis_up", "1 while the connection works.", "connection")

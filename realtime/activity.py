@@ -16,12 +16,12 @@ import orjson
 
 from chat.channels import CHANNELS, LOGGED, Kind
 from realtime import frames
+from realtime.addresses import ACTIVITY, channel_of
 from realtime.frames import Close
 from realtime.tasks import ended
 
 logger = logging.getLogger("parley.activity")
 
-ACTIVITY = "parley:activity"
 LEASE_SECONDS = 6.0
 RENEW_SECONDS = 2.0
 BATCH_SECONDS = 0.1
@@ -78,9 +78,9 @@ class Trace:
                 self._note("read", event.channel, event.chat_id, event.seq, of=alias(event.chat_id, event.data["userId"]))
 
     def published(self, batch, taken: bool):
-        """Redis has taken these `(channel, payload)`s, or not."""
-        for channel, payload in batch:
-            if channel in CHANNELS:
+        """Redis has taken these `(address, payload)`s, or not."""
+        for address, payload in batch:
+            if (channel := channel_of(address)) in CHANNELS:
                 meta = orjson.loads(payload)["_"]
                 self._note("published" if taken else "untaken", channel, meta["chatId"], meta["seq"])
                 self.counts["lost"] += not taken and channel in LOGGED

@@ -15,12 +15,12 @@ import metrics
 from chat import participants
 from chat.errors import ParleyError
 from realtime import frames
+from realtime.addresses import PRESENCE
 from realtime.hub import Hub, Watch
 from realtime.presence import Presence
 
 logger = logging.getLogger("parley.presence")
 
-PRESENCE = "parley:presence"
 TICK_SECONDS = 0.5
 CHATS = 500  # whose participants are read at a time
 MANY = 5000  # changes at a time beyond which it costs less to tell everybody everything

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 import metrics
 from realtime import backoff
+from realtime.addresses import channel_of
 from realtime.tasks import ended
 
 logger = logging.getLogger("parley.redis")
@@ -138,7 +139,7 @@ class Publisher(Link):
         self._wake = asyncio.Event()
 
     def publish(self, batch: list[tuple[str, bytes]]) -> bool:
-        """Hand `(channel, payload)`s over; False, and nothing is kept, while Redis is down or too far behind."""
+        """Hand `(address, payload)`s over; False, and nothing is kept, while Redis is down or too far behind."""
         if not self.up or len(self._pending) > MAX_PENDING:
             self._failed(batch)
             return False
@@ -162,8 +163,8 @@ class Publisher(Link):
                     await asyncio.wait_for(self._send(batch), COMMAND_SECONDS)
                 except FAILURES:
                     await self._retry(batch)
-                for channel, _ in batch:
-                    metrics.events_published.labels(channel).inc()
+                for address, _ in batch:
+                    metrics.events_published.labels(channel_of(address)).inc()
                 if self.trace is not None:
                     self.trace.published(batch, True)
         finally:
@@ -187,14 +188,17 @@ class Publisher(Link):
             await connection.read_response()
 
     def _failed(self, batch):
-        for channel, _ in batch:
-            metrics.publish_failures.labels(channel).inc()
+        for address, _ in batch:
+            metrics.publish_failures.labels(channel_of(address)).inc()
         if self.trace is not None:
             self.trace.published(batch, False)
 
 
 class Subscriber(Link):
-    """Hears the channels and hands each message to `heard(channel, payload)`; `on_up()` is called whenever it hears (again)."""
+    """Hears the channels, and those of `change`, and hands each message to `heard(channel, payload)`.
+
+    `on_up()` is called whenever it hears (again).
+    """
 
     role = "subscriber"
 
@@ -203,6 +207,8 @@ class Subscriber(Link):
         self._channels = {name.encode(): name for name in channels}
         self._heard = heard
         self._on_up = on_up
+        self._missing = 0  # acknowledgements of the change under way
+        self._changed = asyncio.Event()
 
     def rebuild(self, why: str):
         """Begin anew with another connection."""
@@ -210,6 +216,30 @@ class Subscriber(Link):
         self._enter("reconnecting")
         # Whoever reads from it finds it closed, and connects anew.
         self._closing = asyncio.ensure_future(self._drop())
+
+    async def change(self, add: list[str], drop: list[str]):
+        """Hear these channels too, and those no more; one change at a time. Returns when Redis has acknowledged all of it.
+
+        Raises one of `FAILURES` where the connection is lost before; a new one hears none of them.
+        """
+        if not self.up:
+            raise ConnectionError("the subscriber is down")
+        self._missing = len(add) + len(drop)
+        self._changed.clear()
+        connection, commands = self._connection, [(word, *names) for word, names in (("SUBSCRIBE", add), ("UNSUBSCRIBE", drop)) if names]
+        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        await self._changed.wait()
+        if self._connection is not connection:
+            raise ConnectionError("the subscriber was lost")
+
+    def _acknowledged(self):
+        self._missing -= 1
+        if not self._missing:
+            self._changed.set()
+
+    async def _drop(self):
+        self._changed.set()
+        await super()._drop()
 
     async def _connect(self):
         await super()._connect()
@@ -225,7 +255,9 @@ class Subscriber(Link):
         while True:
             while isinstance(message := parsed(), list):  # anything else: an error, or nothing more has been parsed
                 if message[0] == b"message":
-                    self._heard(self._channels[message[1]], message[2])
+                    self._heard(self._channels.get(message[1]) or channel_of(message[1].decode()), message[2])
+                else:
+                    self._acknowledged()
             if isinstance(message, Exception):
                 raise message
             await parser.read_from_socket()

@@ -12,26 +12,26 @@ import orjson
 
 import metrics
 from chat import events as log
-from chat.channels import CHANNELS
 from chat.errors import ParleyError
 from chat.events import Event
 from realtime import frames, polling
-from realtime.activity import ACTIVITY, Activity
-from realtime.audience import PRESENCE, Audience
+from realtime.activity import Activity
+from realtime.addresses import ACTIVITY, CONTROL, PRESENCE, TYPING, Addresses
+from realtime.audience import Audience
 from realtime.bus import Publisher, Subscriber
 from realtime.canary import Canary
+from realtime.checks import Checks
 from realtime.demo import Demo, DisorderlyPublisher
 from realtime.feed import Feed
 from realtime.frames import Close
 from realtime.hearing import Hearing
 from realtime.hub import Hub
 from realtime.session import Session
+from realtime.subscriptions import Subscriptions
 from realtime.tasks import ended
 
 logger = logging.getLogger("parley.delivery")
 
-CONTROL = "parley:control"
-TYPING = "parley:typing"
 CATCH_UPS = 4  # replays at a time, so that a storm of them leaves the database to the others
 SWEEP_SECONDS = 1.0
 
@@ -55,6 +55,7 @@ class Limits:
     presence_beat_seconds: float = 5.0
     presence_grace_seconds: float = 10.0
     activity_viewers: int = 20
+    channel_scope: str = "all"
 
 
 class Delivery:
@@ -65,7 +66,8 @@ class Delivery:
         self.db = db
         self.instance = instance
         self.limits = limits
-        self.hub = Hub(unwatched=lambda watch: self.audience.know(watch, None))
+        self.addresses = Addresses(limits.channel_scope)
+        self.hub = Hub(self._unwatched, self._watched)
         self.feed = Feed(db, self.hub, page=limits.replay_page, limit=limits.replay_limit, buffer=limits.socket_buffer_bytes,
                          participants=lambda watch, ids: self.audience.know(watch, ids))
         self.openings = asyncio.Semaphore(CATCH_UPS)
@@ -77,8 +79,10 @@ class Delivery:
             CONTROL: self._heard_control, TYPING: self._heard_typing,
             PRESENCE: lambda payload: self.audience.heard(_object(payload)), ACTIVITY: lambda payload: self.activity.heard(payload),
         }, on_foreign_history=self._look.set)
-        self._subscriber = Subscriber(redis_url, (*CHANNELS, CONTROL, TYPING, PRESENCE, ACTIVITY), self.hearing.heard, self._subscribed,
+        self._subscriber = Subscriber(redis_url, self.addresses.everywhere, self.hearing.heard, self._subscribed,
                                       verify_tls=verify_tls, on_down=self._look.set)
+        self.checks = Checks(db, self.hub, self.feed, lambda: self.epoch)
+        self._subscriptions = Subscriptions(self.hub, self._subscriber, self.addresses, self.checks.compare)
         self._boot = uuid.uuid4().hex  # tells this process's canaries from those of a namesake
         self.audience = Audience(
             db, self.hub, self._boot, limit=limits.presence_participants, beat_seconds=limits.presence_beat_seconds,
@@ -102,7 +106,7 @@ class Delivery:
         self._publisher.start()
         self._subscriber.start()
         self._tasks = [asyncio.ensure_future(loop()) for loop in (
-            self._canary.run, self._check_heads, self._sweep, self.audience.run)]
+            self._canary.run, self._check_heads, self._sweep, self.audience.run, self._subscriptions.run)]
 
     async def stop(self):
         await ended(*self._tasks)
@@ -126,7 +130,8 @@ class Delivery:
             except Exception:
                 # The mutation is committed. Its answer and the other instances must not miss it; the next check repairs.
                 logger.exception("an event of %s could not be delivered", event.channel)
-        self._publisher.publish([(event.channel, log.envelope(event, self.epoch, self.instance)) for event in events])
+        self._publisher.publish([(self.addresses.of(event.channel, event.chat_id), log.envelope(event, self.epoch, self.instance))
+                                 for event in events])
 
     def session_ended(self, session_id: str):
         """A sign-out: close its sockets, here and everywhere."""
@@ -152,7 +157,7 @@ class Delivery:
         if self.degraded:
             return
         self._tell_typing(chat_id, user_id)
-        self._publisher.publish([(TYPING, orjson.dumps({"chatId": chat_id, "userId": user_id, "from": self._boot}))])
+        self._publisher.publish([(self.addresses.of(TYPING, chat_id), orjson.dumps({"chatId": chat_id, "userId": user_id, "from": self._boot}))])
 
     @property
     def epoch(self) -> str | None:
@@ -236,6 +241,14 @@ class Delivery:
         # What was published while nobody listened is in PostgreSQL.
         self._canary.forget()
         self._look.set()
+        self._subscriptions.begin_anew()
+
+    def _watched(self, watch):
+        self._subscriptions.watched(watch.chat_id, self.feed.asked_at)
+
+    def _unwatched(self, watch):
+        self.audience.know(watch, None)
+        self._subscriptions.unwatched(watch.chat_id)
 
     def _end_sessions(self, session_ids):
         for session in [s for s in self.hub.sessions if s.session_id in session_ids]:
@@ -272,7 +285,7 @@ class Delivery:
     async def _check(self, may_have_missed):
         session_ids = {session.session_id for session in self.hub.sessions} | self.activity.session_ids
         whole_at = self._whole_at
-        changes = await self.feed.check(self.epoch, session_ids, whole_at, may_have_missed)
+        changes = await self.checks.check(session_ids, whole_at, may_have_missed)
         if changes.epoch != self.epoch or changes.ran_back:
             self._new_history(changes.epoch)
             return
@@ -286,7 +299,7 @@ class Delivery:
         self.epoch = epoch
         for session in list(self.hub.sessions):
             session.end(Close.RESTART, "another history")
-        self.hub.watches.clear()
+        self.hub.clear()
 
     async def _sweep(self):
         """Close sockets that take nothing, and measure how late the loop is."""

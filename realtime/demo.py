@@ -11,6 +11,7 @@ import signal
 
 from chat.channels import CHANNELS
 from chat.errors import Unavailable
+from realtime.addresses import channel_of
 from realtime.bus import FAILURES, Publisher
 from realtime.frames import Close
 
@@ -31,7 +32,7 @@ class DisorderlyPublisher(Publisher):
     def publish(self, batch):
         if asyncio.get_running_loop().time() >= self.disorderly_until:
             return super().publish(batch)
-        ours = [publish for publish in batch if publish[0] in CHANNELS]
+        ours = [publish for publish in batch if channel_of(publish[0]) in CHANNELS]
         lost = [publish for publish in ours if random.random() < LOST]
         if lost and self.trace is not None:
             self.trace.published(lost, False)

@@ -6,12 +6,12 @@ carried out: deliver, drop, or pull what was missed. Sockets that cannot follow 
 
 import asyncio
 import logging
+import time
 from contextlib import contextmanager
 from functools import partial
 
 import metrics
 from chat import events as log
-from chat import reads
 from chat.channels import LOGGED, STATES, projections_of
 from chat.errors import ParleyError
 from chat.events import Event
@@ -50,6 +50,7 @@ class Feed:
         self.trace = None  # of what happens here, while somebody watches; see realtime/activity.py
         # While sockets are being opened: what was heard of chats that nobody watched yet, and users who joined something.
         self._openings = 0
+        self._opened_at = 0.0
         self._heard_meanwhile: dict[str, int] = {}
         self._joined_meanwhile: set[str] = set()
         self._counted_meanwhile: set[tuple[str, str]] = set()  # chat and user
@@ -264,33 +265,6 @@ class Feed:
         """Whether this is still the watch of its chat."""
         return self._hub.watches.get(watch.chat_id) is watch
 
-    async def check(self, epoch: str, session_ids, since, doubtful=True) -> log.Changes:
-        """Compare this instance with the truth and repair what differs; with `since`, watermarks that moved since then too.
-
-        Where nothing was `doubtful`, only those of them count that nobody has told: their instance died after the commit, or never
-        got the database's answer. Otherwise counts may be missing whose watermark came. Raises `Unavailable`.
-        """
-        watches = self._hub.watches
-        changes = await log.changes(self._db, {chat_id: watch.known for chat_id, watch in watches.items()},
-                                    self._hub.versions, session_ids)
-        metrics.head_checks.labels("behind" if changes.heads or changes.users else "same").inc()
-        if changes.epoch != epoch:
-            return changes
-        for chat_id, head in changes.heads.items():
-            if (watch := watches.get(chat_id)) and head > watch.known:
-                self.pull(watch, head, "heads")
-        await self.refresh_memberships(changes.users)
-        for watch in list(watches.values()):
-            self.states.demand_counts(watch)
-        if since is not None and watches:
-            for event in await reads.since(self._db, list(watches), since):
-                watch = watches.get(event.chat_id)
-                if watch is not None and (doubtful or event.seq > watch.reads.get(event.data["userId"], 0)):
-                    self.states.offer(watch, event)
-                    if event.data["userId"] in self._hub.users:
-                        self.states.refresh_counts(watch, {event.data["userId"]})
-        return changes
-
     async def refresh_memberships(self, user_ids):
         """Let the sockets of these users into and out of chats as the database has it. Raises `Unavailable`."""
         user_ids = list(user_ids)
@@ -320,6 +294,7 @@ class Feed:
     @contextmanager
     def opening(self):
         """Note what is heard, from before the question is asked where a socket stands until it watches its chats."""
+        self._opened_at = self.asked_at
         self._openings += 1
         try:
             yield
@@ -329,6 +304,11 @@ class Feed:
                 self._joined_meanwhile.clear()
                 self._counted_meanwhile.clear()
                 self._heard_meanwhile.clear()
+
+    @property
+    def asked_at(self) -> float:
+        """The monotonic time from before the database was asked where the sockets stand that are being opened; now, where none are."""
+        return self._opened_at if self._openings else time.monotonic()
 
     def joined_meanwhile(self, user_id: str) -> bool:
         """Whether the user was let into something since the opening began."""

@@ -41,10 +41,10 @@ class Watch:
 
 
 class Hub:
-    """The sessions and watches of one instance. `unwatched(watch)` is called when a chat has no session any more."""
+    """The sessions and watches of one instance. `unwatched(watch)` is called when a chat has no session any more, `watched(watch)` when it has one."""
 
-    def __init__(self, unwatched=lambda watch: None):
-        self._unwatched = unwatched
+    def __init__(self, unwatched=lambda watch: None, watched=lambda watch: None):
+        self._unwatched, self._watched = unwatched, watched
         self.sessions = set()
         self.opened = 0  # sockets that have ever come
         self.sockets = Counter()  # user id → sockets, also those that have not said hello
@@ -105,6 +105,7 @@ class Hub:
         watch = self.watches.get(chat_id)
         if watch is None:
             watch = self.watches[chat_id] = Watch(chat_id, known)
+            self._watched(watch)
         return watch
 
     def attach(self, session, watch: Watch, position: int):
@@ -114,7 +115,9 @@ class Hub:
         if watch.said:
             tick.queue_broadcasts()
         # The last one may have left while a page of events is delivered, and the page may let somebody in again.
-        self.watches[watch.chat_id] = watch
+        if watch.chat_id not in self.watches:
+            self.watches[watch.chat_id] = watch
+            self._watched(watch)
         if watch.chat_id not in session.watches and session in self.asking:
             self.moved.add(session)
         session.watches[watch.chat_id] = watch
@@ -135,3 +138,8 @@ class Hub:
         watch.behind.pop(session, None)
         if not watch.attached and not watch.behind and self.watches.pop(watch.chat_id, None):
             self._unwatched(watch)
+
+    def clear(self):
+        """Forget the chats, after the sessions."""
+        while self.watches:
+            self._unwatched(self.watches.popitem()[1])

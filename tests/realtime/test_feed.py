@@ -9,17 +9,22 @@ import json
 import logging
 import random
 from collections import deque
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import realtime.checks
 import realtime.delivery
+import realtime.feed
+import realtime.subscriptions
 from chat import events as log
 from chat import reads, unread
 from chat.channels import CHANNELS, DEFAULT, LOGGED
 from chat.errors import Unavailable
+from realtime.addresses import channel_of
 from realtime.delivery import Delivery, Limits
 from realtime.wire import tick
 from tests.realtime.client import Client
@@ -134,28 +139,57 @@ class Pipe:
 class Instance:
     """A `Delivery` whose Redis is the simulation's."""
 
-    def __init__(self, world, number):
+    def __init__(self, world, number, scope):
         self.world = world
-        self.inbox = []  # (channel, payload) on their way from Redis
-        self.is_slow = False  # what it is to hear waits in `inbox` until it is told to
-        self.delivery = Delivery(None, "redis://nowhere", f"web.{number}", LIMITS)
+        self.inbox = []  # (address, payload) on their way from Redis; (None, future) is an acknowledgement
+        self.changes = []  # (future, add, drop) on their way to Redis
+        self.is_slow = False  # what it is to hear waits in `inbox`, and its changes in `changes`, until it is told to
+        self.delivery = Delivery(None, "redis://nowhere", f"web.{number}", replace(LIMITS, channel_scope=scope))
         self.delivery.epoch = world.truth.epoch
         self.delivery._publisher = SimpleNamespace(up=True, publish=self.publish)
-        self.delivery._subscriber = SimpleNamespace(up=True)
+        self.delivery._subscriber = self.delivery._subscriptions._subscriber = SimpleNamespace(up=True, change=self.change)
         self.delivery._canary._heard = float("inf")
+        self.subscribed = set(self.delivery.addresses.everywhere)
 
     def publish(self, batch):
         if not self.delivery._publisher.up:
             return False
         for instance in self.world.instances:
             if instance.delivery._subscriber.up:
-                instance.inbox += batch
+                instance.inbox += [message for message in batch if message[0] in instance.subscribed]
         self.world.deliver_promptly()
         return True
 
+    async def change(self, add, drop):
+        """Of what the instance is subscribed to; returns when it has heard the acknowledgement."""
+        self.changes.append((asyncio.get_running_loop().create_future(), add, drop))
+        future = self.changes[-1][0]
+        if not self.is_slow:
+            asyncio.get_running_loop().call_soon(self.world.deliver_promptly)
+        await future
+
+    def take_change(self):
+        """A change reaches Redis."""
+        future, add, drop = self.changes.pop(0)
+        self.subscribed = self.subscribed - set(drop) | set(add)
+        self.inbox.append((None, future))
+
+    def lose_subscriber(self):
+        """The connection breaks: nothing is subscribed to, and no change under way is acknowledged."""
+        self.delivery._subscriber.up = False
+        self.subscribed = set(self.delivery.addresses.everywhere)
+        futures = [future for future, *_ in self.changes] + [what for address, what in self.inbox if address is None]
+        self.changes, self.inbox = [], [message for message in self.inbox if message[0] is not None]
+        for future in futures:
+            if not future.done():
+                future.set_exception(ConnectionError("the simulation said so"))
+
     def hear(self, index, again=False):
-        message = self.inbox[index] if again else self.inbox.pop(index)
-        self.delivery.hearing.heard(*message)
+        address, payload = self.inbox[index] if again else self.inbox.pop(index)
+        if address is not None:
+            self.delivery.hearing.heard(channel_of(address), payload)
+        elif not payload.done():
+            payload.set_result(None)
 
 
 class Socket:
@@ -178,7 +212,7 @@ class World:
     A step is the name of one of the methods below and three small numbers, which it takes as it likes.
     """
 
-    def __init__(self):
+    def __init__(self, scopes=("all", "all")):
         random.seed(0)
         self.loop = Loop()
         asyncio.set_event_loop(self.loop)
@@ -189,7 +223,8 @@ class World:
             (unread, "counts", self.truth.counts), (reads, "since", self.truth.since),
         ):
             self.patch.setattr(module, name, self._asked(read))
-        self.patch.setattr(realtime.delivery, "time", SimpleNamespace(monotonic=self._seconds, time=self._seconds))
+        for module in (realtime.delivery, realtime.feed, realtime.checks, realtime.subscriptions):
+            self.patch.setattr(module, "time", SimpleNamespace(monotonic=self._seconds, time=self._seconds))
         self.errors = []
         self.handler = logging.Handler(logging.ERROR)
         self.handler.emit = lambda record: self.errors.append((record.getMessage(), record.exc_info))
@@ -208,9 +243,10 @@ class World:
         self.instances = []
         for members in (USERS[:2], USERS[:3], USERS):
             self.truth.create(members[0], members)
-        for number in range(2):
-            self.instances.append(Instance(self, number))
+        for number, scope in enumerate(scopes):
+            self.instances.append(Instance(self, number, scope))
             self._do(asyncio.ensure_future, self.instances[-1].delivery._check_heads())
+            self._do(asyncio.ensure_future, self.instances[-1].delivery._subscriptions.run())
         self.loop.advance(3)
 
     # Parts
@@ -253,8 +289,8 @@ class World:
 
     def deliver_promptly(self):
         for instance in self.instances:
-            while instance.inbox and not instance.is_slow:
-                instance.hear(0)
+            while (instance.inbox or instance.changes) and not instance.is_slow:
+                instance.hear(0) if instance.inbox else instance.take_change()
 
     def _fetch(self, client):
         def fetch(chat_id):
@@ -360,6 +396,11 @@ class World:
         self._instance(instance).is_slow = False
         self._do(self.deliver_promptly)
 
+    def subscribe(self, instance, *_):
+        """A change of what the instance is subscribed to reaches Redis; it is acknowledged when the instance hears that."""
+        if self._instance(instance).changes:
+            self._instance(instance).take_change()
+
     def hear(self, instance, index, again):
         instance = self._instance(instance)
         if instance.inbox:
@@ -367,12 +408,14 @@ class World:
 
     def lose(self, instance, index, _):
         instance = self._instance(instance)
-        if instance.inbox:
-            instance.inbox.pop(index % len(instance.inbox))
+        if messages := [message for message in instance.inbox if message[0] is not None]:
+            instance.inbox.remove(messages[index % len(messages)])
 
     def cut(self, instance, link, _):
-        link = ("_publisher", "_subscriber")[link % 2]
-        getattr(self._instance(instance).delivery, link).up = False
+        if link % 2:
+            self._do(self._instance(instance).lose_subscriber)
+        else:
+            self._instance(instance).delivery._publisher.up = False
 
     def mend(self, instance, *_):
         self._do(self._mend, self._instance(instance).delivery)
@@ -510,10 +553,14 @@ class World:
         for socket in self.sockets:
             socket.pipe.open = False
             self._do(socket.session.gone)
-        self._advance(1)
+        self.truth.commits += 1  # time passes until nothing is kept of chats that are left
+        self._advance(11)
         for instance in self.instances:
             hub, feed = instance.delivery.hub, instance.delivery.feed
             assert not (hub.sessions or hub.sockets or hub.users or hub.versions or hub.watches)
+            subscriptions = instance.delivery._subscriptions
+            assert instance.subscribed == set(instance.delivery.addresses.everywhere)
+            assert not (subscriptions._heard or subscriptions._deaf or subscriptions._left)
             assert not (feed._tasks or feed._openings or feed._heard_meanwhile or feed._joined_meanwhile or feed._counted_meanwhile)
 
     def end(self):
@@ -530,15 +577,15 @@ class World:
 STEPS = [
     "send", "send", "send", "send", "edit", "delete", "read", "read", "add", "add", "remove", "remove", "rename",
     "delete_chat", "create", "prune", "begin_a_new_epoch",
-    "publish", "publish", "die_before_publishing", "be_slow_to_hear", "hear_everything", "hear", "hear", "hear", "lose",
+    "publish", "publish", "die_before_publishing", "be_slow_to_hear", "hear_everything", "subscribe", "hear", "hear", "hear", "lose",
     "cut", "mend", "hold_answers", "answer_everything", "look", "look", "look", "answer", "answer", "answer", "refuse",
     "open", "open", "poll", "come_back", "come_back", "break_off", "stall", "drain", "drain", "wait", "wait",
 ]  # fmt: skip
 
 
-def happen(steps):
+def happen(steps, *scopes):
     """Let the steps happen in a new world, then everything come to rest, and see whether everybody has what they should."""
-    world = World()
+    world = World(*scopes)
     try:
         for name, *numbers in steps:
             getattr(world, name)(*numbers)
@@ -562,3 +609,10 @@ def schedules(draw):
 @given(schedules())
 def test_everybody_gets_everything_once_and_in_order_whatever_happens(steps):
     happen(steps)
+
+
+@pytest.mark.parametrize("scopes", [("chat", "chat"), ("chat", "all")], ids="-".join)
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(schedules())
+def test_the_same_where_an_instance_hears_only_the_chats_that_it_watches(scopes, steps):
+    happen(steps, scopes)

@@ -40,9 +40,9 @@ function receiptText({ receipt, read, of }) {
 
 function showReceipt(place, row) {
   if (row.status !== "stored") {
-    const waiting = row.status === "failed" ? "Not sent" : "Waiting to be sent";
-    return fill(place, h("span", { class: "receipt", data: { state: row.status === "failed" ? "failed" : "sending" } },
-      icon(row.status === "failed" ? "warning" : "clock"), h("span", { class: "visually-hidden" }, waiting)));
+    const failed = row.status === "failed" && !row.waits && !row.until; // else it is sent again by itself
+    return fill(place, h("span", { class: "receipt", data: { state: failed ? "failed" : "sending" } },
+      icon(failed ? "warning" : "clock"), h("span", { class: "visually-hidden" }, failed ? "Not sent" : "Waiting to be sent")));
   }
   if (!row.receipt) return fill(place);
   const text = receiptText(row);
@@ -98,7 +98,7 @@ export function updateMessage(element, row, before, services) {
     made.time.title = fullTime(message.createdAt);
     setText(made.time, clockTime(message.createdAt));
   }
-  if (changed("status", "receipt", "read", "of")) showReceipt(made.receipt, row);
+  if (changed("status", "waits", "until", "receipt", "read", "of")) showReceipt(made.receipt, row);
   if (changed("status", "error", "waits", "until")) showNote(made.note, row);
   if (changed("seenBy", "faces")) showReaders(made.readers, services.store.state, row.seenBy);
 }

@@ -43,7 +43,7 @@ export function peoplePicker({ store, api, users }, { exclude = [], many = () =>
   function render() {
     chips.hidden = picked.length === 0 || !many();
     fill(chips, picked.map((userId) => h("li", {}, h("button", { type: "button", class: "chip", "aria-label": `Remove ${nameOf(store.state, userId)}`, on: { click: () => toggle(userId) } },
-      nameOf(store.state, userId), icon("close")))));
+      h("span", { class: "chip-name", dir: "auto" }, nameOf(store.state, userId)), icon("close")))));
     const focused = list.contains(document.activeElement) ? document.activeElement.dataset.userId : null;
     const shown = found?.filter((user) => !exclude.includes(user.id));
     if (shown) fill(list, shown.map(row));

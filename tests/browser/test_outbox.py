@@ -239,6 +239,7 @@ def test_without_a_connection_the_field_says_when_it_will_be_sent_and_the_bubble
     expect(hers.field).to_be_enabled()
     hers.say("into the tunnel")
     expect(hers.message("into the tunnel").get_by_role("alert")).to_contain_text("Will be sent when connected")
+    expect(hers.message("into the tunnel").locator(".receipt")).to_have_attribute("data-state", "sending")  # a clock, and no alarm
     hers.page.context.set_offline(False)
     his.shows("into the tunnel")
     settled(hers)

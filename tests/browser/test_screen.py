@@ -220,3 +220,22 @@ def test_enter_that_ends_a_composition_does_not_send(person, window):
     hers.field.press("Enter")
     hers.shows("日本")
     hers.until(lambda: ada.texts(chat) == ["日本"], "stored")
+
+
+# What reaches beyond its part of the screen, cut off or not.
+SPILLS = """(selector) => [...document.querySelectorAll(`${selector} *`)]
+  .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > one.closest(selector).getBoundingClientRect().right + 1)
+  .map((one) => `${one.tagName} .${one.className} ${one.textContent.slice(0, 40)}`)"""
+
+
+def test_long_names_stay_in_their_place(person, window):
+    ada, bob = person("Ada"), person("Wolfeschlegelsteinhausenbergerdorff von Hohenlohe-Langenburg-Schillingsfürst")
+    direct = ada.direct(bob)
+    group = ada.group("The planning committee for the northern warehouse and its surroundings", bob)
+    hers = window(ada, f"/chats/{direct}", **PHONE)
+    expect(hers.locator(".messages-start h3")).to_have_text(bob.name)
+    assert hers.page.evaluate(SPILLS, "#messages") == []
+    wide = window(ada, f"/chats/{group}")
+    wide.locator("#search-chat").click()
+    expect(wide.locator("#search").get_by_text("All chats")).to_be_in_viewport()
+    assert wide.page.evaluate(SPILLS, "#search") == []

@@ -7,12 +7,10 @@ whose connection broke is made once more here, and a client may repeat it with i
 import asyncio
 import logging
 import time
-import warnings
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-import aiopg
 import orjson
 import psycopg2
 import psycopg2.extensions
@@ -20,6 +18,7 @@ import psycopg2.extras
 
 from chat.batches import Batches
 from chat.errors import Refused, Unavailable
+from chat.pool import Pool
 
 SCHEMA_VERSION = 2
 COMPATIBLE_FROM = 1  # the oldest code that can run on this schema
@@ -62,32 +61,24 @@ class Database:
         self._deadline = seconds + 1
         self._pool = None
         self._batches = {}
-        self._closed = False
         self.last_success = None  # time.time() of the last answer
         self.last_failure = None
         self.last_error = None
 
     async def open(self):
-        _register_types()
-        self._turns = asyncio.Semaphore(self._size)
         # No connection yet: an instance can start, and answer 503, before its database does.
-        # The pool's own timeout is beyond ours: of two that end together, one would be an error that nobody waits for.
-        self._pool = await aiopg.create_pool(
-            self._dsn, minsize=0, maxsize=self._size, timeout=2 * self._deadline, enable_json=False, enable_hstore=False,
-            enable_uuid=False, cursor_factory=psycopg2.extras.NamedTupleCursor,
-        )
+        _register_types()
+        self._pool = Pool(self._dsn, self._size)
 
     async def close(self):
         """End every connection; calls from now on, and those still running, raise `Unavailable`."""
-        self._closed = True
         if self._pool is not None:
-            self._pool.terminate()
-            await self._pool.wait_closed()
+            self._pool.close()
 
     @property
     def pool_use(self) -> tuple[int, int]:
         """Connections in use, and the most there may be."""
-        return (self._pool.size - self._pool.freesize if self._pool else 0, self._size)
+        return (self._pool.in_use if self._pool else 0, self._size)
 
     async def rows(self, sql: str, *parameters) -> list:
         """The rows as named tuples. Raises `Refused` or `Unavailable`."""
@@ -123,35 +114,19 @@ class Database:
         return self._batches[run]
 
     async def _execute(self, sql, parameters):
-        # Nobody waits inside the pool: it connects while it holds its lock, and whoever's time is up must have that lock to leave.
-        async with self._turns:
-            return await self._execute_in_turn(sql, parameters)
-
-    async def _execute_in_turn(self, sql, parameters):
-        if self._closed:
-            raise Unavailable("the pool is closed")
+        cursor = await self._pool.acquire()
         try:
-            connection = await self._pool.acquire()
-        except AssertionError as error:
-            # aiopg asserts that a pooled connection lives, but one may end while it opens another.
-            raise psycopg2.OperationalError("a pooled connection has ended") from error
-        try:
-            async with connection.cursor() as cursor:
-                try:
-                    await cursor.execute(sql, parameters)
-                except asyncio.CancelledError:
-                    # aiopg says "cancelled" for two things. Where the task was cancelled it has closed the connection;
-                    # where it is still open, the server gave up on the statement (statement_timeout).
-                    if connection.closed:
-                        raise
-                    self._fail(TimeoutError())
-                    raise Unavailable("statement_timeout") from None
-                return await cursor.fetchall()
+            await cursor.execute(sql, parameters)
+            return await cursor.fetchall()
+        except asyncio.CancelledError:
+            # aiopg says "cancelled" for two things. Where the task was cancelled it has closed the connection;
+            # where it is still open, the server gave up on the statement (statement_timeout).
+            if cursor.connection.closed:
+                raise
+            self._fail(TimeoutError())
+            raise Unavailable("statement_timeout") from None
         finally:
-            # Its connections are autocommit, so one that is not idle was interrupted; the pool warns and closes it.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ResourceWarning)
-                self._pool.release(connection)
+            self._pool.release(cursor)
 
     def _fail(self, error):
         self.last_failure, self.last_error = time.time(), type(error).__name__

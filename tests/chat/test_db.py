@@ -110,6 +110,47 @@ async def test_a_statement_that_takes_too_long_is_unavailable_and_cancels_nobody
 
 
 @pytest.mark.gen_test
+async def test_a_call_whose_time_is_up_ends_its_connection(opened):
+    """The server would go on with the statement, and its answer would be that of the next call."""
+    db = await opened(size=1, seconds=0.2)
+    first = (await db.row("select pg_backend_pid() as pid, set_config('statement_timeout', '0', false)")).pid
+    await fails(db.rows("select pg_sleep(2), 'late' as word"))
+    assert db.last_error == "TimeoutError" and db.pool_use == (0, 1)
+    row = await db.row("select pg_backend_pid() as pid, 'mine' as word")
+    assert row.word == "mine" and row.pid != first
+
+
+@pytest.mark.gen_test
+async def test_a_connection_is_kept_and_lent_to_one_call_at_a_time(opened, admin):
+    db = await opened(size=2, name="kept")
+    pids = {(await db.row("select pg_backend_pid() as pid")).pid for _ in range(5)}
+    assert len(pids) == 1, "what is free is used before another is opened"
+    rows = await asyncio.gather(*(db.row("select pg_backend_pid() as pid, pg_sleep(0.05)") for _ in range(6)))
+    assert {row.pid for row in rows} >= pids and len({row.pid for row in rows}) == 2
+    assert len(ask(admin, "select from pg_stat_activity where application_name = 'kept'")) == 2
+    await db.close()
+
+    async def gone():
+        return not ask(admin, "select from pg_stat_activity where application_name = 'kept'")
+
+    await until(gone)
+
+
+@pytest.mark.gen_test
+async def test_a_connection_that_opens_while_the_pool_closes_is_ended(opened, admin):
+    db = await opened(name="opening")
+    call = asyncio.ensure_future(db.rows("select 1"))
+    await asyncio.sleep(0)
+    await db.close()
+    await fails(call)
+
+    async def gone():
+        return not ask(admin, "select from pg_stat_activity where application_name = 'opening'")
+
+    await until(gone)
+
+
+@pytest.mark.gen_test
 async def test_a_lock_not_had_in_time_is_unavailable(db, world, opened, admin):
     ada = await world.user()
     chat_id = await world.group(ada)

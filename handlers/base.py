@@ -188,8 +188,9 @@ class Base(RequestHandler):
         method = self.request.method if self.request.method in METHODS else "other"
         seconds = self.request.request_time()
         metrics.request_seconds.labels(method, self.route, self.get_status()).observe(seconds)
-        log.log(logging.DEBUG if self.quiet else logging.INFO, "%s %s %d %.1f ms user %s",
-                method, self.route, self.get_status(), seconds * 1000, self.session.user_id if self.session else "-")
+        self.services.access_log.note(
+            logging.DEBUG if self.quiet else logging.INFO, "%s %s %d %.1f ms user %s",
+            method, self.route, self.get_status(), seconds * 1000, self.session.user_id if self.session else "-")
 
     quiet = False  # asked often and by machines: logged at DEBUG
 

@@ -69,18 +69,25 @@ def opened(channel: str, payload: bytes) -> tuple[Event, str, str]:
         raise ValueError(f"not an envelope: {error}") from None
 
 
-# An envelope, byte for byte as `envelope` writes it. No text in it can look like its end: a quote within a string is escaped.
-_WRITTEN = (rb'\{"%b":\{.*\},"_":\{"v":%d,"chatId":"([0-9a-f-]{36})","seq":\d+,"epoch":"%b","from":"[^"\\]*"'
-            rb'(?:,"\w+":(?:\d+|"\w+"))*\}\}\Z')
+# The end of an envelope, byte for byte as `envelope` writes it. No text can look like it: a quote within a string is escaped.
+_END = (rb'\},"_":\{"v":%d,"chatId":"([0-9a-f-]{36})","seq":\d+,"epoch":"%b","from":"[^"\\]*"(?:,"\w+":(?:\d+|"\w+"))*\}\}\Z')
+_BEGINNINGS = {name: b'{"%b":{' % name.encode() for name in CHANNELS}
 
 
-def glances(epoch: str) -> dict:
-    """For each channel, what finds the chat in an envelope of this epoch without parsing it: 0.6 µs instead of the 3 of `opened`.
+def glances(epoch: str):
+    """A function of channel and payload that finds the chat's id in an envelope of this epoch without parsing it: 0.8 µs instead of 3.
 
-    A function of the payload that answers a match whose first group is the chat's id in bytes; None for all else, which may be an
-    envelope nevertheless: `opened` judges it.
+    It answers None for all else, which may be an envelope nevertheless: `opened` judges it.
     """
-    return {name: re.compile(_WRITTEN % (name.encode(), ENVELOPE_VERSION, re.escape(epoch.encode())), re.DOTALL).match for name in CHANNELS}
+    ends = re.compile(_END % (ENVELOPE_VERSION, re.escape(epoch.encode()))).match
+
+    def glance(channel: str, payload: bytes) -> str | None:
+        end = payload.rfind(b'},"_":{')  # a pattern that looks for it by itself takes half as long again
+        if end > 0 and payload.startswith(_BEGINNINGS[channel]) and (found := ends(payload, end)) is not None:
+            return found[1].decode()
+        return None
+
+    return glance
 
 
 def digest(*parts) -> int:

@@ -19,6 +19,7 @@ from realtime.hub import Hub
 logger = logging.getLogger("parley.subscriptions")
 
 LINGER_SECONDS = 10.0
+RETRY_SECONDS = 1.0
 CHATS = 200  # in one command, so that Redis and this loop are never long busy with one
 
 
@@ -78,6 +79,10 @@ class Subscriptions:
             except FAILURES as error:
                 # The next connection begins anew.
                 logger.info("subscribing to chats: %s", type(error).__name__)
+            except Exception:
+                logger.exception("subscribing to chats failed")
+                await asyncio.sleep(RETRY_SECONDS)
+                self._wake.set()
 
     def _until_due(self):
         """Seconds until a chat has been left for long enough; None where none has been left, or nothing can be done about it."""
@@ -92,7 +97,7 @@ class Subscriptions:
             if fresh or stale:
                 try:
                     await self._subscriber.change(self._names_of(fresh), self._names_of(stale))
-                except FAILURES:
+                except BaseException:
                     for chat_id, since in fresh.items():
                         self._is_deaf(chat_id, since)
                     raise

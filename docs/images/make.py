@@ -2,12 +2,14 @@
 
 Starts a cluster as the tests do, lets people talk in it, moves what they said to the times that the script below
 names, and photographs it in the Chromium of this machine with the fonts that it finds there: those in the repository
-have Inter (the package fonts-inter) as the machine's sans serif.
+have Inter (the Debian package fonts-inter) as the machine's sans serif. On the Activity page the clock is the real one.
 """
 
 import contextlib
+import random
 import shutil
 import tempfile
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -163,6 +165,43 @@ def show(browser, story, name, url, title=None, **options):
     return window
 
 
+def settings(browser, story, url):
+    """Mira's settings, over the festival."""
+    window = show(browser, story, ME, url, OPEN, color_scheme="light", **DESKTOP)
+    # A Chromium without a screen refuses notifications; people are asked.
+    window.page.evaluate("() => Object.defineProperty(Notification, 'permission', { value: 'default' })")
+    window.locator("#you").click()
+    window.locator("#show-settings").click()
+    expect(window.locator("#settings .skeleton")).to_have_count(0)
+    return window
+
+
+def activity(browser, story, url, **options):
+    """The Activity page of Mira, whose server it is."""
+    context = browser.new_context(locale="en-GB", timezone_id="UTC", **options)
+    context.set_default_timeout(DEADLINE_MS)
+    context.add_cookies([{"name": "parley-session", "value": story.people[ME].token, "url": url}])
+    window = Window(context.new_page())
+    window.url = url
+    window.goto("/activity")
+    expect(window.locator("#verdict")).to_have_attribute("data-tone", "good")
+    return window
+
+
+def talk(story, window, seconds):
+    """People write here and there, and read some of it; for the first 10 seconds Redis loses and doubles what passes through it."""
+    chance = random.Random(7)
+    story.people[ME].call("POST", "/api/demo/break", {"what": "disorder"})
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        title = chance.choice(list(CHATS))
+        people = [story.people[name] for name in CHATS[title][0]]
+        (message,) = chance.choice(people).say(story.chats[title], "And another thing")
+        window.page.wait_for_timeout(chance.choice([150, 300, 600, 900]))
+        if chance.random() < 0.5:
+            chance.choice(people).read(message)
+
+
 def photograph(window, name):
     assert not window.unexpected, window.unexpected
     window.page.mouse.move(1, 1)
@@ -184,6 +223,15 @@ def take(browser, story):
     photograph(mine, "details-dark.png")
     photograph(show(browser, story, ME, first, **PHONE, color_scheme="light"), "phone.png")
     photograph(show(browser, story, ME, first, OPEN, **PHONE, color_scheme="dark"), "phone-dark.png")
+    photograph(settings(browser, story, first), "settings.png")
+
+    light = activity(browser, story, first, color_scheme="light", **DESKTOP)
+    dark = activity(browser, story, second, color_scheme="dark", **PHONE)
+    talk(story, light, 15)
+    expect(dark.locator("#verdict")).to_have_attribute("data-tone", "good")
+    light.locator("#ways .is-repaired").first.click()
+    photograph(light, "activity.png")
+    photograph(dark, "activity-phone-dark.png")
 
 
 def main():
@@ -196,7 +244,7 @@ def main():
         postgres.start()
         postgres.create_database("parley")
         migrate(postgres.url("parley"))
-        cluster = Cluster(directory, postgres, postgres.url("parley"))
+        cluster = Cluster(directory, postgres, postgres.url("parley"), env={"DEMO": "true"})
         try:
             cluster.start()
             with sync_playwright() as playwright:

@@ -8,6 +8,8 @@ from chat.errors import Refused
 from chat.events import Event, Outcome, digest
 from chat.unread import count_events
 
+_PROJECTIONS = projections_of("messageAdded")
+
 
 @dataclass(slots=True)
 class _Sending:
@@ -34,11 +36,11 @@ async def send(db, actor: str, op: str, chat_id: str, content: str, unread_limit
     if not row.repeated:
         meta = {"unread": "derive"} if row.derive else {}
         events.append(Event("messageAdded", chat_id, row.seq, message, meta))
-        events += [Event(name, chat_id, row.seq, payloads.notice(message)) for name in projections_of("messageAdded")]
+        events += [Event(name, chat_id, row.seq, payloads.notice(message)) for name in _PROJECTIONS]
         events += count_events(chat_id, row.unread)
         if row.read_now:
             events.append(Event("messageReadUpdated", chat_id, row.seq, payloads.read(row.id, actor, row.created_at)))
-    return Outcome(payloads.message_view(row), events, row.seq, row.repeated)
+    return Outcome(payloads.placed(message, row.seq), events, row.seq, row.repeated)
 
 
 async def _send_alone(db, one: _Sending):

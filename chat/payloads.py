@@ -24,9 +24,14 @@ def message(row) -> dict:
     }
 
 
-def message_view(row) -> dict:
+def placed(message: dict, seq: int) -> dict:
     """A message over HTTP: the object and its place in the chat."""
-    return {**message(row), "seq": row.seq}
+    return {**message, "seq": seq}
+
+
+def message_view(row) -> dict:
+    """The same of a row."""
+    return placed(message(row), row.seq)
 
 
 def hit(row, highlights: list[list[int]]) -> dict:

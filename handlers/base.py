@@ -3,6 +3,7 @@
 import ipaddress
 import logging
 from dataclasses import dataclass
+from functools import cache
 
 import orjson
 from tornado.netutil import is_valid_ip
@@ -27,6 +28,11 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _CODES_OF_TORNADO = {
     400: "invalid_value", 403: "not_found", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large",
 }
+
+
+@cache  # looking a metric up by its labels costs as much as all else that is done with it
+def _timer(method, route, status):
+    return metrics.request_seconds.labels(method, route, status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +193,7 @@ class Base(RequestHandler):
         self.services.under_way -= 1
         method = self.request.method if self.request.method in METHODS else "other"
         seconds = self.request.request_time()
-        metrics.request_seconds.labels(method, self.route, self.get_status()).observe(seconds)
+        _timer(method, self.route, self.get_status()).observe(seconds)
         self.services.access_log.note(
             logging.DEBUG if self.quiet else logging.INFO, "%s %s %d %.1f ms user %s",
             method, self.route, self.get_status(), seconds * 1000, self.session.user_id if self.session else "-")

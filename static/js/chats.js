@@ -30,7 +30,9 @@ export function mountChats(services) {
       return [h("p", {}, text), connection.phase === "offline" ? null : button("Try again", () => loading.chats())];
     }
     if (chatsStatus === "ready" && !all) {
-      return [h("p", { class: "note-title" }, "No chats yet"), h("p", {}, "Write to somebody, or start a group."), button("Start a chat", () => newChat(services)), services.wide() ? null : services.invite()];
+      // Where there is room, what can be done now stands beside the list.
+      const first = h("div", { class: "narrow-only" }, h("p", {}, "Write to somebody, or start a group."), button("Start a chat", () => newChat(services)));
+      return [h("p", { class: "note-title" }, "No chats yet"), first, services.wide() ? null : services.invite()];
     }
     if (shown || !all) return null;
     if (filter.value.trim()) return [h("p", {}, onlyUnread() ? "No unread chat of that name." : "No chat of that name."), onlyUnread() ? button("Look in all chats", () => choose("all")) : null];

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.person import Person
 from tests.browser.test_accessibility import DESKTOP, PHONE, is_accessible
+from tests.browser.test_screen import OVERFLOW
 from tests.browser.window import DEADLINE_MS
 
 BREAKING_MS = 30_000  # what was broken has to be repaired first
@@ -211,6 +212,23 @@ def test_axe_finds_nothing_serious(parley, person, activity, size):
     row(hers, "Message", "Accessible").click()
     expect(hers.locator("#way .step").first).to_be_visible()
     is_accessible(hers, "activity with a chosen event")
+
+
+def test_on_a_phone_everything_has_its_place(parley, person, activity):
+    ada, ben = person("Ada"), person("Ben")
+    chat = ada.group("On the way", ben)
+    hers = activity(ada, **PHONE)
+    empty = hers.locator("#activity-empty")
+    expect(empty).to_be_visible()
+    # It stands alone: the names of the lanes do not shine through.
+    assert hers.page.evaluate("([one]) => getComputedStyle(one).backgroundColor", [empty.element_handle()]) != "rgba(0, 0, 0, 0)"
+    heights = {round(button.bounding_box()["height"]) for button in hers.locator(".demo-buttons button").all()}
+    assert heights == {44}
+    ada.say(chat, "Hello")
+    expect(empty).to_be_hidden()
+    cut = "() => [...document.querySelectorAll('.lane-label span')].filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
+    assert hers.page.evaluate(cut) == []
+    assert hers.page.evaluate(OVERFLOW) <= 0
 
 
 def test_the_menu_of_the_app_leads_here_and_back(parley, person, window):

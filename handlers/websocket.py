@@ -20,7 +20,7 @@ from tornado.websocket import WebSocketProtocol13
 log = logging.getLogger("parley.websocket")
 
 PROTOCOL_ERROR, INVALID_UTF8, INTERNAL_ERROR = 1002, 1007, 1011
-TEXT, CLOSE = 0x1, 0x8
+TEXT, CLOSE, PING = 0x1, 0x8, 0x9
 MASKED = 0x80
 DISCARDED = 65536  # bytes read at a time of what follows a broken frame
 
@@ -93,6 +93,8 @@ class Protocol(WebSocketProtocol13):
             return self.fail(INVALID_UTF8)
         if opcode == CLOSE and (code := _wrong_with(data)):
             return self.fail(code)
+        if opcode == PING and self.server_terminated:
+            return None  # nothing follows a close frame; Tornado 6.5 would answer
         return super()._handle_message(opcode, data)
 
     # Ending

@@ -239,3 +239,17 @@ def test_long_names_stay_in_their_place(person, window):
     wide.locator("#search-chat").click()
     expect(wide.locator("#search").get_by_text("All chats")).to_be_in_viewport()
     assert wide.page.evaluate(SPILLS, "#search") == []
+
+
+def test_the_pill_does_not_cover_the_way_to_the_first_unread_message(person, window):
+    ada, bob = person("Ada"), person("Bob")
+    chat = ada.direct(bob)
+    bob.read(ada.say(chat, *[f"number {number}" for number in range(70)])[0])
+    his = window(bob, f"/chats/{chat}", fresh=True)
+    his.expects_no_network()
+    way = his.get_by_role("button", name="unread messages")
+    expect(way).to_be_visible()
+    his.page.context.set_offline(True)
+    expect(his.pill).to_be_visible()
+    bottom = way.bounding_box()["y"] + way.bounding_box()["height"]
+    assert his.pill.bounding_box()["y"] >= bottom

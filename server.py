@@ -1,7 +1,6 @@
 """Entry point of an instance: settings → services → application → listen; drain on SIGTERM. And the operator's commands."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -21,6 +20,7 @@ from chat.errors import ParleyError, Unavailable
 from chat.rescue import make_owner, reset_password
 from handlers.application import Services, make_application
 from realtime.delivery import Delivery, Limits
+from realtime.garbage import Garbage
 
 log = logging.getLogger("parley")
 
@@ -130,12 +130,13 @@ class Instance:
                                 max_body_size=REQUEST_CEILING, max_buffer_size=2 * REQUEST_CEILING)
             server.add_sockets(self._listen())
             housekeeping = asyncio.ensure_future(self._keep_house(db, accounts, configuration.keep_events_days))
-            # What lives as long as the process is not worth looking at in every full collection.
-            gc.collect()
-            gc.freeze()
+            garbage = Garbage(delivery.hub)
+            garbage.start()
+            freezing = asyncio.ensure_future(garbage.run())
             log.info("%s: ready on %s", self._name, configuration.listen or f"port {configuration.port}")
             await self._stopping.wait()
             housekeeping.cancel()
+            freezing.cancel()
             await self._drain(server, services)
         except StartError as error:
             complain(error)

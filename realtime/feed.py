@@ -174,6 +174,9 @@ class Feed:
             return  # a tombstone notifies nobody
         for name in projections_of(event.channel):
             wanting = [s for s in watch.attached if name in s.channels and s.user_id != event.data["senderId"]]
+            if wanting and watch.said:
+                tick.queue_broadcasts()  # whoever is too slow for the message falls behind, and must not get what is derived from it
+                wanting = [session for session in wanting if session in watch.attached]
             if wanting:
                 notice = Event(name, event.chat_id, event.seq, {
                     "chatId": event.chat_id, "message": event.data, "senderId": event.data["senderId"]})

@@ -1,6 +1,6 @@
 """The access log: a line for every request, and the lines of a moment in one write.
 
-A write to a pipe wakes whoever reads it. One for each line was a sixth of what sending a message cost an instance.
+A write to a pipe wakes whoever reads it. One for each line was a tenth of what a message cost an instance.
 """
 
 import asyncio

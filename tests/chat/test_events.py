@@ -471,6 +471,8 @@ def test_what_somebody_writes_into_a_message_is_not_taken_for_the_envelope():
     for text in (end, '"}' + end, "}" + end, '\\"}' + end, "\\\\}" + end):
         payload = envelope(Event("messageAdded", CHAT, 2, {"content": text, text: text}), EPOCH, "web.1")
         assert glanced("messageAdded", payload, EPOCH) == CHAT
+        within = Event("messageAdded", CHAT, 2, {"content": {}, "_": orjson.loads(ENVELOPE)["_"] | {"chatId": other}})
+        assert glanced("messageAdded", envelope(within, EPOCH, "web.1"), EPOCH) == CHAT
         # Cut off, what is left ends as an envelope does.
         assert glanced("messageAdded", payload[:payload.rindex(b',"_":')], EPOCH) is None
 

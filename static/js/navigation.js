@@ -82,6 +82,7 @@ export class Navigation {
     const there = timelines[next.chatId]?.items.some((message) => message.id === next.messageId);
     if (next.messageId && !there) this.loading.open(next.chatId, next.messageId);
     if (open.chatId !== next.chatId && !chats[next.chatId]?.whole) this.loading.chat(next.chatId);
+    this.#ensure(this.store.state); // now, and not after the screen has been drawn
   }
 
   #ensure({ open: { chatId, messageId }, timelines, gone }) {

@@ -9,6 +9,7 @@ clients that reconnect cost nothing.
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from itertools import islice, takewhile
 
 import metrics
@@ -69,10 +70,8 @@ class Subscriptions:
 
     async def run(self):
         while True:
-            try:
+            with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._until_due())
-            except asyncio.TimeoutError:
-                pass
             self._wake.clear()
             try:
                 await self._follow()

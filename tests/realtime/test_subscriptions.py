@@ -10,9 +10,7 @@ from chat.errors import Unavailable
 from realtime import checks, subscriptions
 from tests.chat.conftest import key
 from tests.realtime.sockets import until
-from tests.realtime.test_delivery import (  # noqa: F401
-    NEVER, caught_up, command, counted, healthy, published, send, server, texts,
-)
+from tests.realtime.test_delivery import NEVER, caught_up, command, counted, healthy, published, send, server, texts  # noqa: F401
 
 CHAT = {**NEVER, "channel_scope": "chat"}  # and nothing is looked at unless something says so
 

@@ -36,11 +36,11 @@ def _gauge(name, text, *labels):
     return Gauge(f"parley_{name}", text, labels, registry=REGISTRY)
 
 
-events_published = _counter("events_published", "Events handed to Redis.", "channel")
+events_published = Tally("events_published", "Events handed to Redis.", "channel")
 events_received = Tally("events_received", "Events heard from Redis.", "channel")
-publish_failures = _counter("publish_failures", "Events that Redis did not take.", "channel")
+publish_failures = Tally("publish_failures", "Events that Redis did not take.", "channel")
 foreign_messages = _counter("foreign_messages", "Messages on our channels that are no events of this history.", "channel")
-deliveries = _counter("deliveries", "Frames of live events handed to sockets.", "channel")
+deliveries = Tally("deliveries", "Frames of live events handed to sockets.", "channel")
 duplicates = _counter("duplicates", "Events heard again and dropped.")
 gaps = _counter("gaps", "Events heard ahead of their predecessors.")
 pulls = _counter("pulls", "Reads of what a chat's position missed.", "reason")

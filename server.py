@@ -126,8 +126,7 @@ class Instance:
             if self._stopping.is_set():
                 return 0
             services = Services(configuration, db, accounts, delivery)
-            server = HTTPServer(make_application(services), xheaders=configuration.trust_proxy,
-                                max_body_size=REQUEST_CEILING, max_buffer_size=2 * REQUEST_CEILING)
+            server = HTTPServer(make_application(services), max_body_size=REQUEST_CEILING, max_buffer_size=2 * REQUEST_CEILING)
             server.add_sockets(self._listen())
             housekeeping = asyncio.ensure_future(self._keep_house(db, accounts, configuration.keep_events_days))
             garbage = Garbage(delivery.hub)

@@ -68,8 +68,18 @@ class Base(RequestHandler):
     # Who asks
 
     @property
+    def protocol(self) -> str:
+        """`http` or `https`, as the client speaks it. Behind a proxy it is the last entry of X-Forwarded-Proto.
+
+        Tornado's own `xheaders` does the same and looks at addresses too, which costs a twentieth of a short request.
+        """
+        forwarded = self.request.headers.get("X-Forwarded-Proto", "") if self.services.settings.trust_proxy else ""
+        last = forwarded.rpartition(",")[2].strip()
+        return last if last in ("http", "https") else self.request.protocol
+
+    @property
     def is_secure(self) -> bool:
-        return self.request.protocol == "https"
+        return self.protocol == "https"
 
     @property
     def session_cookie(self) -> str:
@@ -118,7 +128,7 @@ class Base(RequestHandler):
         origin = self.request.headers.get("Origin")
         if origin is None:
             return
-        if origin.lower() != f"{self.request.protocol}://{self.request.host}".lower():
+        if origin.lower() != f"{self.protocol}://{self.request.host}".lower():
             raise Refused("xsrf_failed", field="Origin")
 
     def check_xsrf(self):

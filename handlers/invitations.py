@@ -10,7 +10,7 @@ class InvitationHandler(ApiHandler):
 
     def with_link(self, invitation: dict) -> dict:
         """With the address of its page on this server, as the one who asks knows the server."""
-        return {**invitation, "link": f"{self.request.protocol}://{self.request.host}/join/{invitation['token']}"}
+        return {**invitation, "link": f"{self.protocol}://{self.request.host}/join/{invitation['token']}"}
 
 
 class Invitations(InvitationHandler):

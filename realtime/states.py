@@ -74,7 +74,7 @@ class States:
             for session in wanting:
                 if not session.send(frame):
                     session.missed_state(event)
-            metrics.deliveries.labels(event.channel).inc(len(wanting))
+            metrics.deliveries.counts[event.channel] += len(wanting)
             if self._feed.trace is not None:
                 self._feed.trace.delivered(event.channel, event, len(wanting))
 

@@ -69,7 +69,7 @@ class Served:
             self.delivery = Recorder(self.db, chosen.redis_url, "web.1", demo=chosen.demo)
             await self.delivery.start()
             self.services = Services(chosen, self.db, self.accounts, self.delivery)
-            server = HTTPServer(make_application(self.services), xheaders=chosen.trust_proxy, max_body_size=1024 * 1024)
+            server = HTTPServer(make_application(self.services), max_body_size=1024 * 1024)
             sockets = bind_sockets(0, "127.0.0.1")
             server.add_sockets(sockets)
             self.port = sockets[0].getsockname()[1]

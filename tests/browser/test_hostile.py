@@ -144,7 +144,7 @@ def test_hostile_names_of_people_groups_and_descriptions_are_only_words(person, 
     his.page.keyboard.press("Escape")
 
     his.open_chat(direct)
-    expect(his.field).to_have_attribute("placeholder", f"Message {NAME}")
+    expect(his.field).to_have_attribute("aria-label", f"Message {NAME}")
     his.get_by_role("button", name="New chat").click()
     his.dialog.get_by_role("searchbox").fill(mallory.username)
     expect(his.dialog.locator(".person-name").first).to_contain_text(NAME)

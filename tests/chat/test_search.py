@@ -1,5 +1,6 @@
 """Searching one's own chats, and nobody else's."""
 
+import asyncio
 import time
 from contextlib import closing
 
@@ -113,7 +114,10 @@ async def test_edited_messages_are_found_as_they_are_and_deleted_ones_never(worl
 async def test_pages_lead_through_all_that_was_found_newest_first(world):
     ada, bob, eve = await world.users(3)
     first, second = await world.group(ada, bob), await world.group(ada, bob)
-    said = [await world.send(ada, chat, f"number {count}") for count in range(4) for chat in (first, second)]
+    said = []
+    for count in range(8):
+        said.append(await world.send(ada, (first, second)[count % 2], f"number {count}"))
+        await asyncio.sleep(0.002)  # between messages of one millisecond in two chats there is no order
     pages, before = [], None
     while True:
         page = await search.page(world.db, bob, "number", before=before, limit=3)

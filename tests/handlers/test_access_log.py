@@ -36,7 +36,8 @@ class Kept(logging.Handler):
 def attach():
     """`attach(handler)` for the time of a test, at INFO and with a format."""
     logger, attached = logging.getLogger("parley.http"), []
-    before, logger.level = logger.level, logging.INFO
+    before = logger.level
+    logger.setLevel(logging.INFO)
 
     def add(handler):
         handler.setFormatter(logging.Formatter("%(levelname).1s %(name)s %(message)s"))
@@ -45,7 +46,7 @@ def attach():
         return handler
 
     yield add
-    logger.level = before
+    logger.setLevel(before)
     for handler in attached:
         logger.removeHandler(handler)
 

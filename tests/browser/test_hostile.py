@@ -78,6 +78,7 @@ def test_hostile_markdown_is_only_words_links_and_code(person, unhacked):
     his.locator('.message-actions [data-action="reply"]').click()
     his.field.press("Enter")
     expect(his.bubbles).to_have_count(len(MARKDOWN) + 1)
+    expect(his.locator("#messages .message").last).to_have_attribute("data-status", "stored")
     his.field.press("ArrowUp")
     expect(his.get_by_label("Edit message")).to_be_visible()
     his.page.keyboard.press("Escape")

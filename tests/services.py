@@ -14,6 +14,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,13 @@ class Cluster:
         self.postgres.start()
         if self in Cluster.live:
             Cluster.live.remove(self)
+
+    def wait_until_well(self, seconds=10.0):
+        """Until every instance has PostgreSQL and hears Redis."""
+        deadline = time.monotonic() + seconds
+        while any(instance.get("/readyz")[1]["status"] != "ok" for instance in self.instances):
+            assert time.monotonic() < deadline, f"not well again within {seconds:g} s"
+            time.sleep(0.05)
 
     def logs(self) -> list:
         """`(name, text)` of every part's log."""

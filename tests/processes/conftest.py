@@ -89,6 +89,12 @@ class Party:
 
 
 @pytest.fixture
+def urls(parley) -> list:
+    """The addresses of the instances of `parley`, which the test's module has."""
+    return [instance.url for instance in parley.instances]
+
+
+@pytest.fixture
 def party(io_loop):
     party = Party()
     yield party

@@ -19,11 +19,6 @@ def parley(module_cluster):
     return module_cluster(instances=3, nginx=False, env={"UNREAD_PUBLISH_LIMIT": "4"})
 
 
-@pytest.fixture
-def urls(parley):
-    return [instance.url for instance in parley.instances]
-
-
 @pytest.mark.gen_test
 async def test_an_instance_killed_between_commit_and_publish_leaves_the_message_to_the_others(parley, urls, party):
     """Redis hangs, so that the message is committed and acknowledged and goes no further; then its instance dies, and Redis too."""

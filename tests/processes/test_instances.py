@@ -17,11 +17,6 @@ def parley(module_cluster):
     return module_cluster(instances=3, nginx=False)
 
 
-@pytest.fixture
-def urls(parley):
-    return [instance.url for instance in parley.instances]
-
-
 @pytest.mark.gen_test
 async def test_a_message_sent_to_one_instance_reaches_sockets_of_the_others_in_order(urls, party):
     (ann, ben), chat = await party.group(urls[0], 2)

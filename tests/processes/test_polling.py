@@ -15,11 +15,6 @@ def parley(module_cluster):
     return module_cluster(instances=2, nginx=False, env={"REPLAY_LIMIT": str(LIMIT), "REPLAY_PAGE": "20"})
 
 
-@pytest.fixture
-def urls(parley):
-    return [instance.url for instance in parley.instances]
-
-
 @pytest.mark.gen_test
 async def test_polling_tells_what_a_socket_tells(urls, party):
     (ann, ben), chat = await party.group(urls[0], 2)

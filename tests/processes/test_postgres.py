@@ -1,7 +1,6 @@
 """PostgreSQL dies or hangs under a running Parley: sockets stay, requests are told to try again, and everything goes on after it."""
 
 import asyncio
-import time
 
 import psycopg2
 import pytest
@@ -17,20 +16,12 @@ def parley(module_cluster):
     return module_cluster(instances=2, nginx=False, env={"DATABASE_SECONDS": str(STATEMENT_SECONDS)})
 
 
-@pytest.fixture
-def urls(parley):
-    return [instance.url for instance in parley.instances]
-
-
 @pytest.fixture(autouse=True)
 def whole_again(parley):
     yield
     parley.postgres.thaw()
     parley.postgres.start()
-    deadline = time.monotonic() + 10
-    while any(instance.get("/readyz")[1]["status"] != "ok" for instance in parley.instances):
-        assert time.monotonic() < deadline, "not ready again"
-        time.sleep(0.05)
+    parley.wait_until_well()
 
 
 async def until_ready(parley):

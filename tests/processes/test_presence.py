@@ -14,11 +14,6 @@ def parley(cluster):
     return cluster(instances=2, nginx=False, env=PRESENCE)
 
 
-@pytest.fixture
-def urls(parley):
-    return [instance.url for instance in parley.instances]
-
-
 async def sees(stream, *users, seconds=40):
     ids = {user.id for user in users}
     await stream.until(lambda: stream.online == ids, seconds, f"online: {[user.name for user in users]}, not {stream.online}")

@@ -16,21 +16,13 @@ def parley(module_cluster):
     return module_cluster(instances=2, nginx=False)
 
 
-@pytest.fixture
-def urls(parley):
-    return [instance.url for instance in parley.instances]
-
-
 @pytest.fixture(autouse=True)
 def whole_again(parley):
     """Each test begins with a Redis that works, and leaves one."""
     yield
     parley.valkey.thaw()
     parley.valkey.start()
-    deadline = time.monotonic() + 10
-    while any(instance.get("/readyz")[1]["status"] != "ok" for instance in parley.instances):
-        assert time.monotonic() < deadline, "still degraded"
-        time.sleep(0.05)
+    parley.wait_until_well()
 
 
 def status(instance) -> str:

@@ -17,19 +17,11 @@ def parley(module_cluster):
     return module_cluster(instances=2, nginx=False, env={"CHANNEL_SCOPE": "chat"})
 
 
-@pytest.fixture
-def urls(parley):
-    return [instance.url for instance in parley.instances]
-
-
 @pytest.fixture(autouse=True)
 def whole_again(parley):
     yield
     parley.valkey.start()
-    deadline = time.monotonic() + 10
-    while any(instance.get("/readyz")[1]["status"] != "ok" for instance in parley.instances):
-        assert time.monotonic() < deadline, "still degraded"
-        time.sleep(0.05)
+    parley.wait_until_well()
 
 
 async def until_whole(parley):

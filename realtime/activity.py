@@ -172,7 +172,7 @@ class Activity:
         self.counts = Counter(heard=0, doubled=0, reordered=0, lost=0, repaired=0)
         self._instance, self._boot, self._limits = instance, boot, limits
         self._report, self._publish, self._control, self._on_trace = report, publish, control, on_trace
-        self._leased_until = 0.0  # monotonic
+        self._leased_until = self._renewed_at = self._reported_at = 0.0  # monotonic
         self._task = None
 
     @property
@@ -187,11 +187,14 @@ class Activity:
             return viewer
         self.viewers.add(viewer)
         viewer.send(frames.encode({"type": "welcome", "instance": self._instance, "channels": _channels()}))
+        self._renewed_at = self._reported_at = 0.0
         self._begin()
         return viewer
 
-    def lease(self, seconds):
-        """Somebody watches, here or elsewhere, for so long."""
+    def lease(self, seconds, is_new=False):
+        """Somebody watches, here or elsewhere, for so long. Who `is_new` is told at once where the counts stand, to count from there."""
+        if is_new is True:
+            self._reported_at = 0.0
         if isinstance(seconds, int | float) and seconds > 0:
             self._leased_until = max(self._leased_until, time.monotonic() + min(seconds, LEASE_SECONDS))
             self._begin()
@@ -219,16 +222,15 @@ class Activity:
 
     async def _run(self):
         trace = Trace(self._instance, self.counts)
-        renewed = reported = 0.0
         self._on_trace(trace)
         try:
             while self.viewers or time.monotonic() < self._leased_until:
                 now = time.monotonic()
-                if self.viewers and now - renewed >= RENEW_SECONDS:
-                    renewed = now
-                    self._control({"kind": "activity", "seconds": LEASE_SECONDS})
-                reports = now - reported >= REPORT_SECONDS
-                reported = now if reports else reported
+                if self.viewers and now - self._renewed_at >= RENEW_SECONDS:
+                    self._control({"kind": "activity", "seconds": LEASE_SECONDS, "new": not self._renewed_at})
+                    self._renewed_at = now
+                reports = now - self._reported_at >= REPORT_SECONDS
+                self._reported_at = now if reports else self._reported_at
                 self._tell(trace, self._report() if reports else None)
                 self._end_stalled(now)
                 await asyncio.sleep(BATCH_SECONDS)

@@ -220,7 +220,7 @@ class Delivery:
         elif message.get("kind") == "sessionEnded":
             self._end_sessions({message.get("sessionId")})
         elif message.get("kind") == "activity":
-            self.activity.lease(message.get("seconds"))
+            self.activity.lease(message.get("seconds"), message.get("new"))
         elif message.get("kind") == "demo" and self.demo is not None:
             self.demo.heard(message)
 

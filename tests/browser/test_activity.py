@@ -49,6 +49,12 @@ def sound(shown, received):
     assert shown.locator("#verdict").get_attribute("data-lost") == shown.locator("#verdict").get_attribute("data-doubled") == "0"
 
 
+def both_have_reported(shown):
+    """The page counts from an instance's first report on."""
+    for name in ("web.1", "web.2"):
+        expect(shown.locator(f'[data-instance="{name}"] [data-fact="Publisher"]')).to_contain_text("up")
+
+
 def test_the_way_of_a_message_over_two_instances(parley, person, window, activity):
     ada, ben = person("Ada"), person("Ben")
     chat = ada.group("Choir", ben)
@@ -124,6 +130,7 @@ def test_redis_is_paused_and_everything_arrives(parley, person, activity):
     ada, ben = person("Ada"), person("Ben")
     chat = ada.group("Paused", ben)
     hers = activity(ada, at=parley.instances[0].url, fresh=True)
+    both_have_reported(hers)
     hers.get_by_role("button", name="Pause Redis").click()
     expect(hers.locator("#demo-note")).to_contain_text("Redis answers nobody")
     other = parley.instances[1].url
@@ -140,9 +147,7 @@ def test_redis_in_disorder_is_put_in_order(parley, person, activity):
     ada, ben = person("Ada"), person("Ben")
     chat = ada.group("Disorder", ben)
     hers = activity(ada, at=parley.instances[0].url, fresh=True)
-    # The page counts from an instance's first report on.
-    for name in ("web.1", "web.2"):
-        expect(hers.locator(f'[data-instance="{name}"] [data-fact="Publisher"]')).to_contain_text("up")
+    both_have_reported(hers)
     ben.url = parley.instances[1].url
     hers.get_by_role("button", name="Disorder Redis").click()
     expect(hers.locator("#demo-note")).to_contain_text("For 10 seconds")

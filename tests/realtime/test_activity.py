@@ -223,6 +223,18 @@ async def test_a_report_says_how_the_instance_is(healthy, look, connect, world, 
 
 
 @pytest.mark.gen_test
+async def test_who_comes_is_told_at_once_where_all_instances_stand(healthy, look, short, monkeypatch):
+    here, there = await healthy()
+    first = look(here)
+    await until(lambda: first.reports("web.1") and first.reports("web.2"))
+    monkeypatch.setattr(activity, "REPORT_SECONDS", 1000)
+    monkeypatch.setattr(activity, "RENEW_SECONDS", 1000)
+    monkeypatch.setattr(activity, "LEASE_SECONDS", 1000)
+    second = look(here)
+    await until(lambda: second.reports("web.1") and second.reports("web.2"))
+
+
+@pytest.mark.gen_test
 async def test_what_redis_lost_doubled_and_reordered_is_counted_and_repaired(world, healthy, connect, look, server, short):  # noqa: F811
     here, there = await healthy(**NEVER)
     ann, ben, chat = await pair(world)

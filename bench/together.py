@@ -41,10 +41,12 @@ class Service:
         where = self.stage.directory / f"peer-{next(_numbers)}.sock"
         return self._stack.enter_context(running(self.kind(self.stage, database=self.people.url, socket_path=where)))
 
-    def connect(self):
-        """1,000 sockets, which ask for what a browser asks for."""
+    def connect(self, hello: dict | None = None):
+        """1,000 sockets instead of those before. Parley's ask for the messages alone, which is all that the peers know, or for what `hello` says."""
+        self.sockets("close", group="all")
         if self.kind is None:
-            words, dialect, path = [[self.people.token(number), {}] for number in range(SOCKETS)], "parley", "/ws"
+            words, dialect, path = [self.people.token(number) for number in range(SOCKETS)], "parley", "/ws"
+            words = words if hello is None else [[word, hello] for word in words]
         else:
             words, dialect, path = self.servers[0].words(self.chat, SOCKETS), self.kind.dialect, self.kind.path
         self.sockets("open", group="all", at=self.nginx.port, dialect=dialect, path=path, words=words)

@@ -6,14 +6,15 @@
 | on failure | one retry on a new connection, then down: publishing fails at once and nothing is queued | reads no more |
 | coming back | for ever, with `backoff` | for ever, with `backoff`, and subscribes again |
 
-Both use redis-py's connection for URLs, TLS, sign-in and commands, and speak RESP2, which is 2–3 times cheaper for pub/sub. What the subscriber
-hears, it takes from the connection in one go, see `receiver`.
+Both use redis-py's connection for URLs, TLS and sign-in, and speak RESP2, which is 2–3 times cheaper for pub/sub. What Redis says, they
+take from the connection in one go, see `receiver`.
 """
 
 import asyncio
 import logging
 import time
 
+from hiredis import pack_command
 from redis.asyncio.connection import Connection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -22,7 +23,7 @@ from redis.exceptions import RedisError
 import metrics
 from realtime import backoff
 from realtime.addresses import channel_of
-from realtime.receiver import Receiver
+from realtime.receiver import Receiver, Replies
 from realtime.tasks import ended
 
 logger = logging.getLogger("parley.redis")
@@ -138,6 +139,7 @@ class Publisher(Link):
         self.trace = None  # see realtime/activity.py
         self._pending: list[tuple[str, bytes]] = []
         self._wake = asyncio.Event()
+        self._replies = None
 
     def publish(self, batch: list[tuple[str, bytes]]) -> bool:
         """Hand `(address, payload)`s over; False, and nothing is kept, while Redis is down or too far behind."""
@@ -153,6 +155,7 @@ class Publisher(Link):
         # A frozen Redis is connected to like any other; only an answer tells that it works.
         await self._connection.send_command("PING", check_health=False)
         await self._connection.read_response()
+        self._replies = Replies(self._connection)
 
     async def _use(self):
         try:
@@ -160,8 +163,10 @@ class Publisher(Link):
                 await self._wake.wait()
                 self._wake.clear()
                 batch, self._pending = self._pending, []
+                if not batch:
+                    continue  # what there was, was given up with the connection before
                 try:
-                    await asyncio.wait_for(self._send(batch), COMMAND_SECONDS)
+                    await self._send(batch)
                 except FAILURES:
                     await self._retry(batch)
                 for address, _ in batch:
@@ -177,16 +182,13 @@ class Publisher(Link):
         await self._drop()
         try:
             await asyncio.wait_for(self._connect(), COMMAND_SECONDS)
-            await asyncio.wait_for(self._send(batch), COMMAND_SECONDS)
+            await self._send(batch)
         except BaseException:
             self._failed(batch)
             raise
 
     async def _send(self, batch):
-        connection = self._connection
-        await connection.send_packed_command(connection.pack_commands(("PUBLISH", *publish) for publish in batch), check_health=False)
-        for _ in batch:
-            await connection.read_response()
+        await self._replies.ask(b"".join([pack_command(("PUBLISH", *publish)) for publish in batch]), len(batch), COMMAND_SECONDS)
 
     def _failed(self, batch):
         for address, _ in batch:

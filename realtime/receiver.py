@@ -1,4 +1,4 @@
-"""The receiving end of the subscriber's connection: what Redis pushes is parsed and handed over as it is read.
+"""The receiving ends of the two Redis connections: what Redis says is parsed and taken as it is read.
 
 redis-py reads through a stream, a task that it wakes, and a coroutine for each message: 9 µs for one, and where thirty come together still
 2.7 for each. A protocol of asyncio that reads into one buffer, and takes everything that hiredis finds in it, needs 2.
@@ -9,23 +9,89 @@ import asyncio
 READ_BYTES = 64 * 1024
 
 
-class Receiver(asyncio.BufferedProtocol):
-    """Takes over a `connection` of redis-py on which nothing is awaited; `heard(names[name], payload)` is called for each message."""
+class _End(asyncio.BufferedProtocol):
+    """Takes over a `connection` of redis-py on which nothing is awaited; subclasses take what `_reader` finds in the bytes."""
 
-    def __init__(self, connection, names, heard):
-        self._connection = connection
-        self._names = names
-        self._heard = heard
+    def __init__(self, connection):
         # redis-py makes neither public: its parser, set up as the connection's options say, and its transport.
         self._reader = connection._parser._reader
         self._transport = connection._writer.transport
         self._writing = self._transport.get_protocol()
         self._buffer = bytearray(READ_BYTES)
+        self._error = None
+        self._transport.set_protocol(self)
+
+    def _end(self, error):
+        """The connection has ended, or is of no more use."""
+        raise NotImplementedError
+
+    # Called by asyncio
+
+    def get_buffer(self, sizehint):
+        return self._buffer
+
+    def connection_lost(self, error):
+        self._writing.connection_lost(error)
+        self._end(error or ConnectionError("closed by Redis"))
+
+    def pause_writing(self):
+        self._writing.pause_writing()
+
+    def resume_writing(self):
+        self._writing.resume_writing()
+
+
+class Replies(_End):
+    """The publisher's: commands leave as ready bytes, and their replies are counted."""
+
+    def __init__(self, connection):
+        super().__init__(connection)
+        self._unanswered = 0
+        self._answered = None
+
+    async def ask(self, commands: bytes, number: int, seconds: float):
+        """Send so many commands and return when all are answered; one question at a time.
+
+        Raises why the connection ended, an error that Redis answers, or `asyncio.TimeoutError` after `seconds`; it is of no more use then.
+        """
+        if self._error is not None:
+            raise self._error
+        loop = asyncio.get_running_loop()
+        self._unanswered, self._answered = number, loop.create_future()
+        # Nobody need be woken to be too late: a timer costs a tenth of `wait_for`.
+        timer = loop.call_later(seconds, self._end, asyncio.TimeoutError())
+        try:
+            self._transport.write(commands)
+            await self._answered
+        finally:
+            timer.cancel()
+
+    def _end(self, error):
+        self._error = self._error or error
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_exception(self._error)
+
+    def buffer_updated(self, count):
+        self._reader.feed(self._buffer, 0, count)
+        while isinstance(reply := self._reader.gets(), int):  # anything else: an error, or nothing more has been parsed
+            self._unanswered -= 1
+            if not self._unanswered and not self._answered.done():
+                self._answered.set_result(None)
+        if isinstance(reply, Exception):
+            self._end(reply)
+
+
+class Receiver(_End):
+    """The subscriber's: `heard(names[name], payload)` is called for each message."""
+
+    def __init__(self, connection, names, heard):
+        self._connection = connection
+        self._names = names
+        self._heard = heard
         self._unanswered = 0
         self._answered = asyncio.Event()
         self._ended = asyncio.Event()
-        self._error = None
-        self._transport.set_protocol(self)
+        super().__init__(connection)
 
     async def ask(self, add=(), drop=()):
         """Subscribe to these channels and unsubscribe from those; one question at a time. Returns when Redis has acknowledged all of it.
@@ -50,11 +116,6 @@ class Receiver(asyncio.BufferedProtocol):
         self._answered.set()
         self._ended.set()
 
-    # Called by asyncio
-
-    def get_buffer(self, sizehint):
-        return self._buffer
-
     def buffer_updated(self, count):
         names, heard, parsed = self._names, self._heard, self._reader.gets
         self._reader.feed(self._buffer, 0, count)
@@ -67,13 +128,3 @@ class Receiver(asyncio.BufferedProtocol):
                     self._answered.set()
         if isinstance(message, Exception):
             self._end(message)
-
-    def connection_lost(self, error):
-        self._writing.connection_lost(error)
-        self._end(error or ConnectionError("closed by Redis"))
-
-    def pause_writing(self):
-        self._writing.pause_writing()
-
-    def resume_writing(self):
-        self._writing.resume_writing()

@@ -70,21 +70,21 @@ def opened(channel: str, payload: bytes) -> tuple[Event, str, str]:
 
 
 # The end of an envelope, byte for byte as `envelope` writes it. No text can look like it: a quote within a string is escaped.
-_END = (rb'\},"_":\{"v":%d,"chatId":"([0-9a-f-]{36})","seq":\d+,"epoch":"%b","from":"[^"\\]*"(?:,"\w+":(?:\d+|"\w+"))*\}\}\Z')
+_END = (rb'\},"_":\{"v":%d,"chatId":"([0-9a-f-]{36})","seq":(\d{1,18}),"epoch":"%b","from":"[^"\\]*"(?:,"\w+":(?:\d+|"\w+"))*\}\}\Z')
 _BEGINNINGS = {name: b'{"%b":{' % name.encode() for name in CHANNELS}
 
 
 def glances(epoch: str):
-    """A function of channel and payload that finds the chat's id in an envelope of this epoch without parsing it: 0.8 µs instead of 3.
+    """A function of channel and payload that finds chat and seq in an envelope of this epoch without parsing it: 0.8 µs instead of 3.
 
     It answers None for all else, which may be an envelope nevertheless: `opened` judges it.
     """
     ends = re.compile(_END % (ENVELOPE_VERSION, re.escape(epoch.encode()))).match
 
-    def glance(channel: str, payload: bytes) -> str | None:
+    def glance(channel: str, payload: bytes) -> tuple[str, int] | None:
         end = payload.rfind(b'},"_":{')  # a pattern that looks for it by itself takes half as long again
         if end > 0 and payload.startswith(_BEGINNINGS[channel]) and (found := ends(payload, end)) is not None:
-            return found[1].decode()
+            return found[1].decode(), int(found[2])
         return None
 
     return glance

@@ -44,7 +44,8 @@ class StreamHandler(Base, WebSocketHandler):
             self.close(Close.SIGNED_OUT, "not signed in")
         else:
             protocol.set_nodelay(True)
-            stream = self.connect(Wire(protocol.stream), protocol.close)
+            protocol.wire = Wire(protocol.stream)
+            stream = self.connect(protocol.wire, protocol.close)
         protocol.handler = Listener(protocol, stream, self.services.settings.max_frame_bytes)
         # What only the handshake needs goes with it, at once and not with the next full garbage collection.
         self.ws_connection = self.ui = None

@@ -29,7 +29,7 @@ class Protocol(WebSocketProtocol13):
     """One socket. The handler's `open` puts a `Listener` in its own place."""
 
     # As slots, because with more than 30 attributes CPython keeps a dict of 1,200 bytes for each object.
-    __slots__ = ("_header", "_reader", "_lingering", "_pings", "pinged_with")
+    __slots__ = ("_header", "_reader", "_lingering", "_pings", "pinged_with", "wire")
 
     def __init__(self, handler, params, pings: "Pings"):
         super().__init__(handler, False, params)
@@ -38,6 +38,7 @@ class Protocol(WebSocketProtocol13):
         self._lingering = False
         self._pings = pings
         self.pinged_with = None  # see Pings
+        self.wire = None  # another way out, that is told when this one is used
 
     def start_pinging(self):
         self._pings.add(self)
@@ -96,6 +97,14 @@ class Protocol(WebSocketProtocol13):
         if opcode == PING and self.server_terminated:
             return None  # nothing follows a close frame; Tornado 6.5 would answer
         return super()._handle_message(opcode, data)
+
+    # Writing what is Tornado's own: pings, pongs, the close frame
+
+    def _write_frame(self, *frame, **options):
+        written = super()._write_frame(*frame, **options)
+        if self.wire is not None:
+            self.wire.detour()
+        return written
 
     # Ending
 

@@ -123,15 +123,16 @@ class Delivery:
             return
         if self.feed.trace is not None:
             self.feed.trace.committed(events)
+        # To the others first: they deliver while we do.
+        self._publisher.publish([(self.addresses.of(event.channel, event.chat_id), log.envelope(event, self.epoch, self.instance))
+                                 for event in events])
         for event in events:
             # Our own sockets at once, with or without Redis; the echo is dropped as one heard twice.
             try:
                 self.feed.offer(event)
             except Exception:
-                # The mutation is committed. Its answer and the other instances must not miss it; the next check repairs.
+                # The mutation is committed, and its answer must not miss it; the next check repairs.
                 logger.exception("an event of %s could not be delivered", event.channel)
-        self._publisher.publish([(self.addresses.of(event.channel, event.chat_id), log.envelope(event, self.epoch, self.instance))
-                                 for event in events])
 
     def session_ended(self, session_id: str):
         """A sign-out: close its sockets, here and everywhere."""

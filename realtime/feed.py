@@ -57,9 +57,17 @@ class Feed:
 
     # Hearing
 
-    def wants(self, chat_id: str) -> bool:
-        """Whether an event of this chat changes anything here, unless it is about the chat itself and lets somebody in."""
-        return chat_id in self._hub.watches or self._openings > 0 or self.trace is not None
+    def wants(self, channel: str, chat_id: str, seq: int) -> bool:
+        """Whether an event changes anything here, unless it is about the chat itself and lets somebody in. One heard again does not."""
+        if self._openings or self.trace is not None:
+            return True
+        watch = self._hub.watches.get(chat_id)
+        if watch is None:
+            return False
+        if channel in STATES or seq > watch.known:
+            return True
+        metrics.duplicates.counts[channel] += 1
+        return False
 
     def offer(self, event: Event):
         """An event from Redis or from this instance's own commit; any number of times, in any order."""
@@ -91,7 +99,7 @@ class Feed:
         if decision is Step.DELIVER:
             self._deliver(watch, event, live=True)
         elif decision is Step.DROP:
-            metrics.duplicates.inc()
+            metrics.duplicates.counts[event.channel] += 1
         else:
             metrics.gaps.inc()
             if self.trace is not None:
@@ -173,6 +181,8 @@ class Feed:
         if not event.data["content"]:
             return  # a tombstone notifies nobody
         for name in projections_of(event.channel):
+            if not self._hub.listening[name]:
+                continue
             wanting = [s for s in watch.attached if name in s.channels and s.user_id != event.data["senderId"]]
             if wanting and watch.said:
                 tick.queue_broadcasts()  # whoever is too slow for the message falls behind, and must not get what is derived from it
@@ -200,7 +210,7 @@ class Feed:
         if watch.said:
             tick.queue_broadcasts()
         metrics.detached.labels(reason).inc()
-        watch.attached.discard(session)
+        watch.attached.pop(session, None)
         watch.behind[session] = position
         session.catch_up()
 

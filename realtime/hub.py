@@ -25,7 +25,7 @@ class Watch:
         self.said_bytes = 0
         self.said_since = known  # `known` before them
         self.pulling = False
-        self.attached = set()
+        self.attached = {}  # session → its wire: a broadcast looks at nothing else of it
         self.behind = {}
         self.counts = {}  # user id → the unread count last sent, as its event
         self.reads = {}  # user id → watermark last sent
@@ -52,6 +52,7 @@ class Hub:
         self.versions: dict[str, int] = {}  # user id → membership version that their sessions agree with; negative: in doubt
         self._doubts = itertools.count(-1, -1)
         self.watches: dict[str, Watch] = {}
+        self.listening = Counter()  # channel → sessions that have asked for it
         self.turnover = 0  # how often a user has come or gone
         self.asking = set()  # sessions that want to know who is online
         self.moved = set()  # those of them that must be told everything: their chats have changed, or they missed something
@@ -67,6 +68,7 @@ class Hub:
         if session.user_id not in self.users:
             self.turnover += 1
         self.users[session.user_id] = (*self.users.get(session.user_id, ()), session)
+        self.listening.update(session.channels)
         # The older of two: a session opened before a change must be told of it.
         self.versions[session.user_id] = min(version, self.versions.get(session.user_id, version))
 
@@ -93,6 +95,7 @@ class Hub:
         for watch in list(session.watches.values()):
             self.detach(session, watch)
         if session in (sessions := self.users.get(session.user_id, ())):
+            self.listening.subtract(session.channels)
             if others := tuple(other for other in sessions if other is not session):
                 self.users[session.user_id] = others
             else:
@@ -123,9 +126,9 @@ class Hub:
         session.watches[watch.chat_id] = watch
         if position == watch.known:
             watch.behind.pop(session, None)
-            watch.attached.add(session)
+            watch.attached[session] = session.wire
         else:
-            watch.attached.discard(session)
+            watch.attached.pop(session, None)
             watch.behind[session] = position
 
     def detach(self, session, watch: Watch):
@@ -134,7 +137,7 @@ class Hub:
             tick.queue_broadcasts()
         if session.watches.pop(watch.chat_id, None) and session in self.asking:
             self.moved.add(session)
-        watch.attached.discard(session)
+        watch.attached.pop(session, None)
         watch.behind.pop(session, None)
         if not watch.attached and not watch.behind and self.watches.pop(watch.chat_id, None):
             self._unwatched(watch)

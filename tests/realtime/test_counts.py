@@ -14,7 +14,7 @@ class Socket:
 
     def __init__(self, hub):
         self.user_id, self.channels, self.watches, self.told = USER, {"unreadCountUpdated"}, {}, []
-        self.session_id = id(self)
+        self.session_id, self.wire = id(self), None
         hub.connect(self)
         hub.add(self, 1)
         hub.attach(self, hub.watch(CHAT, 200), 200)

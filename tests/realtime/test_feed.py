@@ -102,7 +102,7 @@ class Pipe:
         self.stalled = False
         self.open = True
         self.queued, self.unsent, self.progress_at = 0, 0, 0.0
-        self.direct = False
+        self.clear = None
 
     def send(self, data):
         if tick.broadcasts:
@@ -616,3 +616,17 @@ def test_everybody_gets_everything_once_and_in_order_whatever_happens(steps):
 @given(schedules())
 def test_the_same_where_an_instance_hears_only_the_chats_that_it_watches(scopes, steps):
     happen(steps, scopes)
+
+
+def test_an_event_that_changes_nothing_here_need_not_be_looked_at():
+    hub = Hub()
+    feed = Feed(None, hub)
+    hub.watch("chat", 5)
+    for channel in ("messageAdded", "messageDeleted", "chatMessageNotification"):
+        assert [feed.wants(channel, "chat", seq) for seq in (4, 5, 6)] == [False, False, True]
+    assert feed.wants("unreadCountUpdated", "chat", 4), "it may be newer at the same position"
+    assert not feed.wants("messageAdded", "another", 6) and not feed.wants("unreadCountUpdated", "another", 6)
+    with feed.opening():
+        assert feed.wants("messageAdded", "another", 6), "somebody may be about to watch it"
+    feed.trace = "somebody looks on"
+    assert feed.wants("messageAdded", "another", 6)

@@ -7,8 +7,8 @@ import pytest
 from realtime.hub import Hub
 
 
-def socket(hub, user="ada", version=1):
-    session = Session(user)
+def socket(hub, user="ada", version=1, channels=()):
+    session = Session(user, channels)
     hub.connect(session)
     hub.add(session, version)
     return session
@@ -17,8 +17,8 @@ def socket(hub, user="ada", version=1):
 class Session(SimpleNamespace):
     __hash__ = object.__hash__
 
-    def __init__(self, user):
-        super().__init__(user_id=user, watches={})
+    def __init__(self, user, channels=()):
+        super().__init__(user_id=user, watches={}, channels=channels, wire=None)
 
     def __eq__(self, other):
         return self is other
@@ -31,6 +31,16 @@ def hub():
 
 def is_empty(hub):
     return not (hub.sessions or hub.sockets or hub.users or hub.versions or hub.watches or hub.asking or hub.moved)
+
+
+def test_how_many_listen_to_a_channel_is_known_until_they_are_gone(hub):
+    one, other, silent = (socket(hub, channels=channels) for channels in (("a", "b"), ("a",), ()))
+    assert (hub.listening["a"], hub.listening["b"], hub.listening["c"]) == (2, 1, 0)
+    for session in (one, one, silent):
+        hub.remove(session)
+    assert (hub.listening["a"], hub.listening["b"]) == (1, 0)
+    hub.remove(other)
+    assert not any(hub.listening.values())
 
 
 def test_who_asks_about_the_others_is_told_anew_when_their_chats_change(hub):

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tornado.iostream import IOStream
+from tornado.websocket import _WebSocketParams
 
+from handlers.websocket import Pings, Protocol
 from realtime.frames import text_frame
 from realtime.wire import PROGRESS_STEP, send_to_all, tick
 from tests.realtime.sockets import PING, TEXT, Pair, until
@@ -29,8 +31,8 @@ def pair(io_loop):
 
 def to_all(pairs, payload, limit=2**30):
     """Broadcast a frame; the pairs that are too slow for it are appended to the list that is answered, when it leaves."""
-    slow, sessions = [], [SimpleNamespace(wire=pair.wire, pair=pair) for pair in pairs]
-    tick.broadcast(lambda now: slow.extend(session.pair for session in send_to_all(sessions, text_frame(payload), limit, now)))
+    slow, wires = [], {pair: pair.wire for pair in pairs}
+    tick.broadcast(lambda now: slow.extend(send_to_all(wires, text_frame(payload), limit, now)))
     return slow
 
 
@@ -60,6 +62,7 @@ def test_every_frame_arrives_whole_and_in_order_whatever_tornado_writes_between(
             elif what == "ping":
                 pinged.append(bytes([number]) * size)
                 pair.stream.write(bytes([0x80 | PING, size]) + pinged[-1])
+                pair.wire.detour()
             elif what == "take":
                 pair.take(size)
             else:
@@ -189,6 +192,52 @@ async def test_any_stream_but_a_plain_one_is_written_through(pair):
     socket.wire.send(text_frame(b"secret"))
     socket.wire.flush()
     assert socket.stream.written == len(text_frame(b"secret"))
+
+
+@pytest.mark.gen_test
+async def test_a_ping_of_tornados_that_the_kernel_takes_half_of_is_not_torn_by_what_comes_next(pair):
+    socket = pair()
+    protocol = Protocol(None, _WebSocketParams(), Pings(0))
+    protocol.stream, protocol.wire = socket.stream, socket.wire
+    to_all([socket], b"before")
+    await asyncio.sleep(0)
+    pings = 0
+    while not socket.stream.writing():
+        protocol.write_ping(b"p" * 125)
+        pings += 1
+    socket.take()  # there is room again, and the stream has not been told yet
+    to_all([socket], b"after")
+    tick.flush()
+    await socket.take_everything()
+    assert socket.frames() == [(TEXT, b"before"), *[(PING, b"p" * 125)] * pings, (TEXT, b"after")]
+
+
+@pytest.mark.gen_test
+async def test_a_broadcast_that_the_kernel_takes_half_of_is_not_torn_by_the_next_one(pair):
+    socket = pair()
+    to_all([socket], b"before")
+    await asyncio.sleep(0)
+    to_all([socket], b"x" * 60_000)
+    tick.flush()
+    assert socket.wire.unsent
+    socket.take()
+    to_all([socket], b"after")
+    tick.flush()
+    await socket.take_everything()
+    assert [payload for _, payload in socket.frames()] == [b"before", b"x" * 60_000, b"after"]
+
+
+@pytest.mark.gen_test
+async def test_a_broadcast_goes_straight_to_the_socket_again_once_nothing_waits(pair):
+    socket = pair()
+    for _ in range(2):
+        socket.wire.send(text_frame(b"x" * 60_000))
+        await asyncio.sleep(0)
+        assert socket.wire.unsent and socket.wire.clear is None
+        await socket.take_everything()
+        to_all([socket], b"hello")
+        await asyncio.sleep(0)
+        assert socket.wire.clear is socket.stream.socket
 
 
 # To many at once

@@ -26,6 +26,8 @@ from chat.channels import CHANNELS, DEFAULT, LOGGED
 from chat.errors import Unavailable
 from realtime.addresses import channel_of
 from realtime.delivery import Delivery, Limits
+from realtime.feed import Feed
+from realtime.hub import Hub
 from realtime.wire import tick
 from tests.realtime.client import Client
 from tests.realtime.truth import START, Truth, uuid

@@ -152,8 +152,9 @@ class Feed:
     def _flush(self, watch, now):
         data, since = b"".join(watch.said), watch.said_since
         watch.said = []
-        for session in send_to_all(watch.attached, data, self._buffer, now):
-            self.fall_behind(session, watch, since, "slow")
+        if full := send_to_all(watch.attached.values(), data, self._buffer, now):
+            for session in [session for session, wire in watch.attached.items() if wire in full]:
+                self.fall_behind(session, watch, since, "slow")
 
     def _let_in(self, watch, event):
         # One position before the event, so that whoever is let in gets it as their first.

@@ -25,7 +25,7 @@ class Watch:
         self.said_bytes = 0
         self.said_since = known  # `known` before them
         self.pulling = False
-        self.attached = {}  # session → its wire: a broadcast looks at nothing else of it
+        self.attached = {}  # session → its wire: a broadcast goes over the wires, and looks at nothing else
         self.behind = {}
         self.counts = {}  # user id → the unread count last sent, as its event
         self.reads = {}  # user id → watermark last sent

@@ -80,6 +80,8 @@ class States:
 
     def refresh_counts(self, watch: Watch, user_ids):
         """Work out the unread counts of these users' sockets here (None: of all) and send those that are new; soon, and together."""
+        if not self._hub.listening["unreadCountUpdated"]:
+            return
         wanting = {s.user_id for s in watch.sessions() if "unreadCountUpdated" in s.channels}
         wanting = wanting if user_ids is None else wanting & set(user_ids)
         if not wanting:

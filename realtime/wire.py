@@ -153,14 +153,14 @@ class Tick:
 tick = Tick()
 
 
-def send_to_all(wires: dict, data: bytes, limit: int, now: bool) -> list:
-    """The same bytes to many wires; the keys are answered of those that would have more than `limit` bytes unsent, and get nothing.
+def send_to_all(wires, data: bytes, limit: int, now: bool) -> set[Wire]:
+    """The same bytes to many wires; those are answered that would have more than `limit` bytes unsent, and get nothing.
 
     With `now`, it is the end of the tick: where nothing else waits, the bytes go straight to the socket. This is done a million times a
     minute, so it looks at one field of each wire.
     """
-    full, size = [], len(data)
-    for key, wire in wires.items():
+    full, size = set(), len(data)
+    for wire in wires:
         if now and (socket := wire.clear) is not None:
             try:
                 sent = socket.send(data)
@@ -172,7 +172,7 @@ def send_to_all(wires: dict, data: bytes, limit: int, now: bool) -> list:
             if sent != size:
                 wire.take_on(memoryview(data)[sent:])
         elif (waiting := wire.unsent + wire.queued) and waiting + size > limit:
-            full.append(key)
+            full.add(wire)
         else:
             wire.send(data)
     return full

@@ -31,8 +31,8 @@ def pair(io_loop):
 
 def to_all(pairs, payload, limit=2**30):
     """Broadcast a frame; the pairs that are too slow for it are appended to the list that is answered, when it leaves."""
-    slow, wires = [], {pair: pair.wire for pair in pairs}
-    tick.broadcast(lambda now: slow.extend(send_to_all(wires, text_frame(payload), limit, now)))
+    slow, wires = [], {pair.wire: pair for pair in pairs}
+    tick.broadcast(lambda now: slow.extend(wires[wire] for wire in send_to_all(wires, text_frame(payload), limit, now)))
     return slow
 
 

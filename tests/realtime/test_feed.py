@@ -103,8 +103,7 @@ class Pipe:
         self._drained = None
         self.stalled = False
         self.open = True
-        self.queued, self.unsent, self.progress_at = 0, 0, 0.0
-        self.clear = None
+        self.queued, self.unsent, self.progress_at, self._clear = 0, 0, 0.0, None
 
     def send(self, data):
         if tick.broadcasts:

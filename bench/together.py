@@ -51,10 +51,10 @@ class Service:
             words, dialect, path = self.servers[0].words(self.chat, SOCKETS), self.kind.dialect, self.kind.path
         self.sockets("open", group="all", at=self.nginx.port, dialect=dialect, path=path, words=words)
 
-    def request(self) -> list:
-        """The request that sends a message with its time in it."""
+    def request(self, chat: str | None = None, sender: int = 0) -> list:
+        """The request that sends a message with its time in it; to another chat and by another sender only to Parley."""
         if self.kind is None:
-            return ["POST", f"/api/chats/{self.chat}/messages", self.people.headers(0), body(TIMED)]
+            return ["POST", f"/api/chats/{chat or self.chat}/messages", self.people.headers(sender), body(TIMED)]
         return self.servers[0].request(self.chat, self.people.ids[0], TIMED)
 
     def meter(self) -> Meter:

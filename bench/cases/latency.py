@@ -14,6 +14,7 @@ RUNS = 5
 P50, P99 = 5.0, 25.0
 PEERS = (servers.Ws, servers.SocketIo, servers.Graphql)
 OVERRUN = 500.0  # milliseconds
+SMALL = 20  # participants of a chat as most are
 DRAIN = 15.0  # seconds in which what was sent must have arrived
 
 
@@ -48,34 +49,40 @@ def end_to_end(stage):
                 theirs = median(run[name] for run in found[kind.name])
                 yield report.within("latency", f"{name} against {kind.name}", mine[name], theirs, 1.0, "ms", kind.name)
         yield report.shown("latency", "share of a processor, Parley's last run", _shares(cpu["Parley"]))
-        yield from _as_a_browser(services[0])
+        found, used = _again(services[0], {})
+        yield report.shown("latency", "the clients asking for all that a browser asks for, p50 and p99", f"{found['p50']:.1f} ms, {found['p99']:.1f} ms")
+        yield report.shown("latency", "share of a processor, its last run", _shares(used))
+        chats = people.chats([range(start, start + SMALL) for start in range(0, SOCKETS, SMALL)])
+        found, used = _again(services[0], {}, [services[0].request(chat, number * SMALL) for number, chat in enumerate(chats)], SMALL)
+        for name, mark in (("p50", P50), ("p99", P99)):
+            yield report.at_most("latency", f"the same with the 1,000 sockets in chats of {SMALL}, {name}", found[name], mark,
+                                 f"{found[name]:.1f} ms", f"≤ {mark:g} ms")
+        yield report.shown("latency", "share of a processor, its last run", _shares(used))
 
 
-def _as_a_browser(ours):
-    """The same where the clients ask for all that a browser asks for: unread counts and receipts as well."""
-    ours.connect({})
-    _run(ours, 0.5)
+def _again(ours, hello, requests=None, audience=SOCKETS):
+    """The medians of runs whose clients say this hello, and the CPU of the last one."""
+    ours.connect(hello)
+    _run(ours, 0.5, requests, audience)
     runs = []
     for _ in range(RUNS):
         with ours.meter() as used:
-            runs.append(_run(ours, SECONDS))
-    found = {name: median(run[name] for run in runs) for name in ("p50", "p99")}
-    yield report.shown("latency", "the clients asking for all that a browser asks for, p50 and p99", f"{found['p50']:.1f} ms, {found['p99']:.1f} ms")
-    yield report.shown("latency", "share of a processor, its last run", _shares(used))
+            runs.append(_run(ours, SECONDS, requests, audience))
+    return {name: median(run[name] for run in runs) for name in ("p50", "p99")}, used
 
 
 def _shares(used) -> str:
     return ", ".join(f"{name} {used[name] / used.seconds:.0%}" for name in ("server1", "server2", "nginx", "load"))
 
 
-def _run(service, seconds) -> dict:
-    """Percentiles in milliseconds of one run; `whole` where everything arrived in time."""
+def _run(service, seconds, requests=None, audience=SOCKETS) -> dict:
+    """Percentiles in milliseconds of one run; `whole` where everything arrived in time. Each message is for so many sockets."""
     before = service.sockets("state", group="all")["events"]
     service.sockets("time", group="all", on=True)
-    answer = service.requests("pace", at=service.nginx.port, requests=[service.request()], rate=RATE, seconds=seconds)
+    answer = service.requests("pace", at=service.nginx.port, requests=requests or [service.request()], rate=RATE, seconds=seconds)
     lost = answer["refused"] + answer["unanswered"]
     if service.kind is None and lost:
         raise RuntimeError(f"an instance answered {answer['status']}: {answer['last']}")
     taken = answer["count"] - answer["refused"]
-    reached = service.sockets("reach", group="all", events=before + taken * SOCKETS, seconds=DRAIN)
+    reached = service.sockets("reach", group="all", events=before + taken * audience, seconds=DRAIN)
     return {**service.sockets("time", group="all", on=False), "whole": reached["ok"] and not lost}

@@ -234,7 +234,7 @@ class Delivery:
         watch = self.hub.watches.get(chat_id)
         if watch is not None:
             frame = frames.encode(frames.typing(chat_id, user_id))
-            for session in watch.attached:
+            for session in list(watch.attached):  # `send` lets broadcasts go first, and who is too slow for them falls behind
                 if session.user_id != user_id:
                     session.send(frame)
 

@@ -69,7 +69,8 @@ class Feed:
             return False
         if channel in STATES or int(seq) > watch.known:
             return True
-        metrics.duplicates.counts[channel] += 1
+        if channel in LOGGED:  # a projection follows its message
+            metrics.duplicates.counts[channel] += 1
         return False
 
     def offer(self, event: Event):

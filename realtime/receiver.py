@@ -19,7 +19,7 @@ class _End(asyncio.BufferedProtocol):
         self._reader = connection._parser._reader
         self._transport = connection._writer.transport
         self._writing = self._transport.get_protocol()
-        self._buffer = bytearray(most)
+        self._buffer = memoryview(bytearray(most))  # of a bytearray, a TLS connection would fill copies of its slices
         self._error = None
         self._transport.set_protocol(self)
 

@@ -151,6 +151,23 @@ async def test_typing_is_heard_on_the_other_instance_by_the_others(healthy, conn
 
 
 @pytest.mark.gen_test
+async def test_typing_reaches_the_others_where_one_of_them_falls_behind_in_the_same_moment(healthy, connect, world):
+    here, _ = await healthy()
+    ada, bob = await world.users(2)
+    chat_id = await world.group(ada, bob)
+    hers = await connect(here, ada).hello().synced()
+    his = [await connect(here, bob).hello().synced() for _ in range(5)]
+    his[2].pair.wire.unsent = here.limits.socket_buffer_bytes  # it is too slow for the message
+    here.publish((await send(world, ada, chat_id)).events[:1])
+    hers.say({"type": "typing", "chatId": chat_id})
+    his[2].pair.wire.unsent = 0
+    for each in his:
+        await each.until(lambda each=each: each.client.of("typing") or each is his[2])
+        await each.until(lambda each=each: each.client.of("event"))
+    assert hers.code is None
+
+
+@pytest.mark.gen_test
 async def test_without_redis_nobody_is_told_of_typing_rather_than_some(healthy, connect, world, server):
     one, other = await healthy()
     ada, bob = await world.users(2)

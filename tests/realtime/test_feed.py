@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import metrics
 import realtime.checks
 import realtime.delivery
 import realtime.feed
@@ -623,8 +624,10 @@ def test_an_event_that_changes_nothing_here_need_not_be_looked_at():
     hub = Hub()
     feed = Feed(None, hub)
     hub.watch("chat", 5)
+    metrics.duplicates.counts.clear()
     for channel in ("messageAdded", "messageDeleted", "chatMessageNotification"):
         assert [feed.wants(channel, "chat", seq) for seq in (b"4", b"5", b"6")] == [False, False, True]
+    assert metrics.duplicates.counts == {"messageAdded": 2, "messageDeleted": 2}, "a projection is none: it has its message's seq"
     assert feed.wants("unreadCountUpdated", "chat", b"4"), "it may be newer at the same position"
     assert not feed.wants("messageAdded", "another", b"6") and not feed.wants("unreadCountUpdated", "another", b"6")
     with feed.opening():

@@ -9,7 +9,7 @@ import uuid
 from contextlib import ExitStack, contextmanager
 
 from bench import events
-from bench.measure import Meter
+from bench.measure import Meter, user_and_kernel
 from bench.peers import install
 from bench.peers.servers import Limit
 from bench.stage import address, running
@@ -31,6 +31,7 @@ class Contender:
         self.used = []  # CPU microseconds of the server and of Valkey per delivery, of each run
         self.nginx_used = []
         self.load_used = []  # the load's own, which is in neither
+        self.shares = []  # (user, kernel) microseconds of the server alone per delivery
         self._sockets, self._publish = sockets, publish
         self._meters = {**meters, **({"nginx": nginx.pid} if nginx else {})}
         self._delivered = 0
@@ -53,10 +54,12 @@ class Contender:
 
     def run(self, rounds: int, together: int):
         """One measured run."""
+        before = user_and_kernel(self._meters["server"])
         with Meter(**self._meters, load=self._sockets.pid) as used:
             for _ in range(rounds):
                 self.send(together)
         deliveries = rounds * together * SOCKETS
+        self.shares.append([(now - then) / deliveries * 1e6 for now, then in zip(user_and_kernel(self._meters["server"]), before, strict=True)])
         nginx = used["nginx"] if "nginx" in self._meters else 0.0
         self.load_used.append(used["load"] / deliveries * 1e6)
         self.used.append((used.total - nginx - used["load"]) / deliveries * 1e6)
@@ -128,7 +131,8 @@ class Arena:
 def alternate(contenders: list[Contender], together: int, runs: int, rounds: int, fewer: dict[str, int] | None = None):
     """`runs` runs of each in turn; `fewer` rounds for those that take long."""
     for contender in contenders:
-        contender.used.clear(), contender.nginx_used.clear(), contender.load_used.clear()
+        for figures in (contender.used, contender.nginx_used, contender.load_used, contender.shares):
+            figures.clear()
         contender.warm_up(together)
     for _ in range(runs):
         for contender in contenders:

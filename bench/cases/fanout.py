@@ -20,6 +20,7 @@ def tcp(stage):
         ours, found, why = _set_up(arena, servers.PUSHING)
         alternate([ours, *found], 1, RUNS, ROUNDS, SLOW)
         yield from _against("fanout", "one at a time", ours, found, why, MARKS)
+        yield report.shown("fanout", "one at a time, the server's own code and the kernel", _shares([ours, *found]))
         yield report.shown("fanout", "the load's own CPU per delivery, which is not counted", f"{median(ours.load_used):.3g} µs")
         limit = [each for each in found if each.name == LIMIT]
         alternate([ours, *limit], 10, RUNS, ROUNDS)
@@ -34,6 +35,8 @@ def unix(stage):
         for together, what, mark in ((1, "one at a time", 1.75), (10, "ten together", 2.5)):
             alternate([ours, *found], together, RUNS, 2 * ROUNDS)
             yield from _against("unix", what, ours, found, why, {LIMIT: mark})
+            if together == 1:
+                yield report.shown("unix", "one at a time, the server's own code and the kernel", _shares([ours, *found]))
 
 
 def nginx(stage):
@@ -65,6 +68,11 @@ def asked_for(stage):
         ours.run(ROUNDS, 1)
         yield report.shown("counts", "one at a time, the clients asking for unread counts as well: CPU per delivered message",
                            f"{ours.used[-1]:.3g} µs")
+
+
+def _shares(contenders) -> str:
+    figures = [(each.name, *(median(share) for share in zip(*each.shares, strict=True))) for each in contenders]
+    return ", ".join(f"{name} {user:.2g} + {kernel:.2g} µs" for name, user, kernel in figures)
 
 
 def _set_up(arena, kinds):

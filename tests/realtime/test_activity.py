@@ -223,7 +223,7 @@ async def test_a_report_says_how_the_instance_is(healthy, look, connect, world, 
 
 
 @pytest.mark.gen_test
-async def test_who_comes_is_told_at_once_where_all_instances_stand(healthy, look, short, monkeypatch):
+async def test_who_comes_is_told_at_once_where_all_instances_stand(healthy, look, short, monkeypatch):  # noqa: F811
     here, there = await healthy()
     first = look(here)
     await until(lambda: first.reports("web.1") and first.reports("web.2"))

@@ -128,7 +128,7 @@ class Audience:
         """Ask who is in the chats of the sockets that are about to be told."""
         unknown = {watch for session in self._hub.moved for watch in session.watches.values() if watch.participants is None}
         while unknown:
-            asked = {watch.chat_id: watch for watch, _ in zip(list(unknown), range(CHATS))}
+            asked = {watch.chat_id: watch for watch, _ in zip(list(unknown), range(CHATS), strict=False)}
             unknown -= set(asked.values())
             marks = {}
             for chat_id, watch in asked.items():

@@ -358,9 +358,9 @@ class Feed:
 
     def _ended(self, task):
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            if not isinstance(error, ParleyError):
-                logger.error("a repair failed", exc_info=error)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, ParleyError):
+            logger.error("a repair failed", exc_info=error)
 
     async def close(self):
         await ended(*self._tasks)

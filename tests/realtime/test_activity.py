@@ -193,7 +193,7 @@ async def test_the_last_viewer_gone_the_trace_ends_on_every_instance(healthy, lo
 
 
 @pytest.mark.gen_test
-async def test_without_redis_one_sees_the_own_instance(world, instance, connect, look, short):  # noqa: F811
+async def test_without_redis_one_sees_the_own_instance(world, instance, connect, look, short):
     alone = await instance(**QUICK)
     ann, _, chat = await pair(world)
     hers = await connect(alone, ann).hello().synced()

@@ -203,7 +203,7 @@ def test_nobody_who_is_away_for_less_than_the_grace_period_ever_goes_offline(sta
     net.pass_time(2)
     away = 0
     for boot, halves in stays:
-        for half in range(halves):
+        for _ in range(halves):
             away = away + 1 if boot is None else 0
             for one in "ab":
                 net.connected[one] = {"ada"} if one == boot or (boot is None and away > 18 and one == "a") else set()

@@ -474,4 +474,4 @@ async def test_typing_in_a_chat_that_is_not_ones_own_is_an_error_that_ends_nothi
 
 
 def test_the_default_channels_are_the_states():
-    assert DEFAULT == {"unreadCountUpdated", "messageReadUpdated"}
+    assert set(DEFAULT) == {"unreadCountUpdated", "messageReadUpdated"}

@@ -85,7 +85,8 @@ def glances(epoch: str):
 
     def glance(channel: str, payload: bytes) -> tuple[str, bytes] | None:
         _, _, meta = payload.rpartition(_META)
-        if (end := meta.find(after_seq, _SEQ_AT, last)) > 0 and meta.startswith(_SEQ, 36) and payload.startswith(_BEGINNINGS[channel]):
+        if (end := meta.find(after_seq, _SEQ_AT, last)) > 0 and meta.startswith(_SEQ, 36) and (
+                meta.endswith(b"}}") and payload.startswith(_BEGINNINGS[channel])):
             seq = meta[_SEQ_AT:end]
             if seq.isdigit():
                 return meta[:36].decode("latin-1"), seq

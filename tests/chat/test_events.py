@@ -482,7 +482,7 @@ def test_what_somebody_writes_into_a_message_is_not_taken_for_the_envelope():
     (b'"seq":2', b'"seq":-2'), (b'"seq":2', b'"seq":null'), (b'"seq":2', b'"seq":' + b"9" * 5000), (b'"seq":2,', b""), (EPOCH.encode(), b""), (EPOCH.encode(), b"an epoch"),
     (b'"' + EPOCH.encode() + b'"', b"7"), (b'"' + CHAT.encode() + b'"', b"7"), (b'"web.1"', b"null"),
     (b'"from":"web.1"', b'"by":"web.1"'), (b'"messageAdded"', b'"messageUpdated"'), (b'{"content":"text"}', b'"text"'),
-    (b'{"content":"text"}', b"[{}]"), (b'"_"', b'"__"'), (b'{"messageAdded', b'[{"messageAdded'),
+    (b'{"content":"text"}', b"[{}]"), (b'"_"', b'"__"'), (b"}}", b"}"), (b"}}", b"}}\n"), (b"}}", b"}} }"), (b'"}}', b""), (b'{"messageAdded', b'[{"messageAdded'),
 ])
 def test_where_the_place_is_not_as_an_envelope_says_it_nothing_is_seen(change):
     payload = ENVELOPE.replace(*change)

@@ -77,8 +77,8 @@ _SEQ_AT = 36 + len(_SEQ)  # in what follows _META: after a UUID
 def glances(epoch: str):
     """A function of channel and payload that finds chat and seq (its digits) in an envelope of this epoch, without parsing it: 0.9 µs, not 4.
 
-    It answers None where they are not in their places; that may be an envelope nevertheless. Where they are, the rest is not looked
-    at: it serves to pass over what nobody here wants, and `opened` judges what is left.
+    It answers None where they are not in their places; that may be an envelope nevertheless. Where they are, the object itself is not
+    looked at: it serves to pass over what nobody here wants, and `opened` judges what is left.
     """
     after_seq = b',"epoch":"%b","from":"' % epoch.encode()
     last = _SEQ_AT + 20 + len(after_seq)

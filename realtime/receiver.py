@@ -10,7 +10,7 @@ READ_BYTES = 128 * 1024  # of what others publish; of a storm of it, reading twi
 REPLY_BYTES = 4 * 1024
 
 
-class _End(asyncio.BufferedProtocol):
+class _TakenOver(asyncio.BufferedProtocol):
     """Takes over a `connection` of redis-py on which nothing is awaited; subclasses take what `_reader` finds in the bytes."""
 
     def __init__(self, connection, most: int):
@@ -43,7 +43,7 @@ class _End(asyncio.BufferedProtocol):
         self._writing.resume_writing()
 
 
-class Replies(_End):
+class Replies(_TakenOver):
     """The publisher's: commands leave as ready bytes, and their replies are counted."""
 
     def __init__(self, connection):
@@ -83,7 +83,7 @@ class Replies(_End):
             self._end(reply)
 
 
-class Receiver(_End):
+class Receiver(_TakenOver):
     """The subscriber's: `heard(names[name], payload)` is called for each message."""
 
     def __init__(self, connection, names, heard):

@@ -9,7 +9,6 @@ import time
 from contextlib import suppress
 
 import psycopg2
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets, bind_unix_socket
 
 import settings
@@ -19,6 +18,7 @@ from chat.db import Database, UnknownSchema, migrate, new_epoch
 from chat.errors import ParleyError, Unavailable
 from chat.rescue import make_owner, reset_password
 from handlers.application import Services, make_application
+from handlers.connections import Server
 from realtime.delivery import Delivery, Limits
 from realtime.garbage import Garbage
 
@@ -126,7 +126,8 @@ class Instance:
             if self._stopping.is_set():
                 return 0
             services = Services(configuration, db, accounts, delivery)
-            server = HTTPServer(make_application(services), max_body_size=REQUEST_CEILING, max_buffer_size=2 * REQUEST_CEILING)
+            server = Server(make_application(services), idle_seconds=configuration.idle_connection_seconds,
+                            max_body_size=REQUEST_CEILING, max_buffer_size=2 * REQUEST_CEILING)
             server.add_sockets(self._listen())
             housekeeping = asyncio.ensure_future(self._keep_house(db, accounts, configuration.keep_events_days))
             garbage = Garbage(delivery.hub)

@@ -40,6 +40,7 @@ SETTINGS = (
     Setting("HOST", "", "Address to bind `PORT` to; empty means all."),
     Setting("LISTEN", "", "`unix:/path` to listen on a unix socket instead of TCP, as behind nginx on one machine."),
     Setting("WEB_CONCURRENCY", 1, "Processes that share `PORT`; each is an instance of its own.", int),
+    Setting("IDLE_CONNECTION_SECONDS", 300.0, "An HTTP connection that brings no whole request for so long is closed. More than the proxy before it waits.", float),
     Setting("INSTANCE_NAME", "", "Name of this instance in logs, metrics and events; `DYNO` or `web.1` where it is empty."),
     Setting("TRUST_PROXY", True, "Believe `X-Forwarded-For` and `X-Forwarded-Proto`. Turn off where clients connect directly.", bool),
     # Accounts

@@ -38,13 +38,15 @@ class Batches:
                 return await self._run_alone(item)
             finally:
                 self._end([item])
-        future = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
         self._waiting.append((item, future))
         self._go_on()
+        timer = loop.call_later(self._seconds, _give_up, future)  # a third of what `wait_for` costs
         try:
-            return await asyncio.wait_for(future, self._seconds)
-        except asyncio.TimeoutError:
-            raise Unavailable("no answer from PostgreSQL in time") from None
+            return await future
+        finally:
+            timer.cancel()
 
     def _begin(self, items):
         self._under_way += 1
@@ -100,6 +102,11 @@ class Batches:
                     raise
         # The server has refused all of them together because of one of them: each for itself.
         return await asyncio.gather(*(self._run_alone(item) for item in items), return_exceptions=True)
+
+
+def _give_up(future):
+    if not future.done():
+        future.set_exception(Unavailable("no answer from PostgreSQL in time"))
 
 
 def _is_answer(error):

@@ -20,14 +20,10 @@ class ApiHandler(Base):
     """
 
     noun = ""  # the operations' heading in the document
-    session = None
+    default_headers = {**Base.default_headers, "Cache-Control": "no-store"}
     body = None
     op: str | None = None
     given_op: str | None = None  # the Idempotency-Key, if the client sent one
-
-    def set_default_headers(self):
-        super().set_default_headers()
-        self.set_header("Cache-Control", "no-store")
 
     def compute_etag(self):
         return None  # no-store: nobody could ask with one

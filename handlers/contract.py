@@ -26,9 +26,7 @@ def by_noun(document: dict) -> list[dict]:
 class ContractHandler(ApiHandler):
     noun = "Contract"
 
-    def set_default_headers(self):
-        super().set_default_headers()
-        self.set_header("Cache-Control", "no-cache")
+    default_headers = {**ApiHandler.default_headers, "Cache-Control": "no-cache"}
 
     def compute_etag(self):
         return RequestHandler.compute_etag(self)

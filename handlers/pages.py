@@ -15,9 +15,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
 class Page(Base):
     """Parent of the pages."""
 
-    def set_default_headers(self):
-        super().set_default_headers()
-        self.set_header("Cache-Control", "no-store")  # so that Back after signing out shows nothing
+    default_headers = {**Base.default_headers, "Cache-Control": "no-store"}  # so that Back after signing out shows nothing
 
     def head(self, *path):
         return self.get(*path)

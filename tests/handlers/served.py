@@ -11,13 +11,13 @@ from http.cookies import SimpleCookie
 
 import jsonschema_rs
 from argon2 import PasswordHasher
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 import settings
 from chat.accounts import Accounts, AttemptLimits
 from chat.db import Database
 from handlers.application import ROUTES, Services, make_application
+from handlers.connections import Server
 from handlers.openapi import document
 from realtime.delivery import Delivery
 
@@ -69,7 +69,7 @@ class Served:
             self.delivery = Recorder(self.db, chosen.redis_url, "web.1", demo=chosen.demo)
             await self.delivery.start()
             self.services = Services(chosen, self.db, self.accounts, self.delivery)
-            server = HTTPServer(make_application(self.services), max_body_size=1024 * 1024)
+            server = Server(make_application(self.services), idle_seconds=chosen.idle_connection_seconds, max_body_size=1024 * 1024)
             sockets = bind_sockets(0, "127.0.0.1")
             server.add_sockets(sockets)
             self.port = sockets[0].getsockname()[1]

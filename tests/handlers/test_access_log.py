@@ -3,6 +3,7 @@
 import asyncio
 import io
 import logging
+import time
 
 import pytest
 
@@ -26,10 +27,11 @@ class Kept(logging.Handler):
 
     def __init__(self):
         super().__init__()
-        self.lines = []
+        self.lines, self.records = [], []
 
     def emit(self, record):
         self.lines.append(record.getMessage())
+        self.records.append(record)
 
 
 @pytest.fixture
@@ -102,3 +104,22 @@ async def test_a_stream_that_is_gone_costs_its_lines_alone(attach, capsys):
     while not kept.lines:
         await asyncio.sleep(0.01)
     assert kept.lines == ["GET 1"] and "Logging error" in capsys.readouterr().err
+
+
+@pytest.mark.gen_test
+async def test_a_record_says_what_logging_itself_would_say(attach):
+    kept, log = attach(Kept()), AccessLog()
+    before = time.time()
+    for number in range(2):
+        log.note(logging.WARNING, "GET %d", number)
+        logging.getLogger("parley.http").warning("GET %d", number)
+        await asyncio.sleep(0.005)
+    while len(kept.records) < 4:
+        await asyncio.sleep(0.01)
+    *theirs, first, second = kept.records
+    for ours, its in zip((first, second), theirs, strict=True):
+        assert vars(ours).keys() == vars(its).keys()
+        for name in ("name", "levelno", "levelname", "msg", "args", "process", "processName", "thread", "threadName"):
+            assert getattr(ours, name) == getattr(its, name)
+        assert before <= ours.created <= its.created and ours.msecs == int(ours.created % 1 * 1000)
+        assert its.relativeCreated - ours.relativeCreated == pytest.approx((its.created - ours.created) * 1000, abs=1)

@@ -3,6 +3,8 @@
 import asyncio
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -83,6 +85,7 @@ def test_every_answer_has_the_security_headers(served, path):
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
     assert "Tornado" not in headers["Server"]
+    assert abs((parsedate_to_datetime(headers["Date"]) - datetime.now(timezone.utc)).total_seconds()) < 2
 
 
 def test_answers_of_the_api_are_kept_by_nobody(served, alice):

@@ -77,19 +77,19 @@ _SEQ_AT = 36 + len(_SEQ)  # in what follows _META: after a UUID
 def glances(epoch: str):
     """A function of channel and payload that finds chat and seq (its digits) in an envelope of this epoch, without parsing it: 0.9 µs, not 4.
 
-    It answers None where they are not in their places; that may be an envelope nevertheless. Where they are, the object itself is not
+    The third thing that it answers is the envelope's end from the chat on; that of a projection is the same as its message's. It answers None where they are not in their places; that may be an envelope nevertheless. Where they are, the object itself is not
     looked at: it serves to pass over what nobody here wants, and `opened` judges what is left.
     """
     after_seq = b',"epoch":"%b","from":"' % epoch.encode()
     last = _SEQ_AT + 20 + len(after_seq)
 
-    def glance(channel: str, payload: bytes) -> tuple[str, bytes] | None:
+    def glance(channel: str, payload: bytes) -> tuple[str, bytes, bytes] | None:
         _, _, meta = payload.rpartition(_META)
         if (end := meta.find(after_seq, _SEQ_AT, last)) > 0 and meta.startswith(_SEQ, 36) and (
                 meta.endswith(b"}}") and payload.startswith(_BEGINNINGS[channel])):
             seq = meta[_SEQ_AT:end]
             if seq.isdigit():
-                return meta[:36].decode("latin-1"), seq
+                return meta[:36].decode("latin-1"), seq, meta
         return None
 
     return glance

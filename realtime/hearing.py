@@ -4,7 +4,7 @@ import logging
 
 import metrics
 from chat import events as log
-from chat.channels import ABOUT_CHATS, CHANNELS
+from chat.channels import ABOUT_CHATS, CHANNELS, PROJECTIONS
 
 logger = logging.getLogger("parley.hearing")
 
@@ -24,6 +24,7 @@ class Hearing:
         self._on_foreign_history = on_foreign_history
         self._epoch = None
         self._glance = lambda channel, payload: None
+        self._passed_over = b""  # the end of the last envelope that nobody wanted
         self._counts = metrics.events_received.counts
 
     @property
@@ -33,15 +34,21 @@ class Hearing:
     @epoch.setter
     def epoch(self, epoch: str):
         self._epoch = epoch
-        self._glance = log.glances(epoch)
+        self._glance, self._passed_over = log.glances(epoch), b""
 
     def heard(self, channel: str, payload: bytes):
         """A message from Redis; whatever it is, it ends nothing."""
         self._counts[channel] += 1
         # Most of what one instance of many hears is of chats that nobody watches there, or its own echo. To see that in the envelope's
         # bytes costs 1 µs; to parse it all and find out then, 4.
-        if channel in PASSED_OVER and (place := self._glance(channel, payload)) is not None and not self._feed.wants(channel, *place):
-            return
+        if self._passed_over and channel in PROJECTIONS and payload.endswith(self._passed_over):
+            return  # nobody wanted its message
+        if channel in PASSED_OVER and (place := self._glance(channel, payload)) is not None:
+            chat_id, seq, end = place
+            if not self._feed.wants(channel, chat_id, seq):
+                self._passed_over = end
+                return
+        self._passed_over = b""  # what is taken now may change who is here
         try:
             if channel in self._others:
                 self._others[channel](payload)

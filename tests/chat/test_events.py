@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chat import chats, events, messages
 from chat.accounts import Accounts, AttemptLimits
-from chat.channels import CHANNELS, LOGGED, Kind
+from chat.channels import CHANNELS, LOGGED, PROJECTIONS, Kind
 from chat.db import new_epoch
 from chat.events import Event, digest, envelope
 from tests.chat.conftest import World, key, quick, until
@@ -450,7 +450,9 @@ addressed = st.builds(
 
 
 def glanced(channel, payload, epoch):
-    return events.glances(epoch)(channel, payload)
+    """Chat and seq."""
+    place = events.glances(epoch)(channel, payload)
+    return place and place[:2]
 
 
 @given(addressed, ids)
@@ -459,6 +461,20 @@ def test_the_place_of_an_envelope_is_seen_in_its_bytes_by_those_of_its_epoch(eve
     payload = envelope(event, epoch, "web.1")
     assert glanced(event.channel, payload, epoch) == (event.chat_id, str(event.seq).encode())
     assert glanced(event.channel, payload, epoch[::-1]) is None or epoch == epoch[::-1]
+
+
+@given(addressed, ids)
+@quick
+def test_a_projection_ends_as_its_message_does_and_as_nothing_else(event, epoch):
+    def ends(one):
+        payload = envelope(one, epoch, "web.1")
+        end = events.glances(epoch)(one.channel, payload)[2]
+        assert payload.endswith(end)
+        return end
+
+    for name in PROJECTIONS:
+        assert ends(Event(name, event.chat_id, event.seq, {"chatId": event.chat_id}, event.meta)) == ends(event)
+        assert ends(Event(name, event.chat_id, event.seq + 1, event.data, event.meta)) != ends(event)
 
 
 CHAT, EPOCH = "6f1c0e0a-6a54-4a40-8a3f-0d6f5b0c7c11", "0b9f7a52-33f1-4d5e-9d55-4ea1f0d5c0de"

@@ -107,10 +107,10 @@ class Arena:
 
         return self._contender(kind.name, server, kind.dialect, kind.path, server.words(self.chat, SOCKETS), publish)
 
-    def limit(self, frame_bytes: int) -> Contender:
-        """The C loop. Raises `install.Missing`."""
-        server = self._stack.enter_context(running(Limit(self.stage, SOCKETS, frame_bytes, **self._where("limit"))))
-        return self._contender("the C loop", server, "raw", "", [""] * SOCKETS, server.send, frame_bytes=frame_bytes)
+    def limit(self, frame_bytes: int, kind=Limit) -> Contender:
+        """The C loop, or another that does nothing but send. Raises `install.Missing`."""
+        server = self._stack.enter_context(running(kind(self.stage, SOCKETS, frame_bytes, **self._where(kind.name))))
+        return self._contender(kind.name, server, kind.dialect, kind.path, [""] * SOCKETS, server.send, frame_bytes=frame_bytes)
 
     def _ours(self, together):
         written = self.people.write(self.chat, 0, [self.content] * together)

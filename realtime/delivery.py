@@ -245,7 +245,7 @@ class Delivery:
         self._subscriptions.begin_anew()
 
     def _watched(self, watch):
-        self._subscriptions.watched(watch.chat_id, self.feed.asked_at)
+        self._subscriptions.watched(watch.chat_id, self.feed.opening.asked_at)
 
     def _unwatched(self, watch):
         self.audience.know(watch, None)

@@ -6,8 +6,6 @@ carried out: deliver, drop, or pull what was missed. Sockets that cannot follow 
 
 import asyncio
 import logging
-import time
-from contextlib import contextmanager
 from functools import partial
 
 import metrics
@@ -15,8 +13,9 @@ from chat import events as log
 from chat.channels import LOGGED, STATES, projections_of
 from chat.errors import ParleyError
 from chat.events import Event
-from realtime import frames, resume
+from realtime import frames
 from realtime.hub import Hub, Watch
+from realtime.opening import Opening
 from realtime.position import Step, step, void
 from realtime.states import States
 from realtime.tasks import ended
@@ -48,12 +47,7 @@ class Feed:
         self.repairs = asyncio.Semaphore(REPAIRS)
         self.states = States(db, hub, self)
         self.trace = None  # of what happens here, while somebody watches; see realtime/activity.py
-        # While sockets are being opened: what was heard of chats that nobody watched yet, and users who joined something.
-        self._openings = 0
-        self._opened_at = 0.0
-        self._heard_meanwhile: dict[str, int] = {}
-        self._joined_meanwhile: set[str] = set()
-        self._counted_meanwhile: set[tuple[str, str]] = set()  # chat and user
+        self.opening = Opening(hub, self)
 
     # Hearing
 
@@ -62,7 +56,7 @@ class Feed:
 
         `seq` is in digits: mostly nobody has to know it.
         """
-        if self._openings or self.trace is not None:
+        if self.opening.under_way or self.trace is not None:
             return True
         watch = self._hub.watches.get(chat_id)
         if watch is None:
@@ -75,11 +69,10 @@ class Feed:
 
     def offer(self, event: Event):
         """An event from Redis or from this instance's own commit; any number of times, in any order."""
+        self.opening.note(event)
         if event.channel in LOGGED:
             self._offer_logged(event)
             return
-        if self._openings and event.channel == "unreadCountUpdated":
-            self._counted_meanwhile.add((event.chat_id, event.data["userId"]))
         watch = self._hub.watches.get(event.chat_id)
         if watch is None:
             return
@@ -90,9 +83,6 @@ class Feed:
             self.pull(watch, event.seq, "projection")
 
     def _offer_logged(self, event):
-        if self._openings:
-            self._heard_meanwhile[event.chat_id] = max(event.seq, self._heard_meanwhile.get(event.chat_id, 0))
-            self._joined_meanwhile.update(event.data.get("participantIds", ()))
         watch = self._hub.watches.get(event.chat_id)
         if watch is None:
             if self._users_here(event):
@@ -289,7 +279,7 @@ class Feed:
         for start in range(0, len(user_ids), MEMBERSHIPS):
             some = user_ids[start:start + MEMBERSHIPS]
             before = {user_id: self._hub.versions.get(user_id) for user_id in some}
-            with self.opening():
+            with self.opening.noting():
                 for user_id, membership in (await log.memberships(self._db, some)).items():
                     # Let in or out meanwhile: the answer may be from before that. The next check asks again.
                     if user_id in self._hub.versions and self._hub.versions[user_id] == before[user_id]:
@@ -301,54 +291,11 @@ class Feed:
             for chat_id, standing in membership.chats.items():
                 if chat_id not in session.watches:
                     session.say(frames.joined(chat_id, standing.head))
-                    self.begin(session, chat_id, standing.head, standing)
+                    self.opening.begin(session, chat_id, standing.head, standing)
             for chat_id, watch in list(session.watches.items()):
                 if chat_id not in membership.chats:
                     # A join that committed after this snapshot may have been let in already; the pull's snapshot decides.
                     self.pull(watch, watch.known + 1, "membership")
-
-    # Opening
-
-    @contextmanager
-    def opening(self):
-        """Note what is heard, from before the question is asked where a socket stands until it watches its chats."""
-        self._opened_at = self.asked_at
-        self._openings += 1
-        try:
-            yield
-        finally:
-            self._openings -= 1
-            if not self._openings:
-                self._joined_meanwhile.clear()
-                self._counted_meanwhile.clear()
-                self._heard_meanwhile.clear()
-
-    @property
-    def asked_at(self) -> float:
-        """The monotonic time from before the database was asked where the sockets stand that are being opened; now, where none are."""
-        return self._opened_at if self._openings else time.monotonic()
-
-    def joined_meanwhile(self, user_id: str) -> bool:
-        """Whether the user was let into something since the opening began."""
-        return user_id in self._joined_meanwhile
-
-    def begin(self, session, chat_id: str, position: int, standing: log.Standing) -> bool:
-        """A socket watches a chat from `position` on, where its user stands as the database has just answered.
-
-        Answers whether the user's other sockets have been told of a newer unread count than that.
-        """
-        watch = self._hub.watch(chat_id, standing.head)
-        count = resume.count(session.user_id, chat_id, standing)
-        self.states.send_count(watch, count)
-        self._hub.attach(session, watch, position)
-        heard = max(standing.head, self._heard_meanwhile.get(chat_id, 0))
-        if heard > watch.known:
-            self.pull(watch, heard, "opening")
-        if position < watch.known:
-            session.catch_up()
-        if watch.known > standing.head or (chat_id, session.user_id) in self._counted_meanwhile:
-            self.states.refresh_counts(watch, {session.user_id})
-        return watch.counts[session.user_id] != count
 
     def repair(self, coroutine):
         """Run this beside what is heard."""

@@ -179,7 +179,7 @@ class Session:
     async def _open(self, hello: Hello):
         realtime = self._realtime
         self.channels = hello.channels
-        with realtime.feed.opening():
+        with realtime.feed.opening.noting():
             async with realtime.openings:
                 membership = await log.membership(realtime.db, self.user_id)
             if self.closed:
@@ -194,9 +194,9 @@ class Session:
             realtime.hub.add(self, membership.version)
             self.catching_up = True  # by this task
             for chat_id, position in plan.positions.items():
-                if realtime.feed.begin(self, chat_id, position, membership.chats[chat_id]):
+                if realtime.feed.opening.begin(self, chat_id, position, membership.chats[chat_id]):
                     plan.missed.add(chat_id)
-            joined = realtime.feed.joined_meanwhile(self.user_id)
+            joined = realtime.feed.opening.joined(self.user_id)
         self._opened = True
         if joined:
             await realtime.feed.refresh_memberships([self.user_id])

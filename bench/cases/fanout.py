@@ -7,36 +7,52 @@ from bench.fanout import Arena, alternate, missing
 from bench.peers import servers
 
 RUNS = 5
+RUNS_OF_LIMITS = 9  # what is so near needs more
 ROUNDS = 50
 LIMIT = "the C loop"
 SLOW = {"graphql-ws": 10, "Django Channels": 3}
-MARKS = {LIMIT: 1.25, "Node ws": 0.75, "Socket.IO": 0.75, "graphql-ws": 0.2}
+PEERS = ((servers.Ws, servers.SocketIo), (servers.Graphql, servers.Channels))
+MARKS = {"Node ws": 0.75, "Socket.IO": 0.75, "graphql-ws": 0.2}
 BEHIND_NGINX = (servers.Ws, servers.SocketIo, servers.Graphql)
 
 
 def tcp(stage):
-    """Over TCP, against the limit and the peers."""
+    """Over TCP, against the limit, then against the peers that are near, then against the others: six servers at once disturb one another."""
     with Arena(stage) as arena:
-        ours, found, why = _set_up(arena, servers.PUSHING)
-        alternate([ours, *found], 1, RUNS, ROUNDS, SLOW)
-        yield from _against("fanout", "one at a time", ours, found, why, MARKS)
-        yield report.shown("fanout", "one at a time, the server's own code and the kernel", _shares([ours, *found]))
-        yield report.shown("fanout", "the load's own CPU per delivery, which is not counted", f"{median(ours.load_used):.3g} µs")
-        limit = [each for each in found if each.name == LIMIT]
-        alternate([ours, *limit], 10, RUNS, ROUNDS)
-        yield from _against("fanout", "ten together", ours, limit, why, {LIMIT: 1.5})
-        yield report.shown("fanout", "bytes of a frame", str(ours.frame_bytes))
+        yield from _limits(arena, "fanout", ROUNDS, {1: 1.25, 10: 1.5})
+    for kinds in PEERS:
+        with Arena(stage) as arena:
+            ours, found, why = _set_up(arena, kinds)
+            limit = []
+            with missing(LIMIT, {}):
+                limit.append(arena.limit(ours.frame_bytes))
+            alternate([ours, *limit, *found], 1, RUNS, ROUNDS, SLOW)
+            marks = {kind.name: MARKS[kind.name] for kind in kinds if kind.name in MARKS}
+            yield from _against("fanout", "one at a time", ours, found, why, marks)
+            for each in limit:
+                shares = ", ".join(f"{median(each.used) / median(other.used):.2f} × {other.name}" for other in found)
+                yield report.shown("fanout", "what of that the C loop itself takes, which only sends", shares)
+            yield report.shown("fanout", "one at a time, the server's own code and the kernel", _shares([ours, *found]))
 
 
 def unix(stage):
     """Over a unix socket, as behind nginx, against the limit."""
     with Arena(stage, unix=True) as arena:
-        ours, found, why = _set_up(arena, ())
-        for together, what, mark in ((1, "one at a time", 1.75), (10, "ten together", 2.5)):
-            alternate([ours, *found], together, RUNS, 2 * ROUNDS)
-            yield from _against("unix", what, ours, found, why, {LIMIT: mark})
-            if together == 1:
-                yield report.shown("unix", "one at a time, the server's own code and the kernel", _shares([ours, *found]))
+        yield from _limits(arena, "unix", 2 * ROUNDS, {1: 1.75, 10: 2.5})
+
+
+def _limits(arena, case, rounds, marks):
+    """Against the C loop, with a mark for events that arrive one at a time and one for ten together."""
+    ours, found, why = _set_up(arena, ())
+    with missing(LIMIT, why):
+        found += [arena.limit(ours.frame_bytes, kind) for kind in (servers.Limit, servers.PythonLoop)]
+    for together, what in ((1, "one at a time"), (10, "ten together")):
+        alternate([ours, *found], together, RUNS_OF_LIMITS, rounds)
+        yield from _against(case, what, ours, found, why, {LIMIT: marks[together]})
+        if together == 1:
+            yield report.shown(case, "one at a time, the server's own code and the kernel", _shares([ours, *found]))
+            yield report.shown(case, "the load's own CPU per delivery, which is not counted", f"{median(ours.load_used):.3g} µs")
+    yield report.shown(case, "bytes of a frame", str(ours.frame_bytes))
 
 
 def nginx(stage):
@@ -78,8 +94,6 @@ def _shares(contenders) -> str:
 def _set_up(arena, kinds):
     why, found, ours = {}, [], arena.ours()
     ours.warm_up(1)
-    with missing(LIMIT, why):
-        found.append(arena.limit(ours.frame_bytes))
     for kind in kinds:
         with missing(kind.name, why):
             found.append(arena.peer(kind))
@@ -94,6 +108,6 @@ def _against(case, what, ours, others, why, marks):
             yield report.within(case, label, median(ours.used), median(by_name[name].used), mark, "µs", name)
         else:
             yield report.not_run(case, label, why[name])
-    for name in by_name.keys() - marks.keys():
+    for name in (other.name for other in others if other.name not in marks):
         figure = f"{median(ours.used) / median(by_name[name].used):.2f} × ({median(ours.used):.3g} µs, {name} {median(by_name[name].used):.3g})"
         yield report.shown(case, f"{what}, CPU per delivery against {name}", figure)

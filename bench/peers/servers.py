@@ -144,9 +144,14 @@ class Limit(Process):
     def __init__(self, stage, count: int, frame_bytes: int, *, port=None, socket_path=None):
         super().__init__(self.name)
         self.port, self.socket_path = port, socket_path
-        self._fifo = stage.directory / f"send-{port or 'unix'}.fifo"
-        self._command = [install.limit(), count, frame_bytes, socket_path or port, self._fifo]
+        self._fifo = stage.directory / f"send-{port or socket_path.stem}.fifo"
+        self._command = [*self.program(), count, frame_bytes, socket_path or port, self._fifo]
         self._orders = None
+
+    @staticmethod
+    def program() -> list:
+        """What to run. Raises `install.Missing`."""
+        return [install.limit()]
 
     def command(self):
         return self._command
@@ -165,7 +170,14 @@ class Limit(Process):
         self._orders.flush()
 
 
-PUSHING = (Ws, SocketIo, Graphql, Channels)
+class PythonLoop(Limit):
+    """The same in Python: what is between the two is Python's, and no server in Python can be without it."""
+
+    name = "a Python loop"
+
+    @staticmethod
+    def program():
+        return [sys.executable, Path(__file__).parent / "send.py"]
 
 
 def tables(people, chats: list[str], groups):

@@ -563,7 +563,8 @@ class World:
             subscriptions = instance.delivery._subscriptions
             assert instance.subscribed == set(instance.delivery.addresses.everywhere)
             assert not (subscriptions._heard or subscriptions._deaf or subscriptions._left)
-            assert not (feed._tasks or feed._openings or feed._heard_meanwhile or feed._joined_meanwhile or feed._counted_meanwhile)
+            opening = feed.opening
+            assert not (feed._tasks or opening.under_way or opening._heads or opening._joined or opening._counted)
 
     def end(self):
         logging.getLogger("parley").removeHandler(self.handler)
@@ -630,7 +631,7 @@ def test_an_event_that_changes_nothing_here_need_not_be_looked_at():
     assert metrics.duplicates.counts == {"messageAdded": 2, "messageDeleted": 2}, "a projection is none: it has its message's seq"
     assert feed.wants("unreadCountUpdated", "chat", b"4"), "it may be newer at the same position"
     assert not feed.wants("messageAdded", "another", b"6") and not feed.wants("unreadCountUpdated", "another", b"6")
-    with feed.opening():
+    with feed.opening.noting():
         assert feed.wants("messageAdded", "another", b"6"), "somebody may be about to watch it"
     feed.trace = "somebody looks on"
     assert feed.wants("messageAdded", "another", b"6")

@@ -352,7 +352,7 @@ async def test_a_second_hello_ends_the_socket_also_while_the_first_is_answered(i
     for socket in (quick, patient):
         await socket.until(lambda socket=socket: socket.client.of("error"))
         assert socket.code == 4400
-    await until(lambda: not delivery.feed._openings)
+    await until(lambda: not delivery.feed.opening.under_way)
     assert not (delivery.hub.sessions or delivery.hub.users or delivery.hub.watches)
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import metrics
 import realtime.checks
 import realtime.delivery
-import realtime.feed
+import realtime.opening
 import realtime.subscriptions
 from chat import events as log
 from chat import reads, unread
@@ -225,7 +225,7 @@ class World:
             (unread, "counts", self.truth.counts), (reads, "since", self.truth.since),
         ):
             self.patch.setattr(module, name, self._asked(read))
-        for module in (realtime.delivery, realtime.feed, realtime.checks, realtime.subscriptions):
+        for module in (realtime.delivery, realtime.opening, realtime.checks, realtime.subscriptions):
             self.patch.setattr(module, "time", SimpleNamespace(monotonic=self._seconds, time=self._seconds))
         self.errors = []
         self.handler = logging.Handler(logging.ERROR)

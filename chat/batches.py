@@ -1,7 +1,8 @@
 """Group commit: calls that arrive while others are under way share the next transaction.
 
 A commit waits for the disk, and a statement for its way to the server and back; sixty messages together wait once. Nobody waits for company:
-a call with nothing under way goes at once and alone.
+a call with nothing under way goes at once and alone. Behind a transaction that is soon done, more of them go together; only beside one that
+takes longer, another begins.
 """
 
 import asyncio
@@ -10,7 +11,8 @@ from chat.errors import ParleyError, Refused, Unavailable
 
 MOST = 64  # calls in one transaction
 NOT_NOW = ("55P03", "40", "57014")  # SQLSTATEs: a lock not had in time, a deadlock, statement_timeout
-LANES = 2  # transactions at a time: one is worked on while another waits for the disk
+LANES = 2  # transactions at a time: one is worked on while another waits for the disk, or for a lock
+PATIENCE = 0.01  # seconds that one may take before another begins beside it
 
 
 class Batches:
@@ -21,18 +23,20 @@ class Batches:
     and goes later.
     """
 
-    def __init__(self, run, run_alone, *, seconds: float, most: int = MOST, lanes: int = LANES):
+    def __init__(self, run, run_alone, *, seconds: float, most: int = MOST, lanes: int = LANES, patience: float = PATIENCE):
         self._run, self._run_alone = run, run_alone
         self._seconds = seconds
-        self._most, self._lanes = most, lanes
+        self._most, self._lanes, self._patience = most, lanes, patience
         self._waiting = []  # (item, future)
         self._busy = set()  # chats under way
         self._under_way = 0  # transactions
+        self._next_at = 0.0  # from when on, by the loop's clock, another may begin beside the last one
+        self._again = None  # the timer that begins it
         self._tasks = set()
 
     async def call(self, item):
         """The item's result. Raises its `Refused`, or `Unavailable`, also where it has waited for `seconds`."""
-        if not self._waiting and self._under_way < self._lanes and item.chat_id not in self._busy:
+        if not self._waiting and item.chat_id not in self._busy and self._may_begin():
             self._begin([item])
             try:
                 return await self._run_alone(item)
@@ -48,7 +52,25 @@ class Batches:
         finally:
             timer.cancel()
 
+    def _may_begin(self):
+        """Whether a transaction may begin now. Where it is only too early for it, those that wait are thought of later."""
+        if not self._under_way:
+            return True
+        if self._under_way == self._lanes:
+            return False
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._next_at:
+            return True
+        if self._again is None:
+            self._again = loop.call_at(self._next_at, self._try_again)
+        return False
+
+    def _try_again(self):
+        self._again = None
+        self._go_on()
+
     def _begin(self, items):
+        self._next_at = asyncio.get_running_loop().time() + self._patience
         self._under_way += 1
         self._busy.update(item.chat_id for item in items)
 
@@ -58,7 +80,7 @@ class Batches:
         self._go_on()
 
     def _go_on(self):
-        while self._waiting and self._under_way < self._lanes and (batch := self._take()):
+        while self._waiting and self._may_begin() and (batch := self._take()):
             self._begin([item for item, _ in batch])
             task = asyncio.ensure_future(self._work(batch))
             self._tasks.add(task)  # the loop itself holds tasks weakly

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections import namedtuple
 
 import psycopg2
@@ -25,7 +26,7 @@ class Server:
         self.gates = []
         self.refuses = set()  # keys
         self.fails = None
-        self.batches = Batches(self.run, self.run_alone, **{"seconds": 60, **options})
+        self.batches = Batches(self.run, self.run_alone, **{"seconds": 60, "patience": 0, **options})
 
     def ask(self, *items):
         return [asyncio.ensure_future(self.batches.call(Item(*item))) for item in items]
@@ -112,6 +113,37 @@ async def test_no_more_transactions_than_lanes_and_no_more_calls_in_one_than_mos
         assert len(server.gates) <= 2
         await server.let_go()
     assert [len(items) for items in server.together] == [3, 3] and len(server.alone) == 3
+
+
+@pytest.mark.gen_test
+async def test_behind_one_that_is_soon_done_all_go_together():
+    server = Server(patience=30)
+    calls = server.ask(("a", 1), ("b", 2), ("c", 3))
+    await settled()
+    assert server.alone == [Item("a", 1)] and not server.together
+    await server.let_go()
+    assert server.together == [[Item("b", 2), Item("c", 3)]]
+    calls += server.ask(("d", 4))
+    await settled()
+    assert len(server.gates) == 1
+    await server.let_go()
+    await server.let_go()
+    assert [call.result() for call in calls] == [("a", 1), ("b", 2), ("c", 3), ("d", 4)]
+
+
+@pytest.mark.gen_test
+async def test_beside_one_that_takes_longer_another_begins_and_no_third():
+    server = Server(patience=0.05)
+    calls = server.ask(("a", 1), ("b", 2), ("a", 3), ("c", 4))
+    began = time.monotonic()
+    while not server.together:
+        await asyncio.sleep(0.005)
+    assert time.monotonic() - began >= 0.05 and server.together == [[Item("b", 2), Item("c", 4)]]
+    calls += server.ask(("d", 5))
+    await asyncio.sleep(0.1)
+    assert len(server.gates) == 2
+    while not all(call.done() for call in calls):
+        await server.let_go()
 
 
 @pytest.mark.gen_test

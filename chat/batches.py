@@ -6,6 +6,7 @@ takes longer, another begins.
 """
 
 import asyncio
+import math
 
 from chat.errors import ParleyError, Refused, Unavailable
 
@@ -29,19 +30,18 @@ class Batches:
         self._most, self._lanes, self._patience = most, lanes, patience
         self._waiting = []  # (item, future)
         self._busy = set()  # chats under way
-        self._under_way = 0  # transactions
-        self._next_at = 0.0  # from when on, by the loop's clock, another may begin beside the last one
-        self._again = None  # the timer that begins it
+        self._began = []  # when each transaction under way did, by the loop's clock
+        self._again = None  # the timer that begins another beside it
         self._tasks = set()
 
     async def call(self, item):
         """The item's result. Raises its `Refused`, or `Unavailable`, also where it has waited for `seconds`."""
         if not self._waiting and item.chat_id not in self._busy and self._may_begin():
-            self._begin([item])
+            began = self._begin([item])
             try:
                 return await self._run_alone(item)
             finally:
-                self._end([item])
+                self._end([item], began)
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         self._waiting.append((item, future))
@@ -53,38 +53,36 @@ class Batches:
             timer.cancel()
 
     def _may_begin(self):
-        """Whether a transaction may begin now. Where it is only too early for it, those that wait are thought of later."""
-        if not self._under_way:
-            return True
-        if self._under_way == self._lanes:
-            return False
-        loop = asyncio.get_running_loop()
-        if loop.time() >= self._next_at:
-            return True
-        if self._again is None:
-            self._again = loop.call_at(self._next_at, self._try_again)
-        return False
+        return self._earliest() <= asyncio.get_running_loop().time()
 
-    def _try_again(self):
-        self._again = None
-        self._go_on()
+    def _earliest(self):
+        """When another transaction may begin, by the loop's clock, if none ends before."""
+        if not self._began:
+            return 0.0
+        return self._began[-1] + self._patience if len(self._began) < self._lanes else math.inf
 
-    def _begin(self, items):
-        self._next_at = asyncio.get_running_loop().time() + self._patience
-        self._under_way += 1
+    def _begin(self, items) -> float:
+        self._began.append(asyncio.get_running_loop().time())
         self._busy.update(item.chat_id for item in items)
+        return self._began[-1]
 
-    def _end(self, items):
-        self._under_way -= 1
+    def _end(self, items, began):
+        self._began.remove(began)
         self._busy.difference_update(item.chat_id for item in items)
         self._go_on()
 
     def _go_on(self):
         while self._waiting and self._may_begin() and (batch := self._take()):
-            self._begin([item for item, _ in batch])
-            task = asyncio.ensure_future(self._work(batch))
+            items = [item for item, _ in batch]
+            task = asyncio.ensure_future(self._work(batch, items, self._begin(items)))
             self._tasks.add(task)  # the loop itself holds tasks weakly
             task.add_done_callback(self._tasks.discard)
+        if self._waiting and self._again is None and self._earliest() < math.inf and not self._may_begin():
+            self._again = asyncio.get_running_loop().call_at(self._earliest(), self._try_again)
+
+    def _try_again(self):
+        self._again = None
+        self._go_on()
 
     def _take(self):
         batch, rest, keys = [], [], set()
@@ -99,14 +97,13 @@ class Batches:
         self._waiting = rest
         return batch
 
-    async def _work(self, batch):
-        items = [item for item, _ in batch]
+    async def _work(self, batch, items, began):
         try:
             results = await self._results(items)
         except Exception as error:
             results = [error] * len(items)
         finally:
-            self._end(items)
+            self._end(items, began)
         for (_, future), result in zip(batch, results, strict=True):
             if future.done():
                 pass

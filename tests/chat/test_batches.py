@@ -147,6 +147,20 @@ async def test_beside_one_that_takes_longer_another_begins_and_no_third():
 
 
 @pytest.mark.gen_test
+async def test_beside_one_that_is_stuck_the_next_begins_as_soon_as_the_last_has_ended():
+    server = Server(patience=0.2)
+    server.ask(("stuck", 1))
+    await asyncio.sleep(0.21)
+    for number in range(3):
+        (call,) = server.ask((f"free {number}", number))
+        await settled()
+        assert len(server.gates) == 2, "it waits for the patience with one that has ended"
+        server.gates.pop().set_result(None)
+        await settled()
+        assert call.done()
+
+
+@pytest.mark.gen_test
 async def test_a_repetition_goes_later_than_what_it_repeats():
     server = Server(lanes=1)
     calls = server.ask(("x", 0), ("a", 1), ("a", 1), ("b", 1), ("c", 2))

@@ -212,6 +212,11 @@ def connect(url):
     return psycopg2.connect(_as_dsn(url), connect_timeout=10, application_name="parley migrate")
 
 
+def array(values) -> str:
+    """UUIDs or numbers as the text of a PostgreSQL array, for a parameter with a cast: psycopg2 takes fifteen times as long to quote each of a list."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
 def _as_dsn(url):
     # libpq knows both spellings; some platforms hand out a third.
     return "postgresql://" + url.removeprefix("postgres://") if url.startswith("postgres://") else url

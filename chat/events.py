@@ -8,6 +8,7 @@ import orjson
 
 from chat import payloads
 from chat.channels import CHANNELS, Kind
+from chat.db import array
 
 ENVELOPE_VERSION = 1
 
@@ -139,7 +140,7 @@ async def replay(db, positions: dict[str, int], users, limit: int) -> dict[str, 
     One statement, so one snapshot: what it says of membership holds for every event in it. Chats that do not exist are left out.
     """
     asked = frozenset(users)
-    rows = await db.rows(_REPLAY, list(positions), list(positions.values()), limit, list(asked))
+    rows = await db.rows(_REPLAY, array(positions), array(positions.values()), limit, array(asked))
     logs = {}
     chat_ids = {row.chat_id: row.participant_ids for row in rows if row.participant_ids is not None}
     for row in rows:
@@ -193,7 +194,7 @@ async def memberships(db, user_ids) -> dict[str, Membership]:
                   unread_count(c.id, c.message_count, p.read_seq, p.read_count) as unread
            from users u cross join parley s
            left join (participants p join chats c on c.id = p.chat_id) on p.user_id = u.id
-           where u.id = any(%s::uuid[])""", list(user_ids))
+           where u.id = any(%s::uuid[])""", array(user_ids))
     found = {}
     for row in rows:
         if row.user_id not in found:
@@ -228,7 +229,7 @@ async def changes(db, heads: dict[str, int], versions: dict[str, int], sessions)
            select 'user', u.id, 0 from unnest(%s::uuid[], %s::bigint[]) as k (id, version) join users u on u.id = k.id and u.membership_version <> k.version
            union all
            select 'session', s.id, 0 from sessions s where s.id = any(%s::uuid[]) and (s.revoked_at is not null or s.expires_at < now())""",
-        list(heads), list(heads.values()), list(versions), list(versions.values()), list(sessions))
+        array(heads), array(heads.values()), array(versions), array(versions.values()), array(sessions))
     found = {"chat": {}, "user": {}, "session": {}, "epoch": {}}
     for row in rows:
         found[row.what][row.id] = row.value

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from chat import payloads
+from chat.db import array
 from chat.errors import Refused
 from chat.events import Event, Outcome
 from chat.unread import count_event
@@ -64,6 +65,6 @@ async def since(db, chat_ids, moment: datetime, actor: str | None = None) -> lis
            where r.chat_id = any(%s::uuid[]) and r.at > %s
              and (%s::uuid is null or exists (select from participants p where p.chat_id = r.chat_id and p.user_id = %s))
            order by r.chat_id, r.user_id, r.seq desc""",
-        list(chat_ids), moment - COMMIT_MARGIN, actor, actor)
+        array(chat_ids), moment - COMMIT_MARGIN, actor, actor)
     return [Event("messageReadUpdated", row.chat_id, row.seq, payloads.read(row.message_id, row.user_id, row.at),
                   {"head": row.head_seq}) for row in rows]

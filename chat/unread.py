@@ -3,6 +3,7 @@
 from enum import Enum
 
 from chat import payloads
+from chat.db import array
 from chat.errors import Refused
 from chat.events import Event
 
@@ -37,7 +38,7 @@ def compare(known: tuple[int, int] | None, found: tuple[int, int]) -> Age:
 
 async def counts(db, chat_id: str, users) -> list[Event]:
     """The present counts of these participants of a chat."""
-    rows = await db.rows("select * from unread_counts(%s, %s::uuid[], null)", chat_id, list(users))
+    rows = await db.rows("select * from unread_counts(%s, %s::uuid[], null)", chat_id, array(users))
     return [count_event(chat_id, row.user_id, row.unread, row.head_seq, row.read_seq) for row in rows]
 
 

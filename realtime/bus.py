@@ -207,7 +207,7 @@ class Subscriber(Link):
 
     def __init__(self, url: str, channels, heard, on_up, **options):
         super().__init__(url, **options)
-        self._channels = Names((name.encode(), name) for name in channels)
+        self._channels = {name.encode(): name for name in channels}
         self._heard = heard
         self._on_up = on_up
         self._receiver = None
@@ -236,13 +236,6 @@ class Subscriber(Link):
     async def _use(self):
         self._on_up()
         await self._receiver.end()
-
-
-class Names(dict):
-    """The channel of a name on Redis. Those of single chats are not kept: there are many."""
-
-    def __missing__(self, name):
-        return channel_of(name.decode())
 
 
 def _short(error):

@@ -6,6 +6,8 @@ redis-py reads through a stream, a task that it wakes, and a coroutine for each 
 
 import asyncio
 
+from realtime.addresses import channel_of
+
 READ_BYTES = 128 * 1024  # of what others publish; of a storm of it, reading twice as much at a time saves 7 %
 REPLY_BYTES = 4 * 1024
 
@@ -84,11 +86,11 @@ class Replies(_TakenOver):
 
 
 class Receiver(_TakenOver):
-    """The subscriber's: `heard(names[name], payload)` is called for each message."""
+    """The subscriber's: `heard(channel, payload)` is called for each message. `channels`: those that have a name on Redis for all chats, by it."""
 
-    def __init__(self, connection, names, heard):
+    def __init__(self, connection, channels: dict[bytes, str], heard):
         self._connection = connection
-        self._names = names
+        self._channels = channels
         self._heard = heard
         self._unanswered = 0
         self._answered = asyncio.Event()
@@ -119,11 +121,12 @@ class Receiver(_TakenOver):
         self._ended.set()
 
     def buffer_updated(self, count):
-        names, heard, parsed = self._names, self._heard, self._reader.gets
+        channels, heard, parsed = self._channels, self._heard, self._reader.gets
         self._reader.feed(self._buffer, 0, count)
         while isinstance(message := parsed(), list):  # anything else: an error, or nothing more has been parsed
             if message[0] == b"message":
-                heard(names[message[1]], message[2])
+                # Names of single chats are not kept: there are many.
+                heard(channels.get(message[1]) or channel_of(message[1].decode()), message[2])
             else:
                 self._unanswered -= 1
                 if not self._unanswered:

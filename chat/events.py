@@ -78,8 +78,9 @@ _SEQ_AT = 36 + len(_SEQ)  # in what follows _META: after a UUID
 def glances(epoch: str):
     """A function of channel and payload that finds chat and seq (its digits) in an envelope of this epoch, without parsing it: 0.9 µs, not 4.
 
-    The third thing that it answers is the envelope's end from the chat on; that of a projection is the same as its message's. It answers None where they are not in their places; that may be an envelope nevertheless. Where they are, the object itself is not
-    looked at: it serves to pass over what nobody here wants, and `opened` judges what is left.
+    The third thing that it answers is the envelope's end, from the chat on: that of a projection is the same as its message's. None where
+    they are not in their places, though it may be an envelope nevertheless. The object itself is not looked at: this serves to pass over
+    what nobody here wants, and `opened` judges what is left.
     """
     after_seq = b',"epoch":"%b","from":"' % epoch.encode()
     last = _SEQ_AT + 20 + len(after_seq)

@@ -36,7 +36,7 @@ async def send(db, actor: str, op: str, chat_id: str, content: str, unread_limit
     if not row.repeated:
         meta = {"unread": "derive"} if row.derive else {}
         events.append(Event("messageAdded", chat_id, row.seq, message, meta))
-        events += [Event(name, chat_id, row.seq, payloads.notice(message)) for name in _PROJECTIONS]
+        events += [Event(name, chat_id, row.seq, payloads.notice(message), meta) for name in _PROJECTIONS]
         events += count_events(chat_id, row.unread)
         if row.read_now:
             events.append(Event("messageReadUpdated", chat_id, row.seq, payloads.read(row.id, actor, row.created_at)))

@@ -72,7 +72,7 @@ class Base(RequestHandler):
         return self.settings["services"]
 
     def clear(self):
-        # Tornado's own formats the date anew, then the headers one by one: 55 µs, with this 15.
+        # Tornado's own formats the date anew, and then the headers one by one, which takes several times as long.
         self._headers = HTTPHeaders(self.default_headers, Date=_date(int(time.time())))
         self._write_buffer, self._status_code, self._reason = [], 200, responses[200]
         if self.services.delivery.draining:

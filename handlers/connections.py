@@ -1,7 +1,8 @@
 """The HTTP connections of an instance: Tornado's server, less what it does for every request and need not.
 
 Tornado sets a timer for each request that a connection may still bring (4 % of a message), and turns Nagle's algorithm off and on again
-around each answer (two system calls, 2 %). Here one timer looks at all connections, and Nagle's algorithm is off: an answer is one write.
+around each answer (over TCP two system calls, 2 %). Here one timer looks at all connections, and Nagle's algorithm is off: nearly every
+answer is one write.
 """
 
 import time
@@ -11,7 +12,7 @@ from tornado.ioloop import PeriodicCallback
 
 
 class Server(HTTPServer):
-    """Serves an application. A connection whose next request is not all there after `idle_seconds` is closed, at most a quarter later."""
+    """Serves an application. A connection is closed where its next request is not all there `idle_seconds` after the last answer, or at most a quarter later."""
 
     def initialize(self, application, *, idle_seconds: float, **options):
         super().initialize(application, **options)

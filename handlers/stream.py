@@ -43,7 +43,6 @@ class StreamHandler(Base, WebSocketHandler):
             # Accepted first: browsers cannot see why a handshake fails.
             self.close(Close.SIGNED_OUT, "not signed in")
         else:
-            protocol.set_nodelay(True)
             protocol.wire = Wire(protocol.stream)
             stream = self.connect(protocol.wire, protocol.close)
         protocol.handler = Listener(protocol, stream, self.services.settings.max_frame_bytes)

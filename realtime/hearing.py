@@ -48,7 +48,7 @@ class Hearing:
             if not self._feed.wants(channel, chat_id, seq):
                 self._passed_over = end
                 return
-        self._passed_over = b""  # what is taken now may change who is here
+        self._passed_over = b""  # what is taken now may change who is here; where our own commit does, the next check finds what is missing
         try:
             if channel in self._others:
                 self._others[channel](payload)

@@ -31,8 +31,9 @@ def tcp(stage):
             yield from _against("fanout", "one at a time", ours, found, why, marks)
             for each in limit:
                 shares = ", ".join(f"{median(each.used) / median(other.used):.2f} × {other.name}" for other in found)
-                yield report.shown("fanout", "what of that the C loop itself takes, which only sends", shares)
-            yield report.shown("fanout", "one at a time, the server's own code and the kernel", _shares([ours, *found]))
+                if shares:
+                    yield report.shown("fanout", "one at a time, CPU per delivery of the C loop, which only sends", shares)
+            yield report.shown("fanout", f"one at a time, own code and the kernel's, beside {_names(found)}", _shares([ours, *found]))
 
 
 def unix(stage):
@@ -50,7 +51,7 @@ def _limits(arena, case, rounds, marks):
         alternate([ours, *found], together, RUNS_OF_LIMITS, rounds)
         yield from _against(case, what, ours, found, why, {LIMIT: marks[together]})
         if together == 1:
-            yield report.shown(case, "one at a time, the server's own code and the kernel", _shares([ours, *found]))
+            yield report.shown(case, f"one at a time, own code and the kernel's, beside {_names(found)}", _shares([ours, *found]))
             yield report.shown(case, "the load's own CPU per delivery, which is not counted", f"{median(ours.load_used):.3g} µs")
     yield report.shown(case, "bytes of a frame", str(ours.frame_bytes))
 
@@ -84,6 +85,10 @@ def asked_for(stage):
         ours.run(ROUNDS, 1)
         yield report.shown("counts", "one at a time, the clients asking for unread counts as well: CPU per delivered message",
                            f"{ours.used[-1]:.3g} µs")
+
+
+def _names(contenders) -> str:
+    return " and ".join(each.name for each in contenders) or "nobody"
 
 
 def _shares(contenders) -> str:

@@ -1,4 +1,6 @@
-"""`python send.py COUNT BYTES WHERE FIFO`: what send.c does, in Python: a loop around `socket.send`, and no server around it."""
+"""`python send.py COUNT BYTES WHERE FIFO`: what send.c does, in Python: a loop around `socket.send`, and no server around it.
+
+The sockets do not block, as those of a server do not; a full one ends it."""
 
 import os
 import socket

@@ -1,6 +1,7 @@
 """HTTP connections: the idle ones end, the others do not, whatever they are busy with."""
 
 import asyncio
+import socket
 import time
 
 import pytest
@@ -48,20 +49,20 @@ def port(server):
     return sockets[0].getsockname()[1]
 
 
-async def seconds_until_closed(reader) -> float:
-    """Until the other side ends the connection; whatever it says before is skipped."""
-    began = time.monotonic()
+async def closed(reader):
+    """Wait until the other side ends the connection; whatever it says before is skipped."""
     await asyncio.wait_for(reader.read(), 10 * IDLE)
-    return time.monotonic() - began
 
 
 @pytest.mark.gen_test
 @pytest.mark.parametrize("said", [b"", b"GET / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab", ASK], ids=[
     "nothing", "half a request", "half a body", "a whole one"])
 async def test_a_connection_that_brings_no_more_is_closed(port, said):
+    began = time.monotonic()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(said)
-    assert await seconds_until_closed(reader) >= IDLE
+    await closed(reader)
+    assert time.monotonic() - began >= IDLE
     writer.close()
 
 
@@ -84,6 +85,17 @@ async def test_one_that_waits_for_its_answer_is_kept(port):
 
 
 @pytest.mark.gen_test
+async def test_no_answer_waits_for_the_acknowledgement_of_the_last(port, server):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(2):
+        writer.write(ASK)
+        await reader.readuntil(b"yes")
+        (connection,) = server._connections
+        assert connection.stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    writer.close()
+
+
+@pytest.mark.gen_test
 async def test_a_websocket_is_none_of_them(port):
     client = await websocket_connect(f"ws://127.0.0.1:{port}/ws")
     await asyncio.sleep(3 * IDLE)
@@ -95,8 +107,10 @@ async def test_a_websocket_is_none_of_them(port):
 @pytest.mark.gen_test
 async def test_nothing_is_remembered_of_connections_that_have_ended(port, server):
     for _ in range(3):
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(ASK)
+        await reader.readuntil(b"yes")
+        assert server._waiting_since
         writer.close()
         await writer.wait_closed()
     while server._connections:

@@ -222,17 +222,23 @@ $$;
 
 -- Messages by others, not deleted, above the watermark. Own messages are never above it (sending moves it), so what is above is
 -- the messages sent since, less the deleted ones.
-create or replace function unread_count(p_chat uuid, p_message_count bigint, p_read_seq bigint, p_read_count bigint)
-returns integer language sql stable as $$
+-- One row. As a table it becomes part of the plan of whoever asks; a function of one value would be run by itself for each of many rows.
+create or replace function unread_of(p_chat uuid, p_message_count bigint, p_read_seq bigint, p_read_count bigint)
+returns table (unread integer) language sql stable as $$
     select (p_message_count - p_read_count - (
         select count(*) from messages where chat_id = p_chat and seq > p_read_seq and deleted_at is not null))::integer
+$$;
+
+create or replace function unread_count(p_chat uuid, p_message_count bigint, p_read_seq bigint, p_read_count bigint)
+returns integer language sql stable as $$
+    select unread from unread_of(p_chat, p_message_count, p_read_seq, p_read_count)
 $$;
 
 -- The counts of some participants (of all but p_except where p_users is null), with what orders two counts: head and watermark.
 create or replace function unread_counts(p_chat uuid, p_users uuid[], p_except uuid)
 returns table (user_id uuid, unread integer, head_seq bigint, read_seq bigint) language sql stable as $$
-    select p.user_id, unread_count(c.id, c.message_count, p.read_seq, p.read_count), c.head_seq, p.read_seq
-    from chats c join participants p on p.chat_id = c.id
+    select p.user_id, u.unread, c.head_seq, p.read_seq
+    from chats c join participants p on p.chat_id = c.id cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count) u
     where c.id = p_chat and (p_users is null or p.user_id = any(p_users)) and p.user_id is distinct from p_except
 $$;
 
@@ -359,9 +365,10 @@ begin
         insert into reads (chat_id, user_id, seq, at) select chat_id, actor, new_seq, new_at from new where had_unread
     ), counted as (
         -- This statement sees neither the messages nor the watermarks that it writes, so both come from above.
-        select item, jsonb_agg(jsonb_build_array(p.user_id, unread_count(new.chat_id, new_ordinal, u.read_seq, u.read_count), new_seq, u.read_seq)) as counts
+        select item, jsonb_agg(jsonb_build_array(p.user_id, unread, new_seq, u.read_seq)) as counts
         from new join participants p on p.chat_id = new.chat_id left join senders s on s.chat_id = p.chat_id and s.actor = p.user_id
         cross join lateral (select coalesce(s.read_seq, p.read_seq) as read_seq, coalesce(s.read_count, p.read_count) as read_count) u
+        cross join lateral unread_of(new.chat_id, new_ordinal, u.read_seq, u.read_count)
         where is_last and participant_count <= p_unread_limit and (u.read_seq < new_seq or s.had_unread)
         group by item
     )

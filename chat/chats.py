@@ -60,10 +60,10 @@ async def delete(db, actor: str, op: str, chat_id: str) -> Outcome:
 
 _VIEW = """
 select c.id, c.name, c.description, c.chat_type, participant_ids(c.id) as participant_ids, c.created_at, c.updated_at, c.owner_id,
-       c.head_seq, c.active_at, p.muted, unread_count(c.id, c.message_count, p.read_seq, p.read_count) as unread,
+       c.head_seq, c.active_at, p.muted, unread,
        m.id as m_id, m.seq as m_seq, m.sender_id as m_sender_id, m.content as m_content,
        m.created_at as m_created_at, m.edited_at as m_edited_at
-from participants p join chats c on c.id = p.chat_id
+from participants p join chats c on c.id = p.chat_id cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count)
 left join lateral (select * from messages where chat_id = c.id and deleted_at is null order by seq desc limit 1) m on true
 """
 

@@ -191,10 +191,10 @@ async def membership(db, user_id: str) -> Membership:
 async def memberships(db, user_ids) -> dict[str, Membership]:
     """The same of several users, in one snapshot."""
     rows = await db.rows(
-        """select u.id as user_id, u.membership_version, s.epoch, clock_timestamp() as at, c.id, c.head_seq, c.floor_seq, p.read_seq,
-                  unread_count(c.id, c.message_count, p.read_seq, p.read_count) as unread
-           from users u cross join parley s
-           left join (participants p join chats c on c.id = p.chat_id) on p.user_id = u.id
+        """select u.id as user_id, u.membership_version, (select epoch from parley) as epoch, clock_timestamp() as at, c.id, c.head_seq, c.floor_seq, p.read_seq,
+                  unread
+           from users u left join (participants p join chats c on c.id = p.chat_id
+                      cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count)) on p.user_id = u.id
            where u.id = any(%s::uuid[])""", array(user_ids))
     found = {}
     for row in rows:

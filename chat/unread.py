@@ -53,9 +53,8 @@ async def of_chat(db, actor: str, chat_id: str) -> dict:
 async def of_user(db, actor: str) -> dict:
     """The actor's chats with unread messages, and their sum as `total`."""
     rows = await db.rows(
-        """select * from (
-               select c.id, unread_count(c.id, c.message_count, p.read_seq, p.read_count) as unread
-               from participants p join chats c on c.id = p.chat_id where p.user_id = %s) counted
-           where unread > 0 order by id""", actor)
+        """select c.id, unread
+           from participants p join chats c on c.id = p.chat_id cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count)
+           where p.user_id = %s and unread > 0 order by c.id""", actor)
     items = [payloads.unread(row.id, actor, row.unread) for row in rows]
     return {**payloads.page(items, None), "total": sum(row.unread for row in rows)}

@@ -4,6 +4,7 @@ One commit a message is what pgbench reaches when 64 connections call the same f
 without HTTP as well, as the handlers call it on an instance's pool of connections; over HTTP it is shown beside.
 """
 
+import os
 import re
 import subprocess
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from bench import report
 from bench.events import CONTENT
 from bench.load.process import Load
 from bench.people import body
+from chat.db import PLANNING
 from local import binaries
 
 CONCURRENT = 64
@@ -68,5 +70,5 @@ def _pgbench(people, script) -> float:
     """Messages a second of 64 connections, each message its own commit."""
     program = binaries.find("postgres").parent / "pgbench"
     done = subprocess.run([program, "-n", "-M", "prepared", "-c", str(CONCURRENT), "-j", "1", "-t", str(SINGLY), "-f", script, people.url],
-                          capture_output=True, text=True, check=True)
+                          env={**os.environ, "PGOPTIONS": PLANNING}, capture_output=True, text=True, check=True)
     return float(re.search(r"tps = ([\d.]+)", done.stdout).group(1))

@@ -6,14 +6,15 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 import psycopg2
 import psycopg2.errors
 import pytest
 
+from chat import chats, events, messages, reads, unread
 from chat import db as database_module
-from chat import messages
 from chat.db import SCHEMA_VERSION, Database, UnknownSchema, migrate, new_epoch
 from chat.errors import Unavailable
 from tests.chat.conftest import World, key, until
@@ -134,6 +135,45 @@ async def test_a_connection_is_kept_and_lent_to_one_call_at_a_time(opened, admin
         return not ask(admin, "select from pg_stat_activity where application_name = 'kept'")
 
     await until(gone)
+
+
+WITHOUT_SCANS = ("messages", "chat_events", "chats", "participants", "reads", "users", "sessions")
+
+
+@pytest.mark.gen_test
+async def test_no_plan_reads_a_whole_table_even_if_it_was_made_while_the_table_was_small(opened, admin):
+    """A kept plan goes on reading all of a table that has grown since, once for each participant whose unread messages are counted."""
+    world = World(await opened(size=1))
+    ann, ben, cy = await world.users(3)
+    several = [await world.group(ann, ben, cy) for _ in range(4)]
+    ask(admin, "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+    with admin.cursor() as cursor:
+        cursor.execute("analyze")
+    world.db = await opened(size=1)
+    before = await scans(world.db)
+    for _ in range(7):  # from the sixth call on, a plan is kept
+        first, *_ = await asyncio.gather(*(world.send(ann, chat_id) for chat_id in several))
+        await world.read(ben, first)
+        await world.send(ben, several[0])
+        await world.edit(ann, first)
+        await world.delete(ann, first)
+        heads = {chat_id: 1 for chat_id in several}
+        await events.replay(world.db, heads, [ann, ben], 100)
+        await events.membership(world.db, ann)
+        await events.changes(world.db, heads, {ann: 1}, [key()])
+        await unread.counts(world.db, several[0], [ben, cy])
+        await unread.of_user(world.db, cy)
+        await chats.page(world.db, ann)
+        await messages.page(world.db, ann, several[0], limit=10)
+        await reads.since(world.db, several, datetime.now(timezone.utc))
+    assert await scans(world.db) == before
+
+
+async def scans(db) -> dict:
+    """How often each table was read from end to end, as the only connection of `db` knows."""
+    await db.rows("select pg_stat_force_next_flush()")
+    rows = await db.rows("select relname, seq_scan from pg_stat_user_tables where relname = any(%s)", list(WITHOUT_SCANS))
+    return {row.relname: row.seq_scan for row in rows}
 
 
 @pytest.mark.gen_test

@@ -20,7 +20,7 @@ from chat.batches import Batches
 from chat.errors import Refused, Unavailable
 from chat.pool import Pool
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 COMPATIBLE_FROM = 1  # the oldest code that can run on this schema
 MIGRATION_LOCK = 0x5061726C6579  # "Parley"
 MIGRATION_TRIES = 20

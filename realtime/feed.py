@@ -85,9 +85,7 @@ class Feed:
     def _offer_logged(self, event):
         watch = self._hub.watches.get(event.chat_id)
         if watch is None:
-            if self._users_here(event):
-                # Nobody watched this chat, so there is no position to keep: it begins with this event.
-                self._deliver(self._hub.watch(event.chat_id, event.seq - 1), event, live=True)
+            self._admit(event)
             return
         decision = step(watch.known, event.seq)
         if decision is Step.DELIVER:
@@ -100,17 +98,12 @@ class Feed:
                 self.trace.gap(event, watch.known)
             self.pull(watch, event.seq, "gap")
 
-    def _users_here(self, event):
-        users = self._hub.users
-        return [user_id for user_id in event.data.get("participantIds", ()) if user_id in users]
 
     # Delivering
 
     def _deliver(self, watch, event, live):
         """Hand the next event to every socket that is at its predecessor, and let its participants in or out."""
         about_chat = "participantIds" in event.data
-        if about_chat:
-            self._let_in(watch, event)
         frame = frames.encode(frames.of_event(event))
         self._say(watch, frame)
         watch.known = event.seq
@@ -123,6 +116,7 @@ class Feed:
         if about_chat:
             self._participants(watch, event.data["participantIds"])
             self._let_out(watch, event)
+            self._admit(event)
         self._moved(watch)
         if event.channel in COUNTED and live and event.meta.get("unread") != "derive":
             watch.owed = event
@@ -150,20 +144,43 @@ class Feed:
             for session in [session for session, wire in watch.attached.items() if wire in full]:
                 self.fall_behind(session, watch, since, "slow")
 
-    def _let_in(self, watch, event):
-        # One position before the event, so that whoever is let in gets it as their first.
-        for user_id in self._users_here(event):
-            outside = [s for s in self._hub.users[user_id] if watch.chat_id not in s.watches]
-            for session in outside:
-                session.say(frames.joined(watch.chat_id, event.seq - 1))
-                self._hub.attach(session, watch, event.seq - 1)
-            if outside:
-                self._hub.doubt(user_id)
+    def _admit(self, event):
+        """The sockets of the event's participants that do not watch its chat: are they to?"""
+        users = self._hub.users
+        outside = [user_id for user_id in event.data.get("participantIds", ())
+                   if any(event.chat_id not in session.watches for session in users.get(user_id, ()))]
+        for user_id in outside:
+            self._hub.doubt(user_id)
+        if outside:
+            self.repair(self._let_in(event, outside))
+
+    async def _let_in(self, event, user_ids):
+        # The database decides: the event may be an old one that Redis held back, and they have left since, and had it before that.
+        with self.opening.noting():
+            async with self.repairs:
+                standings = await log.standings(self._db, event.chat_id, user_ids)
+            frame = frames.encode(frames.of_event(event))
+            for user_id, standing in standings.items():
+                for session in self._hub.users.get(user_id, ()):
+                    if event.chat_id not in session.watches:
+                        self._begin_with(session, event, frame, standing)
+
+    def _begin_with(self, session, event, frame, standing):
+        """A socket watches a chat from this event on, or from the later one that has let its user in again."""
+        position = max(event.seq, standing.joined_seq) - 1
+        session.say(frames.joined(event.chat_id, position))
+        if position == event.seq - 1 and session.send(frame):
+            position = event.seq
+            metrics.deliveries.counts[event.channel] += 1
+            if self.trace is not None:
+                self.trace.delivered(event.channel, event, 1)
+        self.opening.begin(session, event.chat_id, position, standing)
 
     def _let_out(self, watch, event):
         participants = set(event.data["participantIds"])
         for session in watch.sessions():
-            if session.user_id not in participants:
+            # One that is ahead of this instance was let in by a later event.
+            if session.user_id not in participants and watch.behind.get(session, 0) <= event.seq:
                 self.leave(session, watch)
 
     def leave(self, session, watch: Watch):
@@ -247,7 +264,7 @@ class Feed:
         # Those who came since the question was asked: the page may show what happened after their removal. They ask for themselves.
         strangers = [session for session in watch.sessions() if session.user_id not in page.asked]
         for session in watch.sessions():
-            if session.user_id in page.asked and session.user_id not in page.members:
+            if session.user_id in page.asked and session.user_id not in page.members and watch.behind.get(session, 0) <= page.head:
                 self.leave(session, watch)
         if void(watch.known, page.head, page.floor, self._limit):
             for session in list(watch.attached):

@@ -182,9 +182,21 @@ async def test_membership_has_every_chat_with_its_bounds_and_counts(db, world):
     await world.send(bob, two)
     await world.remove(ada, left, ada)
     membership = await events.membership(db, ada)
-    assert membership.chats == {one: events.Standing(2, 0, 1, 1), two: events.Standing(3, 0, 1, 2)}
+    assert membership.chats == {one: events.Standing(2, 0, 1, 1, 1), two: events.Standing(3, 0, 1, 2, 1)}
     assert (membership.version, membership.epoch) == (4, await db.epoch())
     assert abs(datetime.now(timezone.utc) - membership.at) < timedelta(minutes=1)
+
+
+@pytest.mark.gen_test
+async def test_where_several_stand_in_one_chat_is_told_of_those_who_are_in_it(db, world):
+    ada, bob, cy, dan = await world.users(4)
+    chat_id = await world.group(ada, bob, dan)
+    await world.send(ada, chat_id)
+    await world.add(ada, chat_id, cy)
+    await world.remove(ada, chat_id, dan)
+    await world.send(ada, chat_id)
+    assert await events.standings(db, chat_id, [bob, cy, dan]) == {
+        bob: events.Standing(5, 0, 2, 1, 1), cy: events.Standing(5, 0, 1, 3, 3)}
 
 
 @pytest.mark.gen_test

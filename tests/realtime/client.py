@@ -40,6 +40,7 @@ class Client:
         self.frames = []
         self.logged = []  # (chat, seq, channel, data) of everything that moved a cursor
         self.is_synced = False
+        self._had = set()  # (epoch, chat, seq) of all that was logged, also in chats left since
         self._fetch = fetch
         self._welcomed = False
         self._counted = set()
@@ -90,6 +91,8 @@ class Client:
             return
         assert CHANNELS[channel].kind is Kind.LOGGED
         assert seq == self.cursors[chat_id] + 1, f"{seq} follows {self.cursors[chat_id]} in {chat_id}"
+        assert (self.epoch, chat_id, seq) not in self._had, f"{seq} of {chat_id} again"
+        self._had.add((self.epoch, chat_id, seq))
         self.cursors[chat_id] = seq
         self.logged.append((chat_id, seq, channel, data))
         if chat_id in self._missing:
@@ -118,6 +121,8 @@ class Client:
         self._forget(frame["chatId"])
 
     def _reset(self, frame):
+        if frame["reason"] in ("epoch", "ahead"):
+            self._had = {had for had in self._had if had[1] != frame["chatId"]}  # another history, with other events of the same numbers
         assert frame["reason"] in ("epoch", "ahead", "floor", "behind")
         assert frame["chatId"] in self.cursors, f"the reset of an unknown chat: {frame}"
         self._start(frame["chatId"], frame["head"])

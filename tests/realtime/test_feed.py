@@ -221,7 +221,7 @@ class World:
         self.truth = Truth(USERS)
         self.patch = pytest.MonkeyPatch()
         for module, name, read in (
-            (log, "replay", self.truth.replay), (log, "memberships", self.truth.memberships), (log, "changes", self.truth.changes),
+            (log, "replay", self.truth.replay), (log, "memberships", self.truth.memberships), (log, "standings", self.truth.standings), (log, "changes", self.truth.changes),
             (unread, "counts", self.truth.counts), (reads, "since", self.truth.since),
         ):
             self.patch.setattr(module, name, self._asked(read))

@@ -17,7 +17,7 @@ NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 @st.composite
 def standings(draw):
     floor = draw(st.integers(0, 6))
-    return Standing(floor + draw(st.integers(0, 8)), floor, draw(st.integers(0, 2)), draw(st.integers(0, 6)))
+    return Standing(floor + draw(st.integers(0, 8)), floor, draw(st.integers(0, 2)), draw(st.integers(0, 6)), 1)
 
 
 MEMBERSHIPS = st.dictionaries(st.sampled_from(CHATS), standings()).map(lambda chats: Membership(1, "now", NOW, chats))

@@ -177,8 +177,15 @@ class Truth:
 
     def memberships(self, users):
         return {user: Membership(self.versions[user], self.epoch, self.now(), {
-            chat.id: Standing(chat.head, chat.floor, self.unread(chat, user), chat.members[user].read_seq)
-            for chat in self.chats.values() if user in chat.members}) for user in users}
+            chat.id: self._standing(chat, user) for chat in self.chats.values() if user in chat.members}) for user in users}
+
+    def standings(self, chat_id, users):
+        chat = self.chats[chat_id]
+        return {user: self._standing(chat, user) for user in users if user in chat.members}
+
+    def _standing(self, chat, user):
+        member = chat.members[user]
+        return Standing(chat.head, chat.floor, self.unread(chat, user), member.read_seq, member.joined_seq)
 
     def changes(self, heads, versions, sessions):
         newer = {chat_id: self.chats[chat_id].head for chat_id, known in heads.items() if self.chats[chat_id].head != known}

@@ -635,3 +635,27 @@ def test_an_event_that_changes_nothing_here_need_not_be_looked_at():
         assert feed.wants("messageAdded", "another", b"6"), "somebody may be about to watch it"
     feed.trace = "somebody looks on"
     assert feed.wants("messageAdded", "another", b"6")
+
+
+class Listener:
+    """A session that only notes what is said to it."""
+
+    channels = frozenset()
+
+    def __init__(self, user_id):
+        self.user_id, self.watches, self.said, self.wire = user_id, {}, [], None
+
+    def say(self, frame):
+        self.said.append(frame["type"])
+
+
+@pytest.mark.parametrize("position, stays", [(4, False), (5, False), (6, True)])
+def test_an_event_lets_out_whoever_has_not_seen_a_later_one_that_lets_them_in(position, stays):
+    hub, ann = Hub(), Listener("ann")
+    feed = Feed(None, hub)
+    hub.sessions.add(ann)
+    watch = hub.watch("chat", 3)
+    hub.attach(ann, watch, position)
+    watch.known = 4
+    feed.offer(log.Event("chatUpdated", "chat", 5, {"participantIds": ["ben"]}))
+    assert ("chat" in ann.watches, ann.said) == ((True, []) if stays else (False, ["left"]))

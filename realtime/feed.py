@@ -98,7 +98,6 @@ class Feed:
                 self.trace.gap(event, watch.known)
             self.pull(watch, event.seq, "gap")
 
-
     # Delivering
 
     def _deliver(self, watch, event, live):

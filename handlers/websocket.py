@@ -22,6 +22,8 @@ log = logging.getLogger("parley.websocket")
 PROTOCOL_ERROR, INVALID_UTF8, INTERNAL_ERROR = 1002, 1007, 1011
 TEXT, CLOSE, PING = 0x1, 0x8, 0x9
 MASKED = 0x80
+HEADER_BYTES, MASK_BYTES = 2, 4
+PONG = b"\x8a\x80"  # the first bytes of the answer to our pings, which are empty
 DISCARDED = 65536  # bytes read at a time of what follows a broken frame
 
 
@@ -52,18 +54,31 @@ class Protocol(WebSocketProtocol13):
         self._wait()
 
     def _wait(self):
-        """For the next frame, with nothing alive but the stream's own future."""
+        """For the next frame."""
+        self._ask(HEADER_BYTES, self._arrived)
+
+    def _ask(self, count, arrived):
+        """Have `arrived(read)` called with so many bytes, with nothing alive until then but the stream's own future."""
         try:
-            self.stream.read_bytes(2).add_done_callback(self._arrived)
+            self.stream.read_bytes(count).add_done_callback(arrived)
         except StreamClosedError:
             self._ended()
 
     def _arrived(self, read):
-        if read.cancelled() or read.exception() is not None:
+        if _has_failed(read):
             self._ended()
+        elif read.result() == PONG:
+            self._ask(MASK_BYTES, self._ponged)  # all that an idle socket brings: it needs no task
         else:
             self._header = read.result()
             self._reader = asyncio.ensure_future(self._read_frame())
+
+    def _ponged(self, read):
+        if _has_failed(read):
+            self._ended()
+        else:
+            self._received_pong = True
+            self._wait()
 
     async def _read_frame(self):
         try:
@@ -202,6 +217,10 @@ class _Queue(list):
 
     def popleft(self):
         return self.pop(0)
+
+
+def _has_failed(read):
+    return read.cancelled() or read.exception() is not None
 
 
 def _is_utf8(data):

@@ -321,12 +321,12 @@ async def test_reserved_opcodes_are_refused(opcode, payload, connect):
 @PIECES
 @pytest.mark.parametrize("size", [1, 7, 14])
 @pytest.mark.gen_test
-async def test_a_text_may_come_in_fragments_with_pings_between_them(size, pieces, connect):
+async def test_a_text_may_come_in_fragments_with_pings_and_pongs_between_them(size, pieces, connect):
     raw = await connect()
     pings = []
     for frame in fragments(padded("ping", 0), size):
         pings.append(b"%d" % len(pings))
-        await say(raw, frame + framed(PING, pings[-1]) + framed(PONG, b"unasked"), pieces)
+        await say(raw, frame + framed(PING, pings[-1]) + framed(PONG) + framed(PONG, b"unasked"), pieces)
     await raw.hears("pong")
     await raw.reads_until(lambda: pings[-1] in raw.pongs)
     assert [text["type"] for text in raw.texts].count("pong") == 1

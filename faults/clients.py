@@ -33,6 +33,7 @@ class Person:
 
     def renew(self, token: str):
         self.token, self.session = token, next(_tokens)
+        self.signed_in_at = time.monotonic()
         self.changing = False  # whether one of the clients is about to sign in
         self.signed_in.set()
 

@@ -5,7 +5,7 @@ import gc
 import random
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -113,7 +113,7 @@ class Rig:
                 client.online()
             evidence.healed_at = time.monotonic()
             await self.load.stop()
-            await asyncio.sleep(max(0.0, evidence.healed_at + self.size.quiet - time.monotonic()))
+            await self._quiet(evidence.healed_at)
             await counters.stop()
             try:
                 evidence.snapshots = await final.snapshots(self.clients)
@@ -127,6 +127,14 @@ class Rig:
                 await client.stop()
             gc.enable()
         return self._judge(fault, evidence, counters, time.monotonic() - began)
+
+    async def _quiet(self, since: float):
+        """Let so much time pass after healing, and after the last sign-in: whoever signs in late has as long to be synced."""
+        people = {client.person for client in self.clients}
+        with suppress(TimeoutError):  # the checker names who could not sign in
+            await self.until(lambda: not any(person.changing for person in people), self.size.quiet, "everybody is signed in")
+        since = max(since, *(person.signed_in_at for person in people))
+        await asyncio.sleep(max(0.0, since + self.size.quiet - time.monotonic()))
 
     def _judge(self, fault, evidence, counters, seconds):
         counts = self.counts + readings.of_clients(evidence) + counters.counts

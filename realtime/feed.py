@@ -173,7 +173,7 @@ class Feed:
             metrics.deliveries.counts[event.channel] += 1
             if self.trace is not None:
                 self.trace.delivered(event.channel, event, 1)
-        self.opening.begin(session, event.chat_id, position, standing)
+        self.opening.let_in(session, event.chat_id, position, standing)
 
     def _let_out(self, watch, event):
         participants = set(event.data["participantIds"])
@@ -307,7 +307,7 @@ class Feed:
             for chat_id, standing in membership.chats.items():
                 if chat_id not in session.watches:
                     session.say(frames.joined(chat_id, standing.head))
-                    self.opening.begin(session, chat_id, standing.head, standing)
+                    self.opening.let_in(session, chat_id, standing.head, standing)
             for chat_id, watch in list(session.watches.items()):
                 if chat_id not in membership.chats:
                     # A join that committed after this snapshot may have been let in already; the pull's snapshot decides.

@@ -76,3 +76,8 @@ class Opening:
         if watch.known > standing.head or (chat_id, session.user_id) in self._counted:
             feed.states.refresh_counts(watch, {session.user_id})
         return watch.counts[session.user_id] != count
+
+    def let_in(self, session, chat_id: str, position: int, standing: log.Standing):
+        """The same for a socket that has been open: what its user has not read of this chat, or the user's others were told, it is told at once."""
+        if self.begin(session, chat_id, position, standing) or standing.unread:
+            self._feed.states.count_afresh(session, resume.count(session.user_id, chat_id, standing))

@@ -320,6 +320,39 @@ async def test_an_answer_from_before_a_removal_lets_nobody_in_again(healthy, con
     assert [frame["seq"] for frame in his.client.of("joined")] == [back.seq - 1]
 
 
+@pytest.mark.parametrize("snapshot", ["before", "after"])
+@pytest.mark.parametrize("others", [False, True])
+@pytest.mark.gen_test
+async def test_whoever_is_let_in_is_told_what_they_have_not_read_of_it(healthy, connect, world, server, monkeypatch, snapshot, others):
+    """Also of what was said while the database was asked, before and after it looked, whether others here watch the chat or nobody does."""
+    (one,) = await healthy(server.url, **NEVER)
+    ada, bob = await world.users(2)
+    chat_id = await world.group(ada)
+    if others:
+        await connect(one, ada).hello().synced()
+    his = await connect(one, bob).hello().synced()
+    standings, asked, go_on = events.standings, asyncio.Event(), asyncio.Event()
+
+    async def slow(*question):
+        asked.set()
+        if snapshot == "before":
+            answer = await standings(*question)
+            await go_on.wait()
+            return answer
+        await go_on.wait()
+        return await standings(*question)
+
+    monkeypatch.setattr(events, "standings", slow)
+    added = await published(one, chats.add(world.db, ada, key(), chat_id, [bob], 50))
+    await asked.wait()
+    said = await published(one, send(world, ada, chat_id))
+    await asyncio.sleep(0.1)
+    go_on.set()
+    await his.until(lambda: his.client.cursors.get(chat_id) == said.seq)
+    await his.until(lambda: his.client.unread.get(chat_id) == (said.seq, 1))
+    assert [frame["seq"] for frame in his.client.of("joined")] == [added.seq - 1]
+
+
 @pytest.mark.gen_test
 async def test_a_last_event_that_nobody_published_is_found_by_the_check(healthy, connect, world):
     one, other = await healthy()

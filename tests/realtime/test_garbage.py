@@ -67,7 +67,7 @@ def test_garbage_that_was_frozen_alive_is_found_when_there_is_too_much_of_it(hub
     monkeypatch.setattr(garbage, "SPARE", 2000)
     rounds, lost, most = Garbage(hub), [], 0
     rounds.start()
-    room = gc.get_freeze_count() + 2000
+    room = gc.get_freeze_count() + 3000 + 2000  # a search finds one round's objects alive
     for _ in range(3 * room // 3000):
         alive = [cycle() for _ in range(3000)]
         rounds.freeze()

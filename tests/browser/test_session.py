@@ -47,9 +47,11 @@ def test_draft_position_and_unsent_messages_stay_and_go_on(person, window, end_s
     expect(dialog).to_be_visible()
     expect(dialog.get_by_label("Username")).to_have_value(ada.username)
     hers.page.unroute_all(behavior="ignoreErrors")
+    dialog.evaluate("dialog => dialog.addEventListener('close', () => dialog.dataset.hasClosed = '')")
     for _ in range(3):
         hers.keyboard.press("Escape")
     expect(dialog).to_be_visible()
+    expect(dialog).not_to_have_attribute("data-has-closed", "")  # not for a moment: the page behind would have taken the next Escape
     bob.say(chat, "meanwhile")
     sign_in_again(hers, ada.username)
     expect(dialog).to_have_count(0)

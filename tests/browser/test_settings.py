@@ -30,6 +30,7 @@ def test_a_new_name_is_shown_at_once_and_after_a_reload_and_to_others(person, wi
     dialog.get_by_role("button", name="Save name").click()
     expect(dialog.get_by_text("Saved")).to_be_visible()
     hers.keyboard.press("Escape")
+    hers.is_at(f"/chats/{chat}")  # it goes back there, and a reload before that would be called off
     expect(hers.locator("#you")).to_have_accessible_name("Countess of Lovelace: your account")
     hers.page.reload()
     expect(hers.locator("#you")).to_have_accessible_name("Countess of Lovelace: your account")

@@ -24,7 +24,7 @@ from realtime.garbage import Garbage
 
 log = logging.getLogger("parley")
 
-# Bytes that Tornado takes before the handlers answer 413 themselves; beyond it, the connection is cut.
+# Bytes of a body that are taken before the handlers answer 413 themselves; beyond it, the rest is not read.
 REQUEST_CEILING = 1024 * 1024
 START_SECONDS = 60  # an instance may start before its database
 HOUSEKEEPING_SECONDS = 3600
@@ -127,7 +127,7 @@ class Instance:
                 return 0
             services = Services(configuration, db, accounts, delivery)
             server = Server(make_application(services), idle_seconds=configuration.idle_connection_seconds,
-                            max_body_size=REQUEST_CEILING, max_buffer_size=2 * REQUEST_CEILING)
+                            max_body_bytes=REQUEST_CEILING)
             server.add_sockets(self._listen())
             housekeeping = asyncio.ensure_future(self._keep_house(db, accounts, configuration.keep_events_days))
             garbage = Garbage(delivery.hub)
@@ -187,8 +187,7 @@ class Instance:
             if services.under_way:
                 quiet_since = loop.time()
             await asyncio.sleep(0.02)
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(server.close_all_connections(), seconds / 4)
+        server.close_all_connections()
 
     @staticmethod
     async def _keep_house(db, accounts, days):

@@ -6,6 +6,7 @@ ParleyError                   anything that is told to the client in the error s
 """
 
 CODES = {
+    "invalid_http": (400, "The request is not HTTP/1.1 as it should be."),
     "invalid_json": (400, "The body is not JSON."),
     "invalid_value": (400, "A value is missing, unknown or not as documented."),
     "not_signed_in": (401, "Sign in first."),
@@ -29,7 +30,9 @@ CODES = {
     "search_too_broad": (422, "The search took too long. Look for more words, or in one chat."),
     "too_many_attempts": (429, "Too many attempts. Try again later."),
     "too_fast": (429, "Too many requests. Try again shortly."),
+    "head_too_large": (431, "The request's address and headers are too large."),
     "internal": (500, "Something went wrong on our side. It was logged."),
+    "method_unknown": (501, "There is no such method."),
     "unavailable": (503, "The service cannot answer now. Try again with the same Idempotency-Key."),
 }
 

@@ -1,52 +1,81 @@
-"""The HTTP connections of an instance: Tornado's server, less what it does for every request and need not.
-
-Tornado sets a timer for each request that a connection may still bring (4 % of a message), and turns Nagle's algorithm off and on again
-around each answer (over TCP two system calls, 2 %). Here one timer looks at all connections, and Nagle's algorithm is off: nearly every
-answer is one write.
-"""
+"""The HTTP connections of an instance: taken from the listening sockets, given to the application request by request, closed when idle."""
 
 import time
 
-from tornado.httpserver import HTTPServer
-from tornado.ioloop import PeriodicCallback
+from tornado.ioloop import IOLoop
+from tornado.iostream import StreamClosedError
+from tornado.netutil import add_accept_handler
+
+from handlers.http1 import Connection
 
 
-class Server(HTTPServer):
-    """Serves an application. A connection is closed where its next request is not all there `idle_seconds` after the last answer, or at most a quarter later."""
+class Server:
+    """Serves an application over HTTP/1.1. A body of more than `max_body_bytes` is refused before it is read.
 
-    def initialize(self, application, *, idle_seconds: float, **options):
-        super().initialize(application, **options)
-        self.conn_params.header_timeout = None
+    A connection is closed where its next request is not all there, or its answer has not been taken on, `idle_seconds` after the last
+    progress, or at most a quarter later. One timer looks at all of them: one for each request would be 4 % of a message.
+    """
+
+    def __init__(self, application, *, idle_seconds: float, max_body_bytes: int):
+        self.max_body_bytes = max_body_bytes
+        self.max_buffer_bytes = 2 * max_body_bytes  # of a WebSocket
+        self.connections: set[Connection] = set()
+        self.done = self.closed = None  # futures: what was written is with the kernel; it will never be
+        self._application = application
         self._idle_seconds = idle_seconds
-        self._waiting_since = {}  # connection → time.monotonic() when it began to wait for its last request
-        self._closing = PeriodicCallback(self._close_idle, idle_seconds / 4 * 1000)
-        self._closing.start()
+        self._listening = []  # functions that end it
+        self._sockets = []
+        self._timer = None
+
+    def add_sockets(self, sockets):
+        """Take connections from these listening sockets."""
+        if self._timer is None:
+            loop = self._loop = IOLoop.current().asyncio_loop
+            self.done, self.closed = loop.create_future(), loop.create_future()
+            self.done.set_result(None)
+            self.closed.set_exception(StreamClosedError())
+            self.closed.exception()  # whether or not anybody asks
+            self._look_later()
+        for listening in sockets:
+            self._sockets.append(listening)
+            self._listening.append(add_accept_handler(listening, self._accepted))
 
     def stop(self):
-        self._closing.stop()
-        super().stop()
+        """Take no more connections."""
+        while self._listening:
+            self._listening.pop()()
+        for listening in self._sockets:
+            listening.close()
+        if self._timer is not None:
+            self._timer.cancel()
 
-    def handle_stream(self, stream, address):
-        stream.set_nodelay(True)
-        stream.set_nodelay = _is_set
-        super().handle_stream(stream, address)
+    def close_all_connections(self):
+        """Close what is open, whatever it is busy with."""
+        for connection in list(self.connections):
+            connection.close()
 
-    # Called by the connections
+    def _accepted(self, accepted, address):
+        self.connections.add(Connection(self, accepted, address))
 
-    def start_request(self, server_conn, request_conn):
-        self._waiting_since[server_conn] = time.monotonic()
-        return super().start_request(server_conn, request_conn)
+    # What the connections say
 
-    def on_close(self, server_conn):
-        self._waiting_since.pop(server_conn, None)
-        super().on_close(server_conn)
+    def begin(self, request):
+        """A request is complete. Its handler answers through `request.connection`, now or later."""
+        delegate = self._application.find_handler(request)
+        if request.body:
+            delegate.data_received(request.body)
+        delegate.finish()
+
+    def forget(self, connection: Connection):
+        """It has ended, or speaks another protocol from here."""
+        self.connections.discard(connection)
+
+    def _look_later(self):
+        self._timer = self._loop.call_later(self._idle_seconds / 4, self._close_idle)
 
     def _close_idle(self):
+        self._look_later()
         before = time.monotonic() - self._idle_seconds
-        for connection, since in list(self._waiting_since.items()):
-            if since < before and connection.stream.reading():  # else a request is being answered
-                connection.stream.close()
-
-
-def _is_set(value):
-    """Instead of a stream's `set_nodelay`, which is called around each answer."""
+        for connection in list(self.connections):
+            if connection.since is not None and connection.since < before:
+                connection.close()

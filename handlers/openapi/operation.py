@@ -35,7 +35,7 @@ class Operation:
 
     def refusals(self, method: str, path: str) -> list[str]:
         """Every error code that this operation can answer with."""
-        codes = ["invalid_value", "internal"]
+        codes = ["invalid_value", "invalid_http", "head_too_large", "internal"]
         if self.access is not Access.PUBLIC:
             codes += ["not_signed_in", "unavailable"]
         if method not in SAFE_METHODS:

@@ -69,7 +69,7 @@ class Served:
             self.delivery = Recorder(self.db, chosen.redis_url, "web.1", demo=chosen.demo)
             await self.delivery.start()
             self.services = Services(chosen, self.db, self.accounts, self.delivery)
-            server = Server(make_application(self.services), idle_seconds=chosen.idle_connection_seconds, max_body_size=1024 * 1024)
+            server = Server(make_application(self.services), idle_seconds=chosen.idle_connection_seconds, max_body_bytes=1024 * 1024)
             sockets = bind_sockets(0, "127.0.0.1")
             server.add_sockets(sockets)
             self.port = sockets[0].getsockname()[1]
@@ -81,7 +81,7 @@ class Served:
             self._ready.set()
         await self._stop.wait()
         server.stop()
-        await server.close_all_connections()
+        server.close_all_connections()
         await self.delivery.stop()
         self.accounts.close()
         await self.db.close()

@@ -36,10 +36,10 @@ class Echo(WebSocketHandler):
 
 @pytest.fixture
 def server(io_loop):
-    server = Server(Application([("/", Answer), ("/slow", Slow), ("/ws", Echo)]), idle_seconds=IDLE)
+    server = Server(Application([("/", Answer), ("/slow", Slow), ("/ws", Echo)]), idle_seconds=IDLE, max_body_bytes=1000)
     yield server
     server.stop()
-    io_loop.run_sync(server.close_all_connections)
+    server.close_all_connections()
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ async def test_no_answer_waits_for_the_acknowledgement_of_the_last(port, server)
     for _ in range(2):
         writer.write(ASK)
         await reader.readuntil(b"yes")
-        (connection,) = server._connections
-        assert connection.stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        (connection,) = server.connections
+        assert connection._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     writer.close()
 
 
@@ -110,9 +110,8 @@ async def test_nothing_is_remembered_of_connections_that_have_ended(port, server
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(ASK)
         await reader.readuntil(b"yes")
-        assert server._waiting_since
+        assert server.connections
         writer.close()
         await writer.wait_closed()
-    while server._connections:
+    while server.connections:
         await asyncio.sleep(0.01)
-    assert not server._waiting_since

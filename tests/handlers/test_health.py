@@ -81,7 +81,7 @@ def test_while_it_drains_it_is_not_ready_and_still_serves(serve):
 def test_requests_are_measured_by_route_and_not_by_address(served, alice, bob):
     chat = alice.chat(bob)
     alice.get(f"/api/chats/{chat}")
-    served.client().request("FROBNICATE", "/no/such/place")
+    served.client().request("PROPFIND", "/no/such/place")
     expected = ('parley_request_seconds_count{method="GET",route="/api/chats/{chatId}",status="200"}',
                 'parley_request_seconds_count{method="other",route="unmatched",status="405"}')
     assert until(lambda: all(line in served.client().get("/metrics").body.decode() for line in expected))

@@ -115,7 +115,7 @@ def test_a_body_where_none_belongs_is_bounded_too(alice, chat):
 def test_a_body_of_gigabytes_is_cut_off(served):
     with socket.create_connection(("127.0.0.1", served.port), timeout=10) as connection:
         connection.sendall(b"POST /api/sync HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\n\r\n" + b"x" * 1000)
-        assert connection.recv(4096).startswith(b"HTTP/1.1 400")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413")
         assert connection.recv(4096) == b""
 
 

@@ -1,0 +1,380 @@
+"""HTTP/1.1 of one connection: bytes in, requests out, and their answers back, one after another.
+
+Tornado reads a request with a dozen coroutines, futures and regular expressions: more than half of what a short one costs. llhttp, which is
+Node's, reads it for a tenth of that (`httptools`), and what is left of Python is a callback for each header. The handlers are Tornado's
+still: to them this is its `HTTPConnection`.
+"""
+
+import asyncio
+import logging
+import re
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cached_property
+
+import orjson
+from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
+from tornado.escape import parse_qs_bytes
+from tornado.httputil import HTTPConnection, HTTPServerRequest, responses
+from tornado.iostream import IOStream, StreamClosedError
+
+from chat.errors import ParleyError, Refused
+
+log = logging.getLogger("parley.http")
+
+READ_BYTES = 65536  # at a time
+HEAD_BYTES = 65536  # of a request line with its headers
+LINGER_BYTES = 16 * 1024 * 1024  # that a refused client may still send before it is cut off, and may not have seen why
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+# As RFC 3986 has it, less the comma, by which more than one would look like one.
+HOST = re.compile(r"(?:[\w.~!$&'()*+;=\[\]:-]|%[0-9A-Fa-f]{2})*", re.ASCII)
+
+
+class Headers(Mapping):
+    """A request's headers by their names in any case. Of one that was sent twice, the values are joined by commas."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: dict[str, str]):
+        self._values = values  # by lower-case names
+
+    def __getitem__(self, name):
+        return self._values[name.lower()]
+
+    def get(self, name, default=None):
+        return self._values.get(name.lower(), default)
+
+    def __contains__(self, name):
+        return name.lower() in self._values
+
+    def __iter__(self):
+        return iter(self._values)
+
+    def __len__(self):
+        return len(self._values)
+
+
+class Request(HTTPServerRequest):
+    """What Tornado's says, less what our handlers do not read: forms, and arguments that may come from anywhere."""
+
+    def __init__(self, connection: "Connection", method: str, target: str, version: str, values: dict[str, str], body: bytes, keep_alive: bool):
+        """Raises `Refused`: invalid_http, without a Host or with one that is none."""
+        host = values.get("host")
+        if host is None:
+            if version != "HTTP/1.0":
+                raise Refused("invalid_http", "The request names no host.", "Host")
+            host = "127.0.0.1"
+        elif not HOST.fullmatch(host):
+            raise Refused("invalid_http", "The Host is none.", "Host")
+        self.method, self.uri, self.version = method, target, version
+        self.path, _, self.query = target.partition("?")
+        self.host, self.host_name = host, host.lower().rpartition(":")[0] or host.lower()
+        self.headers, self.body = Headers(values), body
+        self.connection, self.remote_ip, self.protocol = connection, connection.remote_ip, "http"
+        self.keep_alive = keep_alive
+        self.arguments, self.body_arguments, self.files = {}, {}, {}
+        self._start_time, self._finish_time = time.time(), None
+
+    @cached_property
+    def query_arguments(self) -> dict[str, list[bytes]]:
+        return parse_qs_bytes(self.query, keep_blank_values=True)
+
+    def _parse_body(self):
+        """Tornado would look for a form here."""
+
+
+class Connection(HTTPConnection):
+    """One client's connection. `server` is told of each request (`begin`), and of the end (`forget`)."""
+
+    def __init__(self, server, accepted: socket.socket, address):
+        accepted.setblocking(False)
+        self.remote_ip = "0.0.0.0"  # of a unix socket, as in Tornado
+        if accepted.family in (socket.AF_INET, socket.AF_INET6):
+            self.remote_ip = address[0]
+            # Nearly every answer is one write, and none waits for the acknowledgement of the last one.
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        self.since = time.monotonic()  # when it began to wait for its client, to send or to take; None while a request is worked on
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._socket = accepted
+        self._parser = HttpRequestParser(self)  # None when nothing more is to be understood
+        self._bytes = 0  # read of a request that is not complete
+        self._most = None  # that these may be: more in a body than in a head; None between requests
+        self._asked = []  # requests in turn, and the refusal of what followed them
+        self._rest = b""  # what came after a request to speak another protocol
+        self._request = None  # that is being answered
+        self._paused = False  # not reading, until the answer is out
+        self._out = bytearray()  # what the kernel has not taken yet
+        self._taken = None  # future: until it has
+        self._ending = False  # the handler has said everything
+        self._chunked = False
+        self._left = 0  # bytes of the answer that its Content-Length promises and the handler has not said
+        self._lingered = 0
+        self._on_close = None
+        self._loop.add_reader(accepted.fileno(), self._readable)
+
+    # Reading
+
+    def _readable(self):
+        if self._request is not None:
+            self._paused = True
+            self._loop.remove_reader(self._socket.fileno())
+            return
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+        elif self._parser is None:
+            self._lingered += len(data)
+            if self._lingered > LINGER_BYTES:
+                self.close()
+        else:
+            self._understand(data)
+            self._go_on()
+
+    def _understand(self, data):
+        """Put what these bytes ask for in turn."""
+        try:
+            self._parser.feed_data(data)
+            self._bytes = 0 if self._most is None else self._bytes + len(data)
+            if self._bytes and self._bytes > self._most:
+                self._refuse(Refused("body_too_large") if self._headed else Refused("head_too_large"))
+        except HttpParserUpgrade as upgrade:
+            self._rest = data[upgrade.args[0]:]  # in the other protocol, or, where the handler speaks none, in this one
+        except HttpParserInvalidMethodError:
+            self._refuse(Refused("method_unknown"))
+        except HttpParserError as error:
+            refusal = error.__context__
+            self._refuse(refusal if isinstance(refusal, ParleyError) else Refused("invalid_http"))
+
+    def _refuse(self, refusal):
+        self._asked.append(refusal)
+        self._parser = None
+
+    # What the parser calls
+
+    def on_message_begin(self):
+        self._target, self._values, self._headed = b"", {}, False
+        self._body, self._size = [], 0
+        self._most = HEAD_BYTES
+
+    def on_url(self, part: bytes):
+        self._target += part
+
+    def on_header(self, name: bytes, value: bytes):
+        if not self._headed:  # else a trailer, which must not pass for one of those that were checked
+            name, value = name.decode("latin1").lower(), value.decode("latin1").rstrip()
+            self._values[name] = f"{self._values[name]},{value}" if name in self._values else value
+
+    def on_headers_complete(self):
+        self._headed = True
+        self._most = HEAD_BYTES + 2 * self._server.max_body_bytes  # chunks have heads, and may have trailers
+        if int(self._values.get("content-length", 0)) > self._server.max_body_bytes:
+            raise Refused("body_too_large")
+        if self._values.get("expect", "").lower() == "100-continue" and self._request is None and not self._asked:
+            self._write(CONTINUE)
+
+    def on_body(self, part: bytes):
+        self._size += len(part)
+        if self._size > self._server.max_body_bytes:
+            raise Refused("body_too_large")
+        self._body.append(part)
+
+    def on_message_complete(self):
+        parser, self._most = self._parser, None
+        self._asked.append(Request(
+            self, parser.get_method().decode("latin1"), self._target.decode("latin1"), f"HTTP/{parser.get_http_version()}", self._values,
+            b"".join(self._body), parser.should_keep_alive()))
+
+    # Answering
+
+    def _go_on(self):
+        """Begin with the next request, unless one is being answered; then read on."""
+        while self._request is None and self._socket is not None:
+            if self._asked:
+                asked = self._asked.pop(0)
+                if isinstance(asked, ParleyError):
+                    self._answer_last(asked)
+                else:
+                    self._begin(asked)
+            elif self._rest and self._parser is not None:
+                rest, self._rest = self._rest, b""
+                self._understand(rest)
+            else:
+                if self._paused:
+                    self._paused = False
+                    self._loop.add_reader(self._socket.fileno(), self._readable)
+                return
+
+    def _begin(self, request):
+        self._request, self.since = request, None
+        try:
+            self._server.begin(request)
+        except Exception:
+            log.exception("%s could not be begun with", request.method)
+            self.close()
+
+    def _answer_last(self, refusal):
+        body = orjson.dumps(refusal.body())
+        self._write(b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (
+            refusal.status, responses[refusal.status].encode(), len(body), body))
+        if not self._out:
+            self._say_no_more()
+
+    def _say_no_more(self):
+        # The connection is not closed: that takes an answer back where something is unread.
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
+
+    def set_close_callback(self, callback):
+        self._on_close = callback
+
+    def write_headers(self, start_line, headers, chunk=None):
+        """Tornado's: the answer's head, and a first part of its body. The future is done when the kernel has taken everything."""
+        if self._socket is None:
+            return self._server.closed
+        request, length = self._request, headers.get("Content-Length")
+        has_body = request.method != "HEAD" and start_line.code not in (204, 304) and start_line.code >= 200
+        self._left = int(length) if length and has_body else None
+        self._chunked = has_body and length is None and request.version != "HTTP/1.0"
+        if headers.get("Connection") == "close" or has_body and length is None and not self._chunked:
+            request.keep_alive = False
+        lines = [f"HTTP/1.1 {start_line.code} {start_line.reason}", *[f"{name}: {value}" for name, value in headers.get_all()]]
+        if self._chunked:
+            lines.append("Transfer-Encoding: chunked")
+        if "Connection" not in headers:
+            if not request.keep_alive:
+                lines.append("Connection: close")
+            elif request.version == "HTTP/1.0":
+                lines.append("Connection: keep-alive")
+        head = "\r\n".join(lines)
+        if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
+            raise ValueError("a header has more than one line")
+        return self._write(b"%s\r\n\r\n%s" % (head.encode("latin1"), self._part(chunk)))
+
+    def write(self, chunk):
+        """Tornado's: a further part of the body. The future is as that of `write_headers`."""
+        return self._write(self._part(chunk))
+
+    def _part(self, chunk):
+        if not chunk:
+            return b""
+        if self._left is not None:
+            self._left -= len(chunk)
+            if self._left < 0:
+                self.close()  # the client would take the rest for another answer
+                raise ValueError("the answer is longer than its Content-Length")
+        return b"%x\r\n%s\r\n" % (len(chunk), chunk) if self._chunked else chunk
+
+    def finish(self):
+        """Tornado's: the answer is complete."""
+        if self._socket is None:
+            return
+        if self._left:
+            self.close()  # the handler has failed in the middle of it, and the client is to know
+            return
+        if self._chunked:
+            self._write(b"0\r\n\r\n")
+        if self._out:
+            self._ending = True
+        elif self._socket is not None:
+            self._end()
+
+    def _end(self):
+        """The answer is with the kernel."""
+        request, self._request, self._on_close, self._ending = self._request, None, None, False
+        self.since = time.monotonic()
+        if not request.keep_alive:
+            self.close()
+        elif self._asked or self._rest or self._paused:
+            self._loop.call_soon(self._go_on)
+
+    def _write(self, data):
+        if self._socket is None:
+            return self._server.closed
+        if not self._out:
+            try:
+                sent = self._socket.send(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError:
+                self.close()
+                return self._server.closed
+            if sent == len(data):
+                return self._server.done
+            data = data[sent:]
+            self.since = time.monotonic()
+            self._taken = self._loop.create_future()
+            self._loop.add_writer(self._socket.fileno(), self._writable)
+        self._out += data
+        return self._taken
+
+    def _writable(self):
+        try:
+            sent = self._socket.send(self._out)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self.close()
+            return
+        del self._out[:sent]
+        self.since = time.monotonic()
+        if not self._out:
+            self._loop.remove_writer(self._socket.fileno())
+            taken, self._taken = self._taken, None
+            if not taken.done():
+                taken.set_result(None)
+            if self._ending:
+                self._end()
+            elif self._request is not None:
+                self.since = None
+            elif self._parser is None:
+                self._say_no_more()
+
+    # Ending
+
+    def detach(self) -> IOStream:
+        """Hand the socket over to another protocol, as Tornado's stream, with what was read for it and what is still to be written.
+
+        Raises `StreamClosedError`.
+        """
+        if self._socket is None:
+            raise StreamClosedError()
+        accepted, out, rest = self._socket, bytes(self._out), self._rest
+        self._let_go()
+        stream = IOStream(accepted, max_buffer_size=self._server.max_buffer_bytes)
+        if rest:
+            stream._read_buffer += rest
+            stream._read_buffer_size += len(rest)
+        if out:
+            stream.write(out)
+        return stream
+
+    def close(self):
+        """End the connection now."""
+        if self._socket is not None:
+            accepted, on_close = self._socket, self._on_close
+            self._let_go()
+            accepted.close()
+            if on_close is not None:
+                on_close()
+
+    def _let_go(self):
+        self._loop.remove_reader(self._socket.fileno())
+        if self._out:
+            self._loop.remove_writer(self._socket.fileno())
+            self._out.clear()
+        taken, self._taken = self._taken, None
+        if taken is not None and not taken.done():
+            taken.set_exception(StreamClosedError())
+            taken.exception()  # whether or not anybody asks
+        # The parser holds on to this object, and this object to a handler.
+        self._socket = self._parser = self._request = self._on_close = None
+        self._server.forget(self)

@@ -76,6 +76,8 @@ class Listener:
         pass
 
     def on_ws_connection_close(self, code: int | None = None, reason: str | None = None):
+        if self._protocol.wire is not None:
+            self._protocol.wire.gone()
         if self._stream is not None:
             self._stream.gone()
 

@@ -139,7 +139,7 @@ class Feed:
     def _flush(self, watch, now):
         data, since = b"".join(watch.said), watch.said_since
         watch.said = []
-        if full := send_to_all(watch.attached.values(), data, self._buffer, now):
+        if full := send_to_all(watch.attached, data, self._buffer, now):
             for session in [session for session, wire in watch.attached.items() if wire in full]:
                 self.fall_behind(session, watch, since, "slow")
 

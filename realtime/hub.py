@@ -3,7 +3,7 @@
 import itertools
 from collections import Counter
 
-from realtime.wire import tick
+from realtime.wire import Crowd, tick
 
 
 class Watch:
@@ -25,7 +25,7 @@ class Watch:
         self.said_bytes = 0
         self.said_since = known  # `known` before them
         self.pulling = False
-        self.attached = {}  # session → its wire: a broadcast goes over the wires, and looks at nothing else
+        self.attached = Crowd()  # by session
         self.behind = {}
         self.counts = {}  # user id → the unread count last sent, as its event
         self.reads = {}  # user id → watermark last sent

@@ -104,7 +104,8 @@ class Pipe:
         self._drained = None
         self.stalled = False
         self.open = True
-        self.queued, self.unsent, self.progress_at, self._clear = 0, 0, 0.0, None
+        self.queued, self.unsent, self.progress_at = 0, 0, 0.0
+        tick.busy.add(self)  # a broadcast is queued here, too
 
     def send(self, data):
         if tick.broadcasts:

@@ -12,7 +12,7 @@ from tornado.websocket import _WebSocketParams
 
 from handlers.websocket import Pings, Protocol
 from realtime.frames import text_frame
-from realtime.wire import PROGRESS_STEP, send_to_all, tick
+from realtime.wire import MANY, PROGRESS_STEP, Crowd, send_to_all, tick
 from tests.realtime.sockets import PING, TEXT, Pair, until
 
 
@@ -31,8 +31,11 @@ def pair(io_loop):
 
 def to_all(pairs, payload, limit=2**30):
     """Broadcast a frame; the pairs that are too slow for it are appended to the list that is answered, when it leaves."""
-    slow, wires = [], {pair.wire: pair for pair in pairs}
-    tick.broadcast(lambda now: slow.extend(wires[wire] for wire in send_to_all(wires, text_frame(payload), limit, now)))
+    slow, crowd = [], Crowd()
+    for pair in pairs:
+        crowd[pair] = pair.wire
+    tick.broadcast(lambda now: slow.extend(pair for wire in send_to_all(crowd, text_frame(payload), limit, now)
+                                           for pair in pairs if pair.wire is wire))
     return slow
 
 
@@ -85,8 +88,8 @@ async def test_the_frames_of_one_tick_leave_in_one_write(pair):
     writes = []
     many = [pair(buffer=2**16) for _ in range(3)]
     for each in many:
-        real = each.wire._socket
-        each.wire._socket = SimpleNamespace(send=lambda data, real=real: writes.append(len(data)) or real.send(data))
+        real = each.wire.socket
+        each.wire.socket = SimpleNamespace(send=lambda data, real=real: writes.append(len(data)) or real.send(data))
     for _ in range(10):
         for each in many:
             each.wire.send(text_frame(b"x" * 98))
@@ -233,11 +236,11 @@ async def test_a_broadcast_goes_straight_to_the_socket_again_once_nothing_waits(
     for _ in range(2):
         socket.wire.send(text_frame(b"x" * 60_000))
         await asyncio.sleep(0)
-        assert socket.wire.unsent and socket.wire._clear is None
+        assert socket.wire.unsent and socket.wire in tick.busy
         await socket.take_everything()
         to_all([socket], b"hello")
         await asyncio.sleep(0)
-        assert socket.wire._clear is socket.stream.socket
+        assert socket.wire not in tick.busy
 
 
 # To many at once
@@ -281,3 +284,69 @@ async def test_one_who_is_gone_does_not_keep_it_from_the_others(pair):
     await there.take_everything()
     assert there.frames() == [(TEXT, b"hello")]
     assert gone.stream.closed()
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("number", [3, MANY + 3], ids=["few", "many"])
+async def test_whoever_comes_goes_or_is_held_up_a_broadcast_is_for_those_who_are_there(pair, number):
+    crowd, pairs = Crowd(), [pair() for _ in range(number)]
+    said = {each: [] for each in pairs}
+
+    async def say(payload):
+        tick.broadcast(lambda now: send_to_all(crowd, text_frame(payload), 2**30, now))
+        await asyncio.sleep(0)
+        for each in crowd:
+            said[each].append(payload)
+
+    for each in pairs[:-1]:
+        crowd[each] = each.wire
+    await say(b"to all but the last")
+    crowd[pairs[-1]] = pairs[-1].wire
+    await say(b"to all")
+    crowd.pop(pairs[0])
+    await say(b"to all but the first")
+    await say(b"x" * 60_000)  # more than the kernel takes
+    assert all(each.wire in tick.busy for each in crowd)
+    pairs[1].take()
+    await say(b"while it waits")
+    for each in pairs:
+        await each.take_everything()
+    await say(b"to sockets that are free again")
+    await say(b"and went straight")
+    for each in pairs:
+        await each.take_everything()
+        assert [payload for _, payload in each.frames()] == said[each]
+
+
+@pytest.mark.gen_test
+async def test_where_one_of_many_is_held_up_the_others_do_not_wait_for_it(pair):
+    crowd, pairs = Crowd(), [pair() for _ in range(MANY)]
+    for each in pairs:
+        crowd[each] = each.wire
+    for payload in (b"first", b"second"):
+        pairs[7].wire.send(text_frame(b"x" * 60_000))
+        tick.flush()
+        assert pairs[7].wire.unsent
+        tick.broadcast(lambda now, payload=payload: send_to_all(crowd, text_frame(payload), 2**30, now))
+        tick.flush()
+        for each in pairs[:7] + pairs[8:]:
+            assert not each.wire.unsent
+            each.take()
+            assert each.frames()[-1] == (TEXT, payload)
+    await pairs[7].take_everything()
+    assert [payload[:6] for _, payload in pairs[7].frames()] == [b"xxxxxx", b"first", b"xxxxxx", b"second"]
+
+
+@pytest.mark.gen_test
+async def test_nothing_is_remembered_of_sockets_that_have_ended(pair):
+    one, gone = pair(), pair()
+    for each in (one, gone):
+        each.wire.send(text_frame(b"x" * 60_000))
+    tick.flush()
+    assert {one.wire, gone.wire} <= tick.busy
+    gone.stream.close()
+    gone.wire.gone()
+    one.stream.close()
+    one.wire.send(b"too late")
+    await asyncio.sleep(0)
+    assert not {one.wire, gone.wire} & tick.busy

@@ -8,7 +8,11 @@ from datetime import datetime, timezone
 
 def iso(moment: datetime | None) -> str | None:
     """`2026-11-23T10:12:00.123Z`: ISO 8601, UTC, milliseconds."""
-    return None if moment is None else moment.astimezone(timezone.utc).isoformat(timespec="milliseconds")[:-6] + "Z"
+    if moment is None:
+        return None
+    if moment.tzinfo is not timezone.utc:  # as those of the database are
+        moment = moment.astimezone(timezone.utc)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def message(row) -> dict:

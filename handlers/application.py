@@ -1,7 +1,6 @@
 """The application: its services, its one table of routes, and what the handlers share."""
 
 import asyncio
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from tornado.web import Application, URLSpec
 
 from chat.accounts import Accounts
 from chat.db import Database
@@ -38,6 +36,7 @@ from handlers.access_log import AccessLog
 from handlers.base import NotFound
 from handlers.openapi.checks import Contract
 from handlers.pace import Pace
+from handlers.routing import Routed
 from handlers.sessions import Sessions
 from handlers.websocket import Pings
 
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
-# `{name}` is one segment of the path, handed to the method; `{name:path}` is all the rest.
 ROUTES = (
     ("/api/sign-up", accounts.SignUp),
     ("/api/sign-in", accounts.SignIn),
@@ -92,9 +90,6 @@ ROUTES = (
     ("/static/{file:path}", static.StaticFile),
 )
 
-# Tornado tries the patterns one after another, half a microsecond each. No two of ours match the same path, so the busy ones can come first.
-BUSY = ("/api/chats/{chatId}/messages", "/api/messages/{messageId}/read")
-
 
 @dataclass
 class Services:
@@ -118,35 +113,17 @@ class Services:
         self.pace = Pace(per_second, 2 * per_second)
 
 
-def make_application(services: Services) -> Application:
+def make_application(services: Services) -> Routed:
     """The Tornado application of one instance."""
-    return Application(
-        [URLSpec(pattern(path), handler, {"route": path}) for path, handler in sorted(ROUTES, key=_is_rare)],
-        default_handler_class=NotFound,
-        default_handler_args={"route": "unmatched"},
+    return Routed(
+        ROUTES,
+        NotFound,
         log_function=lambda handler: None,  # handlers.base logs
         services=services,
         contract=Contract(ROUTES, services.settings),
         templates=_templates(),
         pings=Pings(services.settings.ping_seconds),
     )
-
-
-def _is_rare(route):
-    path, _ = route
-    return path not in BUSY
-
-
-def pattern(path: str) -> str:
-    """The regular expression of a path in the table."""
-    parts = re.split(r"({\w+(?::path)?})", path)
-    return "".join(_part(part) for part in parts) + "$"
-
-
-def _part(part):
-    if part.endswith(":path}"):
-        return "(.+)"
-    return "([^/]+)" if part.startswith("{") else re.escape(part)
 
 
 def _templates():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import orjson
-from tornado.httputil import HTTPHeaders, format_timestamp, responses
+from tornado.httputil import format_timestamp, responses
 from tornado.netutil import is_valid_ip
 from tornado.web import HTTPError, RequestHandler
 
@@ -50,6 +50,20 @@ class Credentials:
     by_cookie: bool = False
 
 
+class Headers(dict):
+    """An answer's headers, of which Tornado asks for the likes of `Content-Length`: the names that `str.title` makes."""
+
+    __slots__ = ()
+
+    def add(self, name: str, value: str):
+        """One more of the same name."""
+        self.setdefault(name.title(), []).append(value)
+
+    def get_all(self):
+        """`(name, value)` of every line."""
+        return [(name, line) for name, value in self.items() for line in ((value,) if type(value) is str else value)]
+
+
 class Base(RequestHandler):
     """Parent of every handler. `route` is the pattern that the request matched, for logs and metrics."""
 
@@ -73,7 +87,7 @@ class Base(RequestHandler):
 
     def clear(self):
         # Tornado's own formats the date anew, and then the headers one by one, which takes several times as long.
-        self._headers = HTTPHeaders(self.default_headers, Date=_date(int(time.time())))
+        self._headers = Headers(self.default_headers, Date=_date(int(time.time())))
         self._write_buffer, self._status_code, self._reason = [], 200, responses[200]
         if self.services.delivery.draining:
             self.set_header("Connection", "close")  # a proxy that keeps this connection for more must not use it again
@@ -151,6 +165,12 @@ class Base(RequestHandler):
         except HTTPError:
             raise Refused("xsrf_failed", field="X-Xsrftoken") from None
 
+    def set_header(self, name, value):
+        """As Tornado's, which holds every value against an expression."""
+        if type(value) is not str or not value.isprintable():
+            value = self._convert_header_value(value)
+        self._headers[name.title()] = value
+
     def set_cookie(self, name, value, **attributes):
         """Every cookie of ours: this site only, behind TLS only over TLS."""
         super().set_cookie(name, value, **{"path": "/", "samesite": "Lax", "secure": self.is_secure, **attributes})
@@ -166,9 +186,8 @@ class Base(RequestHandler):
         self.set_header("Content-Type", "application/json")
         self.finish(orjson.dumps(body))
 
-    def decode_argument(self, value: bytes, name=None) -> str:
-        # A path that is not UTF-8 names nothing: 404 like any other, not 400.
-        return value.decode("utf-8", "replace")
+    def decode_argument(self, value: str, name=None) -> str:
+        return value  # an argument in a path, which `routing` has decoded
 
     def write_error(self, status_code: int, **details):
         raised = details.get("exc_info", (None, None, None))[1]

@@ -20,7 +20,7 @@ class Server:
         self.max_body_bytes = max_body_bytes
         self.max_buffer_bytes = 2 * max_body_bytes  # of a WebSocket
         self.connections: set[Connection] = set()
-        self.done = self.closed = None  # futures: what was written is with the kernel; it will never be
+        self.done = None  # future: what was written is with the kernel
         self._application = application
         self._idle_seconds = idle_seconds
         self._listening = []  # functions that end it
@@ -31,10 +31,8 @@ class Server:
         """Take connections from these listening sockets."""
         if self._timer is None:
             loop = self._loop = IOLoop.current().asyncio_loop
-            self.done, self.closed = loop.create_future(), loop.create_future()
+            self.done = loop.create_future()
             self.done.set_result(None)
-            self.closed.set_exception(StreamClosedError())
-            self.closed.exception()  # whether or not anybody asks
             self._look_later()
         for listening in sockets:
             self._sockets.append(listening)
@@ -58,6 +56,14 @@ class Server:
         self.connections.add(Connection(self, accepted, address))
 
     # What the connections say
+
+    @property
+    def closed(self):
+        """A future: what was written will never be with the kernel. A new one, because its exception keeps the frames that it was raised in."""
+        closed = self._loop.create_future()
+        closed.set_exception(StreamClosedError())
+        closed.exception()  # whether or not anybody asks
+        return closed
 
     def begin(self, request):
         """A request is complete. Its handler answers through `request.connection`, now or later."""

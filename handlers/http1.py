@@ -19,6 +19,7 @@ from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserU
 from tornado.escape import parse_qs_bytes
 from tornado.httputil import HTTPConnection, HTTPServerRequest, responses
 from tornado.iostream import IOStream, StreamClosedError
+from tornado.web import Finish
 
 from chat.errors import ParleyError, Refused
 
@@ -26,7 +27,7 @@ log = logging.getLogger("parley.http")
 
 READ_BYTES = 65536  # at a time
 HEAD_BYTES = 65536  # of a request line with its headers
-LINGER_BYTES = 16 * 1024 * 1024  # that a refused client may still send before it is cut off, and may not have seen why
+LINGER_BYTES = 16 * 1024 * 1024  # that a client may still send after its last answer, before it is cut off and may miss that answer
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # As RFC 3986 has it, less the comma, by which more than one would look like one.
 HOST = re.compile(r"(?:[\w.~!$&'()*+;=\[\]:-]|%[0-9A-Fa-f]{2})*", re.ASCII)
@@ -60,7 +61,9 @@ class Request(HTTPServerRequest):
     """What Tornado's says, less what our handlers do not read: forms, and arguments that may come from anywhere."""
 
     def __init__(self, connection: "Connection", method: str, target: str, version: str, values: dict[str, str], body: bytes, keep_alive: bool):
-        """Raises `Refused`: invalid_http, without a Host or with one that is none."""
+        """Raises `Refused`: invalid_http, of another version, without a Host or with one that is none."""
+        if version not in ("HTTP/1.1", "HTTP/1.0"):
+            raise Refused("invalid_http")
         host = values.get("host")
         if host is None:
             if version != "HTTP/1.0":
@@ -110,7 +113,7 @@ class Connection(HTTPConnection):
         self._taken = None  # future: until it has
         self._ending = False  # the handler has said everything
         self._chunked = False
-        self._left = 0  # bytes of the answer that its Content-Length promises and the handler has not said
+        self._left = 0  # bytes of the answer that its Content-Length promises and the handler has not said; None where it promises none
         self._lingered = 0
         self._on_close = None
         self._loop.add_reader(accepted.fileno(), self._readable)
@@ -118,12 +121,13 @@ class Connection(HTTPConnection):
     # Reading
 
     def _readable(self):
-        if self._request is not None:
+        if self._request is not None or self._asked or self._rest:  # those come first
             self._paused = True
             self._loop.remove_reader(self._socket.fileno())
             return
         try:
-            data = self._socket.recv(READ_BYTES)
+            # Of a head no more than it may have, so that it does not depend on the packets whether it is too large.
+            data = self._socket.recv(HEAD_BYTES - self._bytes if self._most == HEAD_BYTES else READ_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
@@ -140,22 +144,36 @@ class Connection(HTTPConnection):
 
     def _understand(self, data):
         """Put what these bytes ask for in turn."""
+        asked = len(self._asked)
         try:
             self._parser.feed_data(data)
-            self._bytes = 0 if self._most is None else self._bytes + len(data)
-            if self._bytes and self._bytes > self._most:
+            # What came together with the end of another request is not counted: where that was, is not known.
+            self._bytes = self._bytes + len(data) if len(self._asked) == asked else 0
+            if self._most is not None and self._bytes >= self._most:
                 self._refuse(Refused("body_too_large") if self._headed else Refused("head_too_large"))
         except HttpParserUpgrade as upgrade:
-            self._rest = data[upgrade.args[0]:]  # in the other protocol, or, where the handler speaks none, in this one
+            self._bytes, self._rest = 0, data[upgrade.args[0]:]  # in the other protocol, or, where the handler speaks none, in this one
+            if int(self._values.get("content-length", 0)) or "transfer-encoding" in self._values:
+                self._understand_body(self._asked.pop())
         except HttpParserInvalidMethodError:
             self._refuse(Refused("method_unknown"))
         except HttpParserError as error:
             refusal = error.__context__
             self._refuse(refusal if isinstance(refusal, ParleyError) else Refused("invalid_http"))
 
+    def _understand_body(self, request):
+        """llhttp does not read the body of a request to speak another protocol. As one that is not, it is read anew."""
+        if request.method == "CONNECT":
+            self._refuse(Refused("invalid_http"))
+            return
+        lines = [f"{name}: {value}" for name, value in request.headers.items() if name not in ("upgrade", "expect")]
+        head = "\r\n".join([f"{request.method} {request.uri} {request.version}", *lines, "", ""])
+        rest, self._rest = self._rest, b""
+        self._understand(head.encode("latin1") + rest)
+
     def _refuse(self, refusal):
-        self._asked.append(refusal)
-        self._parser = None
+        self._asked.append(refusal.with_traceback(None))  # its frames hold on to it, and to this object
+        self._parser = self._most = None
 
     # What the parser calls
 
@@ -169,7 +187,7 @@ class Connection(HTTPConnection):
 
     def on_header(self, name: bytes, value: bytes):
         if not self._headed:  # else a trailer, which must not pass for one of those that were checked
-            name, value = name.decode("latin1").lower(), value.decode("latin1").rstrip()
+            name, value = name.decode("latin1").lower(), value.rstrip().decode("latin1")
             self._values[name] = f"{self._values[name]},{value}" if name in self._values else value
 
     def on_headers_complete(self):
@@ -177,6 +195,9 @@ class Connection(HTTPConnection):
         self._most = HEAD_BYTES + 2 * self._server.max_body_bytes  # chunks have heads, and may have trailers
         if int(self._values.get("content-length", 0)) > self._server.max_body_bytes:
             raise Refused("body_too_large")
+        coding = self._values.get("transfer-encoding")
+        if coding is not None and (coding.lower() != "chunked" or self._parser.get_http_version() == "1.0"):
+            raise Refused("invalid_http", "A body comes as it is, or in chunks.", "Transfer-Encoding")
         if self._values.get("expect", "").lower() == "100-continue" and self._request is None and not self._asked:
             self._write(CONTINUE)
 
@@ -214,6 +235,7 @@ class Connection(HTTPConnection):
 
     def _begin(self, request):
         self._request, self.since = request, None
+        self._left = -1  # until its head is out, an answer is not complete
         try:
             self._server.begin(request)
         except Exception:
@@ -228,7 +250,7 @@ class Connection(HTTPConnection):
             self._say_no_more()
 
     def _say_no_more(self):
-        # The connection is not closed: that takes an answer back where something is unread.
+        # The connection is not closed before the client does: that would take an answer back where something is unread.
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
@@ -242,12 +264,11 @@ class Connection(HTTPConnection):
             return self._server.closed
         request, length = self._request, headers.get("Content-Length")
         has_body = request.method != "HEAD" and start_line.code not in (204, 304) and start_line.code >= 200
-        self._left = int(length) if length and has_body else None
-        self._chunked = has_body and length is None and request.version != "HTTP/1.0"
-        if headers.get("Connection") == "close" or has_body and length is None and not self._chunked:
+        chunked = has_body and length is None and request.version != "HTTP/1.0"
+        if headers.get("Connection") == "close" or has_body and length is None and not chunked:
             request.keep_alive = False
         lines = [f"HTTP/1.1 {start_line.code} {start_line.reason}", *[f"{name}: {value}" for name, value in headers.get_all()]]
-        if self._chunked:
+        if chunked:
             lines.append("Transfer-Encoding: chunked")
         if "Connection" not in headers:
             if not request.keep_alive:
@@ -257,7 +278,10 @@ class Connection(HTTPConnection):
         head = "\r\n".join(lines)
         if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
             raise ValueError("a header has more than one line")
-        return self._write(b"%s\r\n\r\n%s" % (head.encode("latin1"), self._part(chunk)))
+        head = head.encode("latin1")
+        self._left = 0 if not has_body else None if length is None else int(length)
+        self._chunked = chunked
+        return self._write(b"%s\r\n\r\n%s" % (head, self._part(chunk)))
 
     def write(self, chunk):
         """Tornado's: a further part of the body. The future is as that of `write_headers`."""
@@ -292,8 +316,10 @@ class Connection(HTTPConnection):
         request, self._request, self._on_close, self._ending = self._request, None, None, False
         self.since = time.monotonic()
         if not request.keep_alive:
-            self.close()
-        elif self._asked or self._rest or self._paused:
+            self._parser = self._most = None
+            self._asked, self._rest = [], b""
+            self._say_no_more()
+        if self._asked or self._rest or self._paused:
             self._loop.call_soon(self._go_on)
 
     def _write(self, data):
@@ -343,10 +369,10 @@ class Connection(HTTPConnection):
     def detach(self) -> IOStream:
         """Hand the socket over to another protocol, as Tornado's stream, with what was read for it and what is still to be written.
 
-        Raises `StreamClosedError`.
+        Raises `Finish`, with which a handler ends and nobody is told, when the client is gone.
         """
         if self._socket is None:
-            raise StreamClosedError()
+            raise Finish()
         accepted, out, rest = self._socket, bytes(self._out), self._rest
         self._let_go()
         stream = IOStream(accepted, max_buffer_size=self._server.max_buffer_bytes)
@@ -377,4 +403,5 @@ class Connection(HTTPConnection):
             taken.exception()  # whether or not anybody asks
         # The parser holds on to this object, and this object to a handler.
         self._socket = self._parser = self._request = self._on_close = None
+        self._asked.clear()
         self._server.forget(self)

@@ -18,7 +18,7 @@ COUNT = 400
 def two(stage):
     """Behind nginx: messages to 1,000 sockets one at a time, and messages sent 16 at a time into chats of two."""
     with ExitStack() as stack:
-        people, chat = prepared(stack, stage)
+        people, chat, _ = prepared(stack, stage)
         small = people.chats([(2 * number, 2 * number + 1) for number in range(CONCURRENT)], "direct")
         services = {number: stack.enter_context(Service(stage, people, chat, processes=number)) for number in (1, 2)}
         asked = [["POST", f"/api/chats/{each}/messages", people.headers(2 * number), body(CONTENT)] for number, each in enumerate(small)]

@@ -7,12 +7,12 @@ import json
 
 
 class Dialect:
-    """Nothing to say, and every text is an event."""
+    """Nothing to say but which chat, where `word` is one, and every text is an event."""
 
     event = (0, ord("{"))
 
-    def path(self, path: str) -> str:
-        return path
+    def path(self, path: str, word) -> str:
+        return f"{path}?chat={word}" if word else path
 
     def headers(self, word) -> list[str]:
         return []
@@ -31,6 +31,9 @@ class Parley(Dialect):
 
     event = (9, ord("e"))  # {"type":"event"
 
+    def path(self, path, word):
+        return path
+
     def headers(self, word):
         return ["Sec-WebSocket-Protocol: parley.v1", f"Authorization: Bearer {word if isinstance(word, str) else word[0]}"]
 
@@ -43,16 +46,16 @@ class Parley(Dialect):
 
 
 class SocketIo(Dialect):
-    """Engine.IO 4: `0` open, `2` ping; in it Socket.IO 5: `40` connected, `42` an event."""
+    """Engine.IO 4: `0` open, `2` ping; in it Socket.IO 5: `40` connected, `42` an event. `word` is the chat's id."""
 
     event = (1, ord("2"))
 
-    def path(self, path):
+    def path(self, path, word):
         return f"{path}?EIO=4&transport=websocket"
 
     def hear(self, word, payload):
         if payload.startswith(b"0"):
-            return [b"40"], False
+            return [b"40" + json.dumps({"chat": word}).encode()], False
         if payload == b"2":
             return [b"3"], False
         return [], payload.startswith(b"40")
@@ -63,7 +66,7 @@ class GraphqlWs(Dialect):
 
     event = (19, ord("e"))  # {"id":"1","type":"next"
 
-    def path(self, path):
+    def path(self, path, word):
         return "/graphql"
 
     def headers(self, word):

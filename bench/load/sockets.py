@@ -214,7 +214,7 @@ async def _connect(group, at, path, word) -> Socket:
     ready = loop.create_future()
     request = None
     if group.dialect is not dialects.raw:
-        lines = [f"GET {group.dialect.path(path)} HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade",
+        lines = [f"GET {group.dialect.path(path, word)} HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade",
                  "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}", *group.dialect.headers(word)]
         request = "\r\n".join([*lines, "", ""]).encode()
     if isinstance(at, str):

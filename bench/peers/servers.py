@@ -71,8 +71,11 @@ class Ws(Peer):
     def installed(cls):
         return ["node", install.node() / "ws.mjs"]
 
+    def words(self, chat, count):
+        return [chat] * count
+
     def publish(self, message):
-        return "peer.ws", _json({"type": "event", "channel": "messageAdded", "chatId": message.chat, "seq": message.seq, "data": message.shown})
+        return f"peer.ws.{message.chat}", _json({"type": "event", "channel": "messageAdded", "chatId": message.chat, "seq": message.seq, "data": message.shown})
 
 
 class SocketIo(Peer):
@@ -83,9 +86,12 @@ class SocketIo(Peer):
     def installed(cls):
         return ["node", install.node() / "socketio.mjs"]
 
+    def words(self, chat, count):
+        return [chat] * count
+
     def publish(self, message):
         packet = {"type": 2, "data": ["messageAdded", message.shown], "nsp": "/"}
-        return "socket.io#/#chat#", msgpack.packb(["bench", packet, {"rooms": ["chat"], "except": [], "flags": {}}])
+        return f"socket.io#/#{message.chat}#", msgpack.packb(["bench", packet, {"rooms": [message.chat], "except": [], "flags": {}}])
 
 
 class Graphql(Peer):

@@ -4,7 +4,7 @@ import { createAdapter } from '@socket.io/redis-adapter'
 import { Server } from 'socket.io'
 import { listen, messages, redis } from './common.mjs'
 
-const server = createServer(messages(message => io.to('chat').emit('messageAdded', message)))
+const server = createServer(messages(message => io.to(message.chatId).emit('messageAdded', message)))
 const io = new Server(server, {
   path: '/ws',
   addTrailingSlash: false,
@@ -15,6 +15,6 @@ const io = new Server(server, {
 })
 // Requests for other paths are ours.
 io.engine.on('connection', socket => { socket.request = null })
-io.on('connection', socket => { socket.join('chat') })
+io.on('connection', socket => { socket.join(socket.handshake.auth.chat) })
 
 listen(server)

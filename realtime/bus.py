@@ -130,7 +130,7 @@ class Link:
 
 
 class Publisher(Link):
-    """Publishes in order. What comes while a round trip is under way leaves with the next one."""
+    """Publishes in order, and at once where nothing is under way. What comes while a round trip is leaves with the next one."""
 
     role = "publisher"
 
@@ -138,8 +138,9 @@ class Publisher(Link):
         super().__init__(url, **options)
         self.trace = None  # see realtime/activity.py
         self._pending: list[tuple[str, bytes]] = []
-        self._wake = asyncio.Event()
+        self._under_way: list[tuple[str, bytes]] = []
         self._replies = None
+        self._tried_again = False  # to publish what is under way
 
     def publish(self, batch: list[tuple[str, bytes]]) -> bool:
         """Hand `(address, payload)`s over; False, and nothing is kept, while Redis is down or too far behind."""
@@ -147,48 +148,54 @@ class Publisher(Link):
             self._failed(batch)
             return False
         self._pending += batch
-        self._wake.set()
+        if self._pending and not self._under_way:
+            self._leave()
         return True
+
+    def _leave(self):
+        self._under_way, self._pending = self._pending, []
+        self._say()
+
+    def _say(self):
+        self._replies.say(b"".join([pack_command(("PUBLISH", *publish)) for publish in self._under_way]), len(self._under_way))
+
+    def _arrived(self):
+        batch, self._under_way, self._tried_again = self._under_way, [], False
+        for address, _ in batch:
+            metrics.events_published.counts[channel_of(address)] += 1
+        if self.trace is not None:
+            self.trace.published(batch, True)
+        if self._pending:
+            self._leave()
 
     async def _connect(self):
         await super()._connect()
         # A frozen Redis is connected to like any other; only an answer tells that it works.
         await self._connection.send_command("PING", check_health=False)
         await self._connection.read_response()
-        self._replies = Replies(self._connection)
+        self._replies = Replies(self._connection, COMMAND_SECONDS, self._arrived)
 
     async def _use(self):
+        self._tried_again = False
         try:
             while True:
-                await self._wake.wait()
-                self._wake.clear()
-                batch, self._pending = self._pending, []
-                if not batch:
-                    continue  # what there was, was given up with the connection before
                 try:
-                    await self._send(batch)
+                    await self._replies.end()
                 except FAILURES:
-                    await self._retry(batch)
-                for address, _ in batch:
-                    metrics.events_published.counts[channel_of(address)] += 1
-                if self.trace is not None:
-                    self.trace.published(batch, True)
+                    if self._tried_again:
+                        raise
+                    await self._try_again()
         finally:
-            self._failed(self._pending)
-            self._pending = []
+            lost, self._under_way, self._pending = self._under_way + self._pending, [], []
+            self._failed(lost)
 
-    async def _retry(self, batch):
+    async def _try_again(self):
         # Once, on a new connection: a restarted Redis or a dropped idle connection. Subscribers drop what they get twice.
+        self._tried_again = True
         await self._drop()
-        try:
-            await asyncio.wait_for(self._connect(), COMMAND_SECONDS)
-            await self._send(batch)
-        except BaseException:
-            self._failed(batch)
-            raise
-
-    async def _send(self, batch):
-        await self._replies.ask(b"".join([pack_command(("PUBLISH", *publish)) for publish in batch]), len(batch), COMMAND_SECONDS)
+        await asyncio.wait_for(self._connect(), COMMAND_SECONDS)
+        if self._under_way:
+            self._say()
 
     def _failed(self, batch):
         for address, _ in batch:

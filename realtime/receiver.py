@@ -23,11 +23,17 @@ class _TakenOver(asyncio.BufferedProtocol):
         self._writing = self._transport.get_protocol()
         self._buffer = memoryview(bytearray(most))  # of a bytearray, a TLS connection would fill copies of its slices
         self._error = None
+        self._ended = asyncio.Event()
         self._transport.set_protocol(self)
 
+    async def end(self):
+        """Wait until the connection has ended, or is of no more use, and raise why."""
+        await self._ended.wait()
+        raise self._error
+
     def _end(self, error):
-        """The connection has ended, or is of no more use."""
-        raise NotImplementedError
+        self._error = self._error or error
+        self._ended.set()
 
     # Called by asyncio
 
@@ -46,43 +52,50 @@ class _TakenOver(asyncio.BufferedProtocol):
 
 
 class Replies(_TakenOver):
-    """The publisher's: commands leave as ready bytes, and their replies are counted."""
+    """The publisher's: commands leave as ready bytes, and their replies are counted. `answered()` is called when they are all there.
 
-    def __init__(self, connection):
+    The connection ends with `asyncio.TimeoutError` where they are not after `seconds`.
+    """
+
+    def __init__(self, connection, seconds: float, answered):
         super().__init__(connection, REPLY_BYTES)
+        self._seconds, self._answered = seconds, answered
+        self._loop = asyncio.get_running_loop()
         self._unanswered = 0
-        self._answered = None
+        self._asked_at = 0.0
+        self._timer = None  # one for all that is asked within its time
 
-    async def ask(self, commands: bytes, number: int, seconds: float):
-        """Send so many commands and return when all are answered; one question at a time.
-
-        Raises why the connection ended, an error that Redis answers, or `asyncio.TimeoutError` after `seconds`; it is of no more use then.
-        """
-        if self._error is not None:
-            raise self._error
-        loop = asyncio.get_running_loop()
-        self._unanswered, self._answered = number, loop.create_future()
-        # Nobody need be woken to be too late: a timer costs a tenth of `wait_for`.
-        timer = loop.call_later(seconds, self._end, asyncio.TimeoutError())
-        try:
+    def say(self, commands: bytes, number: int):
+        """Send so many commands; the next ones when these are answered."""
+        self._unanswered, self._asked_at = number, self._loop.time()
+        if self._error is None:
+            if self._timer is None:
+                self._timer = self._loop.call_later(self._seconds, self._look)
             self._transport.write(commands)
-            await self._answered
-        finally:
-            timer.cancel()
+
+    def _look(self):
+        self._timer = None
+        if self._unanswered:
+            left = self._asked_at + self._seconds - self._loop.time()
+            if left > 0:
+                self._timer = self._loop.call_later(left, self._look)
+            else:
+                self._end(asyncio.TimeoutError())
 
     def _end(self, error):
-        self._error = self._error or error
-        if self._answered is not None and not self._answered.done():
-            self._answered.set_exception(self._error)
+        super()._end(error)
+        if self._timer is not None:
+            self._timer.cancel()
 
     def buffer_updated(self, count):
         self._reader.feed(self._buffer, 0, count)
+        before = self._unanswered
         while isinstance(reply := self._reader.gets(), int):  # anything else: an error, or nothing more has been parsed
             self._unanswered -= 1
-            if not self._unanswered and not self._answered.done():
-                self._answered.set_result(None)
         if isinstance(reply, Exception):
             self._end(reply)
+        elif before and not self._unanswered and self._error is None:
+            self._answered()
 
 
 class Receiver(_TakenOver):
@@ -94,7 +107,6 @@ class Receiver(_TakenOver):
         self._heard = heard
         self._unanswered = 0
         self._answered = asyncio.Event()
-        self._ended = asyncio.Event()
         super().__init__(connection, READ_BYTES)
 
     async def ask(self, add=(), drop=()):
@@ -110,15 +122,9 @@ class Receiver(_TakenOver):
         if self._error is not None:
             raise self._error
 
-    async def end(self):
-        """Wait until the connection has ended, and raise why."""
-        await self._ended.wait()
-        raise self._error
-
     def _end(self, error):
-        self._error = self._error or error
+        super()._end(error)
         self._answered.set()
-        self._ended.set()
 
     def buffer_updated(self, count):
         channels, heard, parsed = self._channels, self._heard, self._reader.gets

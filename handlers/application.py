@@ -107,7 +107,7 @@ class Services:
     under_way: int = field(init=False, default=0)  # requests that are not answered yet; open sockets do not count
 
     def __post_init__(self):
-        self.sessions = Sessions(self.accounts)
+        self.sessions = self.delivery.remembered = Sessions(self.accounts)
         self.searches = asyncio.Semaphore(self.settings.searches_at_once)
         per_second = self.settings.mutations_per_second
         self.pace = Pace(per_second, 2 * per_second)

@@ -73,6 +73,7 @@ class Delivery:
         self.openings = asyncio.Semaphore(CATCH_UPS)
         self.catch_ups = asyncio.Semaphore(CATCH_UPS)
         self.draining = False
+        self.remembered = None  # what remembers sessions without a socket: has `ids()`, `confirmed(ids, at)`, `forget_ended(ids)`, `clear()`
         self._look = asyncio.Event()  # compare heads now, and not when it is time
         self._publisher = (DisorderlyPublisher if demo else Publisher)(redis_url, verify_tls=verify_tls, on_down=self._look.set)
         self.hearing = Hearing(self.feed, {
@@ -252,6 +253,10 @@ class Delivery:
         self._subscriptions.unwatched(watch.chat_id)
 
     def _end_sessions(self, session_ids):
+        if not session_ids:
+            return
+        if self.remembered is not None:
+            self.remembered.forget_ended(session_ids)
         for session in [s for s in self.hub.sessions if s.session_id in session_ids]:
             session.end(Close.SIGNED_OUT, "signed out")
         self.activity.end_viewers(Close.SIGNED_OUT, "signed out", session_ids)
@@ -284,13 +289,16 @@ class Delivery:
                 await asyncio.sleep(self.limits.head_check_degraded_seconds)
 
     async def _check(self, may_have_missed):
-        session_ids = {session.session_id for session in self.hub.sessions} | self.activity.session_ids
-        whole_at = self._whole_at
+        remembered = self.remembered.ids() if self.remembered is not None else set()
+        session_ids = {session.session_id for session in self.hub.sessions} | self.activity.session_ids | remembered
+        whole_at, asked_at = self._whole_at, time.monotonic()
         changes = await self.checks.check(session_ids, whole_at, may_have_missed)
         if changes.epoch != self.epoch or changes.ran_back:
             self._new_history(changes.epoch)
             return
         self._end_sessions(changes.sessions)
+        if remembered:
+            self.remembered.confirmed(remembered - changes.sessions, asked_at)
         self._checked_at = time.time()
         if self._whole_at is whole_at and (may_have_missed or not self.degraded):
             self._whole_at = changes.at
@@ -298,6 +306,8 @@ class Delivery:
     def _new_history(self, epoch):
         logger.warning("the database has another history; all sockets start anew")
         self.epoch = epoch
+        if self.remembered is not None:
+            self.remembered.clear()
         for session in list(self.hub.sessions):
             session.end(Close.RESTART, "another history")
         self.hub.clear()

@@ -5,6 +5,7 @@ import asyncio
 import http.client
 import json
 import threading
+import time
 import uuid
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
@@ -23,6 +24,14 @@ from realtime.delivery import Delivery
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PASSWORD = "correct horse"
+
+
+def until(condition, seconds=10):
+    """Wait for a condition; its last value."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return value
 
 
 class Recorder(Delivery):

@@ -5,13 +5,7 @@ import time
 
 import pytest
 
-
-def until(condition, seconds=10):
-    """Wait for a condition; its last value."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return value
+from tests.handlers.served import until
 
 
 def ready(served):

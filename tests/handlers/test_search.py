@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.handlers.test_health import until
+from tests.handlers.served import until
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 

@@ -1,4 +1,4 @@
-"""The sessions that an instance remembers for two seconds, and how soon an ended one is forgotten."""
+"""The sessions that an instance remembers, and how soon an ended one is forgotten."""
 
 import asyncio
 import time
@@ -6,7 +6,8 @@ import time
 import pytest
 
 from chat.accounts import Session
-from handlers.sessions import REMEMBER_SECONDS, Sessions, bearer
+from handlers.sessions import CONFIRMED_SECONDS, LONGEST_SECONDS, REMEMBER_SECONDS, Sessions, bearer
+from tests.handlers.served import until
 
 
 class Known:
@@ -37,6 +38,45 @@ def test_a_session_is_asked_for_once_in_two_seconds():
     now[0] = REMEMBER_SECONDS
     asyncio.run(ask())
     assert known.asked == 2
+
+
+def test_one_that_checks_find_alive_is_remembered_longer_but_not_for_ever():
+    now, known = [0.0], Known()
+    sessions = Sessions(known, clock=lambda: now[0])
+    asyncio.run(sessions.get("token"))
+    while now[0] < LONGEST_SECONDS - CONFIRMED_SECONDS:
+        now[0] += CONFIRMED_SECONDS / 2
+        sessions.confirmed(sessions.ids(), now[0] - 0.1)
+        asyncio.run(sessions.get("token"))
+    assert known.asked == 1 and sessions.ids() == {"s"}
+    now[0] = LONGEST_SECONDS
+    sessions.confirmed(sessions.ids(), now[0])
+    asyncio.run(sessions.get("token"))
+    assert known.asked == 2
+
+
+@pytest.mark.parametrize("told", [
+    lambda sessions, now: sessions.confirmed({"another"}, now), lambda sessions, now: sessions.confirmed(sessions.ids(), now - CONFIRMED_SECONDS),
+    lambda sessions, now: sessions.forget_ended(["s"]), lambda sessions, now: sessions.clear(),
+], ids=["not found alive", "long ago", "ended", "another history"])
+def test_one_that_they_do_not_is_asked_for_again(told):
+    now, known = [0.0], Known()
+    sessions = Sessions(known, clock=lambda: now[0])
+    asyncio.run(sessions.get("token"))
+    told(sessions, 0.0)
+    now[0] = REMEMBER_SECONDS
+    asyncio.run(sessions.get("token"))
+    assert known.asked == 2
+
+
+def test_one_that_ended_while_the_checks_asked_does_not_come_back():
+    known = Known()
+    sessions = Sessions(known)
+    asyncio.run(sessions.get("token"))
+    asked, at = sessions.ids(), time.monotonic()
+    sessions.forget_ended(["s"])
+    sessions.confirmed(asked, at)
+    assert sessions.ids() == set()
 
 
 def test_what_is_no_session_is_not_remembered():
@@ -80,6 +120,34 @@ def test_a_session_ended_elsewhere_is_over_in_two_seconds(serve, new_database):
     while there.get("/api/me").status == 200:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_one_ended_elsewhere_is_over_at_once_where_redis_tells_it(serve, new_database):
+    database = new_database()
+    one, two = serve(database), serve(database)
+
+    async def never(*arguments):
+        await asyncio.Event().wait()
+
+    two.delivery.checks.check = never
+    user = one.user()
+    there = two.client(Authorization=f"Bearer {user.token}")
+    assert there.get("/api/me").status == 200
+    two.services.sessions.confirmed(two.services.sessions.ids(), time.monotonic() + 60)
+    assert user.post("/api/sign-out").status == 204
+    assert until(lambda: there.get("/api/me").status == 401)
+
+
+def test_the_checks_look_after_what_is_remembered(served):
+    sessions = served.services.sessions
+    before = sessions.ids()
+    served.user().get("/api/me")
+    (new,) = sessions.ids() - before
+
+    def good_for():
+        return next(until - read_at for session, read_at, until in sessions._known.values() if session.id == new)
+
+    assert until(lambda: good_for() > REMEMBER_SECONDS)
 
 
 def test_one_request_costs_one_round_trip(served, alice):

@@ -19,8 +19,10 @@ from chat.errors import ParleyError, Unavailable
 from chat.rescue import make_owner, reset_password
 from handlers.application import Services, make_application
 from handlers.connections import Server
+from realtime import ring
 from realtime.delivery import Delivery, Limits
 from realtime.garbage import Garbage
+from realtime.wire import tick
 
 log = logging.getLogger("parley")
 
@@ -130,6 +132,7 @@ class Instance:
                             max_body_bytes=REQUEST_CEILING)
             server.add_sockets(self._listen())
             housekeeping = asyncio.ensure_future(self._keep_house(db, accounts, configuration.keep_events_days))
+            self._use_ring()
             garbage = Garbage(delivery.hub)
             garbage.start()
             freezing = asyncio.ensure_future(garbage.run())
@@ -149,6 +152,14 @@ class Instance:
                 signal.signal(number, signal.SIG_IGN)  # it is ending; one that meets the closed loop would print a traceback
         log.info("%s: stopped", self._name)
         return 0
+
+    def _use_ring(self):
+        """Have broadcasts sent by io_uring, if it can be had."""
+        if self._configuration.io_uring:
+            try:
+                tick.ring = ring.Ring()
+            except ring.Unavailable as why:
+                log.info("%s: io_uring is not used: %s", self._name, why)
 
     def _on_signals(self):
         loop = asyncio.get_running_loop()

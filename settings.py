@@ -80,6 +80,7 @@ SETTINGS = (
     Setting("PRESENCE_PARTICIPANTS", 100, "Largest chat whose people see of each other who is online; `0` turns presence off.", int, above=-1),
     Setting("PRESENCE_BEAT_SECONDS", 5.0, "How often an instance tells the others that its users are still there; silent for three times as long, it is taken for dead.", float),
     Setting("PRESENCE_GRACE_SECONDS", 10.0, "How long a user without a socket still counts as online.", float),
+    Setting("IO_URING", True, "Send what many sockets get alike with one system call, where Linux has io_uring and lets this process use it.", bool),
     Setting("CHANNEL_SCOPE", "all", "Which events an instance hears: `all`, or with `chat` only those of chats that one of its sockets is in, each chat on channels of its own (`messageAdded.<chatId>`). The same for all instances; see operations.md.", choices=("all", "chat")),
     Setting("DRAIN_SECONDS", 20.0, "Longest time from SIGTERM until the process ends; must be below the platform's kill (Heroku: 30).", float),
     Setting("ACTIVITY_VIEWERS", 20, "Most people who watch the Activity page through one instance; one more is closed with 4409.", int),

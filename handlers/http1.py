@@ -18,10 +18,11 @@ import orjson
 from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
 from tornado.escape import parse_qs_bytes
 from tornado.httputil import HTTPConnection, HTTPServerRequest, responses
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import StreamClosedError
 from tornado.web import Finish
 
 from chat.errors import ParleyError, Refused
+from realtime.wire import Stream
 
 log = logging.getLogger("parley.http")
 
@@ -366,7 +367,7 @@ class Connection(HTTPConnection):
 
     # Ending
 
-    def detach(self) -> IOStream:
+    def detach(self) -> Stream:
         """Hand the socket over to another protocol, as Tornado's stream, with what was read for it and what is still to be written.
 
         Raises `Finish`, with which a handler ends and nobody is told, when the client is gone.
@@ -375,7 +376,7 @@ class Connection(HTTPConnection):
             raise Finish()
         accepted, out, rest = self._socket, bytes(self._out), self._rest
         self._let_go()
-        stream = IOStream(accepted, max_buffer_size=self._server.max_buffer_bytes)
+        stream = Stream(accepted, max_buffer_size=self._server.max_buffer_bytes)
         if rest:
             stream._read_buffer += rest
             stream._read_buffer_size += len(rest)

@@ -76,10 +76,10 @@ class Listener:
         pass
 
     def on_ws_connection_close(self, code: int | None = None, reason: str | None = None):
-        if self._protocol.wire is not None:
-            self._protocol.wire.gone()
         if self._stream is not None:
             self._stream.gone()
+        if self._protocol.wire is not None:
+            self._protocol.wire.gone()  # after it has left every crowd
 
     def log_exception(self, kind, value, traceback):
         log.error("a frame could not be handled", exc_info=(kind, value, traceback))

@@ -14,12 +14,13 @@ from chat.channels import LOGGED, STATES, projections_of
 from chat.errors import ParleyError
 from chat.events import Event
 from realtime import frames
+from realtime.crowd import send_to_all
 from realtime.hub import Hub, Watch
 from realtime.opening import Opening
 from realtime.position import Step, step, void
 from realtime.states import States
 from realtime.tasks import ended
-from realtime.wire import send_to_all, tick
+from realtime.wire import tick
 
 logger = logging.getLogger("parley.feed")
 

@@ -3,7 +3,8 @@
 import itertools
 from collections import Counter
 
-from realtime.wire import Crowd, tick
+from realtime.crowd import Crowd
+from realtime.wire import tick
 
 
 class Watch:

@@ -4,35 +4,59 @@ Tornado's stream costs several times the kernel's own work for each small write 
 its buffer is empty the bytes go to the socket directly. Once it holds something, everything goes through it until it is empty again:
 otherwise the two would interleave and break the framing. Tornado keeps reading, pings and closing.
 
-What many sockets get alike is joined once and not once for each of them (`Tick.broadcast`), so that a delivery is hardly more than the
-kernel's `send`: it goes over a list of the sockets (`Crowd`), and what happens to the few that cannot take it stands beside it.
+What many sockets get alike is joined once and not once for each of them (`Tick.broadcast`), see `crowd`.
 """
 
 import asyncio
 import time
 
+from tornado.iostream import IOStream
+
 # The stream tells when a write is done, not how far it is; a slow socket's progress is seen in steps of this many bytes.
 PROGRESS_STEP = 8192
 NOTHING = ()  # is queued: an idle socket has no list of its own
-MANY = 32  # wires whose sockets are worth a list
+
+
+class Stream(IOStream):
+    """Tornado's, whose wire hears of its end before the file descriptor is free: in the next moment another socket may have its number."""
+
+    __slots__ = ("wire",)
+
+    def __init__(self, *arguments, **options):
+        self.wire = None
+        super().__init__(*arguments, **options)
+
+    def close_fd(self):
+        wire, self.wire = self.wire, None
+        if wire is not None:
+            wire.closing()
+        super().close_fd()
 
 
 class Wire:
     """The way out of one socket. `queued` bytes wait for the end of this tick, `unsent` ones for the kernel."""
 
-    __slots__ = ("_stream", "socket", "_frames", "queued", "unsent", "progress_at", "_drain", "_direct")
+    __slots__ = ("_stream", "socket", "number", "_frames", "queued", "unsent", "progress_at", "_drain", "_direct", "_gone")
 
     def __init__(self, stream):
         self._stream = stream
         self.socket = stream.socket
+        self.number = None  # the socket's file descriptor, where its end is heard of before it
         self._frames = NOTHING
         self.queued = 0
         self.unsent = 0
         self.progress_at = 0.0  # time.monotonic() when the kernel last took something that had to wait
         self._drain = None
-        # A TLS stream's bytes must pass its TLS layer.
-        self._direct = type(stream).__name__ == "IOStream"
-        tick.busy.add(self)
+        self._direct = type(stream) in (Stream, IOStream)  # a TLS stream's bytes must pass its TLS layer
+        self._gone = False
+        if isinstance(stream, Stream):
+            self.number, stream.wire = self.socket.fileno(), self
+        self._hold()
+
+    def _hold(self):
+        """Something is on its way, and must not be overtaken. Who is gone is in no crowd: nothing could."""
+        if not self._gone:
+            tick.busy.add(self)
 
     def send(self, frame: bytes):
         """Queue a ready frame; it leaves at the end of this loop tick, together with the others of this socket."""
@@ -41,7 +65,7 @@ class Wire:
         if self._frames:
             self._frames.append(frame)
         else:
-            tick.busy.add(self)
+            self._hold()
             self._frames = [frame]
             tick.wires.append(self)
             tick.schedule()
@@ -59,7 +83,6 @@ class Wire:
 
     def _write(self, data):
         if self._stream.closed():
-            self.gone()
             return
         if self._direct and not self._stream.writing():
             try:
@@ -82,10 +105,15 @@ class Wire:
     def detour(self):
         """Tornado has written something itself. What is left of it goes before ours."""
         if self._stream.writing():
-            tick.busy.add(self)
+            self._hold()
+
+    def closing(self):
+        """The socket is about to be closed. Whoever has its number must not use it any more: until `gone`, its way is never free."""
+        self._hold()
 
     def gone(self):
-        """The socket has ended: nothing is on its way there any more."""
+        """The socket has ended, and nobody has this wire in a crowd any more."""
+        self._gone = True
         tick.busy.discard(self)
 
     async def drained(self):
@@ -98,7 +126,7 @@ class Wire:
 
     def take_on(self, data):
         """Have what the kernel did not take written by Tornado's stream, when it does."""
-        tick.busy.add(self)
+        self._hold()
         if not self.unsent:
             self.progress_at = time.monotonic()
         self.unsent += len(data)
@@ -127,6 +155,7 @@ class Tick:
         # Where bytes may be on their way. A broadcast may not overtake them; to all other sockets it can go at once. A write that went
         # straight through takes a wire out, whatever has to wait puts it in.
         self.busy: set[Wire] = set()
+        self.ring = None  # where there is one: see `ring`
         self.broadcasts = []  # functions: see `broadcast`
         self._scheduled = False
 
@@ -158,66 +187,3 @@ class Tick:
 
 
 tick = Tick()
-
-
-class Crowd(dict):
-    """Wires that get the same, by whom they lead to. The sockets of many are kept as a list until somebody comes or goes.
-
-    The kernel's `send` drives everything else out of the processor's cache. A loop over wires finds each of them, and then its socket,
-    in memory: over unix sockets a twelfth of a delivery more than a loop over sockets.
-    """
-
-    __slots__ = ("_kept",)
-
-    def __init__(self):
-        self._kept = None  # (all wires, the same as a set, their sockets)
-
-    def __setitem__(self, key, wire):
-        self._kept = None
-        super().__setitem__(key, wire)
-
-    def pop(self, key, default=None):
-        self._kept = None
-        return super().pop(key, default)
-
-    def apart(self) -> tuple[list, list, list]:
-        """The wires on whose way nothing is, their sockets, and the other wires."""
-        if len(self) >= MANY:
-            if self._kept is None:
-                wires = list(self.values())
-                self._kept = wires, frozenset(wires), [wire.socket for wire in wires]
-            wires, all_of_them, sockets = self._kept
-            if tick.busy.isdisjoint(all_of_them):
-                return wires, sockets, []
-        free = [wire for wire in self.values() if wire not in tick.busy]
-        return free, [wire.socket for wire in free], [wire for wire in self.values() if wire in tick.busy]
-
-
-def send_to_all(crowd: Crowd, data: bytes, limit: int, now: bool) -> set[Wire]:
-    """The same bytes to all wires of a crowd; those are answered that would have more than `limit` bytes unsent, and get nothing.
-
-    With `now`, it is the end of the tick: where nothing else waits, the bytes go straight to the socket.
-    """
-    free, sockets, others = crowd.apart() if now else ([], [], list(crowd.values()))
-    full, size = set(), len(data)
-    for wire in others:
-        if (waiting := wire.unsent + wire.queued) and waiting + size > limit:
-            full.add(wire)
-        else:
-            wire.send(data)
-    failed = []
-    for place, socket in enumerate(sockets):  # a million times a minute: the loop looks at nothing but the sockets
-        try:
-            sent = socket.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError as error:
-            sent = error
-        if sent != size:
-            failed.append((free[place], sent))
-    for wire, sent in failed:
-        if isinstance(sent, OSError):
-            wire.break_off(sent)
-        else:
-            wire.take_on(memoryview(data)[sent:])
-    return full

@@ -6,9 +6,7 @@ import socket
 import time
 import uuid
 
-from tornado.iostream import IOStream
-
-from realtime.wire import Wire
+from realtime.wire import Stream, Wire
 
 TEXT, CLOSE, PING = 0x1, 0x8, 0x9
 
@@ -16,7 +14,7 @@ TEXT, CLOSE, PING = 0x1, 0x8, 0x9
 class Pair:
     """A server's stream with its `wire`, and the frames that its client has read so far."""
 
-    def __init__(self, buffer=4096, stream=IOStream):
+    def __init__(self, buffer=4096, stream=Stream):
         ours, self.theirs = socket.socketpair()
         for end, option in ((ours, socket.SO_SNDBUF), (self.theirs, socket.SO_RCVBUF)):
             end.setsockopt(socket.SOL_SOCKET, option, buffer)

@@ -11,8 +11,9 @@ from tornado.iostream import IOStream
 from tornado.websocket import _WebSocketParams
 
 from handlers.websocket import Pings, Protocol
+from realtime.crowd import MANY, Crowd, send_to_all
 from realtime.frames import text_frame
-from realtime.wire import MANY, PROGRESS_STEP, Crowd, send_to_all, tick
+from realtime.wire import PROGRESS_STEP, tick
 from tests.realtime.sockets import PING, TEXT, Pair, until
 
 
@@ -347,6 +348,7 @@ async def test_nothing_is_remembered_of_sockets_that_have_ended(pair):
     gone.stream.close()
     gone.wire.gone()
     one.stream.close()
+    one.wire.gone()
     one.wire.send(b"too late")
     await asyncio.sleep(0)
     assert not {one.wire, gone.wire} & tick.busy

@@ -11,7 +11,7 @@ from tornado.iostream import IOStream
 from tornado.websocket import _WebSocketParams
 
 from handlers.websocket import Pings, Protocol
-from realtime.crowd import MANY, Crowd, send_to_all
+from realtime.crowd import Crowd, send_to_all
 from realtime.frames import text_frame
 from realtime.wire import PROGRESS_STEP, tick
 from tests.realtime.sockets import PING, TEXT, Pair, until
@@ -285,57 +285,6 @@ async def test_one_who_is_gone_does_not_keep_it_from_the_others(pair):
     await there.take_everything()
     assert there.frames() == [(TEXT, b"hello")]
     assert gone.stream.closed()
-
-
-@pytest.mark.gen_test
-@pytest.mark.parametrize("number", [3, MANY + 3], ids=["few", "many"])
-async def test_whoever_comes_goes_or_is_held_up_a_broadcast_is_for_those_who_are_there(pair, number):
-    crowd, pairs = Crowd(), [pair() for _ in range(number)]
-    said = {each: [] for each in pairs}
-
-    async def say(payload):
-        tick.broadcast(lambda now: send_to_all(crowd, text_frame(payload), 2**30, now))
-        await asyncio.sleep(0)
-        for each in crowd:
-            said[each].append(payload)
-
-    for each in pairs[:-1]:
-        crowd[each] = each.wire
-    await say(b"to all but the last")
-    crowd[pairs[-1]] = pairs[-1].wire
-    await say(b"to all")
-    crowd.pop(pairs[0])
-    await say(b"to all but the first")
-    await say(b"x" * 60_000)  # more than the kernel takes
-    assert all(each.wire in tick.busy for each in crowd)
-    pairs[1].take()
-    await say(b"while it waits")
-    for each in pairs:
-        await each.take_everything()
-    await say(b"to sockets that are free again")
-    await say(b"and went straight")
-    for each in pairs:
-        await each.take_everything()
-        assert [payload for _, payload in each.frames()] == said[each]
-
-
-@pytest.mark.gen_test
-async def test_where_one_of_many_is_held_up_the_others_do_not_wait_for_it(pair):
-    crowd, pairs = Crowd(), [pair() for _ in range(MANY)]
-    for each in pairs:
-        crowd[each] = each.wire
-    for payload in (b"first", b"second"):
-        pairs[7].wire.send(text_frame(b"x" * 60_000))
-        tick.flush()
-        assert pairs[7].wire.unsent
-        tick.broadcast(lambda now, payload=payload: send_to_all(crowd, text_frame(payload), 2**30, now))
-        tick.flush()
-        for each in pairs[:7] + pairs[8:]:
-            assert not each.wire.unsent
-            each.take()
-            assert each.frames()[-1] == (TEXT, payload)
-    await pairs[7].take_everything()
-    assert [payload[:6] for _, payload in pairs[7].frames()] == [b"xxxxxx", b"first", b"xxxxxx", b"second"]
 
 
 @pytest.mark.gen_test

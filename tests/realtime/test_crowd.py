@@ -1,0 +1,224 @@
+"""Broadcasts over real sockets, with a ring and without: for those who are there, whatever happens to one of them, and for nobody else."""
+
+import asyncio
+import errno
+import gc
+import os
+import socket
+import weakref
+
+import pytest
+from tornado.iostream import IOStream
+
+from realtime import ring
+from realtime.crowd import MANY, Crowd, send_to_all
+from realtime.frames import text_frame
+from realtime.wire import tick
+from tests.realtime.sockets import TEXT, Pair
+
+
+@pytest.fixture(params=["ring", "loop"], autouse=True)
+def way(request, io_loop):
+    """How broadcasts leave."""
+    if request.param == "ring":
+        try:
+            tick.ring = ring.Ring()
+        except ring.Unavailable as why:
+            pytest.skip(f"the kernel of this machine does not let us: {why}")
+    made = tick.ring
+    yield request.param
+    tick.ring = None
+    if made is not None:
+        made.close()
+
+
+@pytest.fixture
+def pair(io_loop):
+    pairs = []
+
+    def create(**options) -> Pair:
+        pairs.append(Pair(**options))
+        return pairs[-1]
+
+    yield create
+    for each in pairs:
+        each.close()
+
+
+async def crowd_of(pairs) -> Crowd:
+    """A crowd that has had something said to it."""
+    crowd = Crowd()
+    for each in pairs:
+        crowd[each] = each.wire
+    for payload in (b"first", b"second"):
+        say(crowd, payload)
+        await asyncio.sleep(0)
+        for each in pairs:
+            each.take()
+            assert each.frames() == [(TEXT, payload)]
+    assert not tick.busy & {each.wire for each in pairs}
+    return crowd
+
+
+def say(crowd, payload):
+    tick.broadcast(lambda now: send_to_all(crowd, text_frame(payload), 2**30, now))
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("number", [3, MANY + 3], ids=["few", "many"])
+async def test_whoever_comes_goes_or_is_held_up_a_broadcast_is_for_those_who_are_there(pair, number):
+    crowd, pairs = Crowd(), [pair() for _ in range(number)]
+    said = {each: [] for each in pairs}
+
+    async def tell(payload):
+        say(crowd, payload)
+        await asyncio.sleep(0)
+        for each in crowd:
+            said[each].append(payload)
+
+    for each in pairs[:-1]:
+        crowd[each] = each.wire
+    await tell(b"to all but the last")
+    crowd[pairs[-1]] = pairs[-1].wire
+    await tell(b"to all")
+    crowd.pop(pairs[0])
+    await tell(b"to all but the first")
+    await tell(b"x" * 60_000)  # more than the kernel takes
+    assert all(each.wire in tick.busy for each in crowd)
+    pairs[1].take()
+    await tell(b"while it waits")
+    for each in pairs:
+        await each.take_everything()
+    await tell(b"to sockets that are free again")
+    await tell(b"and went straight")
+    for each in pairs:
+        await each.take_everything()
+        assert [payload for _, payload in each.frames()] == said[each]
+
+
+@pytest.mark.gen_test
+async def test_where_one_of_many_is_held_up_the_others_do_not_wait_for_it(pair):
+    crowd, pairs = Crowd(), [pair() for _ in range(MANY)]
+    for each in pairs:
+        crowd[each] = each.wire
+    for payload in (b"first", b"second"):
+        pairs[7].wire.send(text_frame(b"x" * 60_000))
+        tick.flush()
+        assert pairs[7].wire.unsent
+        say(crowd, payload)
+        tick.flush()
+        for each in pairs[:7] + pairs[8:]:
+            assert not each.wire.unsent
+            each.take()
+            assert each.frames()[-1] == (TEXT, payload)
+    await pairs[7].take_everything()
+    assert [payload[:6] for _, payload in pairs[7].frames()] == [b"xxxxxx", b"first", b"xxxxxx", b"second"]
+
+
+@pytest.mark.gen_test
+async def test_a_new_socket_with_the_number_of_one_that_was_closed_gets_nothing_of_it(pair):
+    pairs = [pair() for _ in range(MANY)]
+    crowd = await crowd_of(pairs)
+    closed = pairs[3]
+    number = closed.stream.socket.fileno()
+    # All in one turn of the loop: nobody has heard yet that it is closed.
+    closed.stream.close()
+    ours, theirs = socket.socketpair()
+    strangers = [(ours, theirs)]
+    while number not in [end.fileno() for each in strangers for end in each]:
+        strangers.append(socket.socketpair())
+    try:
+        for _ in range(2):
+            say(crowd, b"not for strangers")
+            tick.flush()
+        for each in strangers:
+            for end in each:
+                end.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    end.recv(1)
+        for each in pairs[:3] + pairs[4:]:
+            each.take()
+            assert each.frames() == 2 * [(TEXT, b"not for strangers")]
+        crowd.pop(closed)
+        closed.wire.gone()
+        say(crowd, b"afterwards")
+        tick.flush()
+        assert not tick.busy
+        for end in (end for each in strangers for end in each):
+            with pytest.raises(BlockingIOError):
+                end.recv(1)
+    finally:
+        for each in strangers:
+            each[0].close(), each[1].close()
+
+
+@pytest.mark.gen_test
+async def test_one_whose_other_side_is_gone_is_closed_and_the_others_have_it(pair):
+    pairs = [pair() for _ in range(MANY + 2)]
+    crowd = await crowd_of(pairs)
+    pairs[4].theirs.close()
+    say(crowd, b"hello")
+    tick.flush()
+    assert [each.stream.closed() for each in pairs].count(True) == 1 and pairs[4].stream.closed()
+    for each in pairs[:4] + pairs[5:]:
+        each.take()
+        assert each.frames() == [(TEXT, b"hello")]
+
+
+@pytest.mark.gen_test
+async def test_what_is_too_long_for_the_ring_leaves_all_the_same(pair):
+    pairs = [pair(buffer=2**20) for _ in range(MANY)]
+    crowd = await crowd_of(pairs)
+    long = b"x" * (ring.MOST_BYTES + 1)
+    say(crowd, long)
+    await asyncio.sleep(0)
+    for each in pairs:
+        await each.take_everything()
+        assert each.frames() == [(TEXT, long)]
+
+
+@pytest.mark.gen_test
+async def test_a_stream_whose_end_is_not_told_is_never_known_by_its_number(pair):
+    pairs = [pair() for _ in range(MANY)] + [pair(stream=IOStream)]
+    crowd = await crowd_of(pairs)
+    everybody, _ = crowd.apart()
+    assert everybody._orders is None and pairs[-1].wire.number is None
+
+
+@pytest.mark.gen_test
+async def test_when_the_ring_fails_nobody_is_left_half_told_and_later_ones_leave_without_it(pair, way):
+    if way == "loop":
+        return
+    pairs, others = [pair() for _ in range(MANY)], [pair() for _ in range(MANY)]
+    crowd, later = await crowd_of(pairs), await crowd_of(others)
+
+    def refused(*arguments):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    tick.ring._enter = refused
+    say(crowd, b"hello")
+    tick.flush()
+    assert all(each.stream.closed() for each in pairs) and tick.ring is None
+    say(later, b"hello")
+    tick.flush()
+    for each in others:
+        each.take()
+        assert each.frames() == [(TEXT, b"hello")]
+
+
+@pytest.mark.gen_test
+async def test_a_closed_stream_does_not_wait_for_a_collection_of_garbage(pair):
+    one = Pair()
+    watched = weakref.ref(one.stream)
+    gc.disable()
+    try:
+        one.wire.send(text_frame(b"hello"))
+        await asyncio.sleep(0)
+        one.stream.close()
+        one.wire.gone()
+        one.theirs.close()
+        await asyncio.sleep(0)
+        del one
+        assert watched() is None
+    finally:
+        gc.enable()

@@ -11,13 +11,13 @@ from types import CoroutineType, SimpleNamespace
 import pytest
 from tornado.httpclient import HTTPRequest
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import StreamClosedError
 from tornado.websocket import websocket_connect
 
 from handlers.stream import Listener, StreamHandler
 from handlers.websocket import Pings, Protocol
 from realtime.session import Session
-from realtime.wire import Wire
+from realtime.wire import Stream, Wire
 
 SOCKETS = 20
 
@@ -113,7 +113,7 @@ async def test_an_idle_socket_has_no_large_dict_and_no_deque(roomy):
     socket = await synced(roomy, roomy.user())
     (protocol,) = [one for one in gc.get_objects() if type(one) is Protocol and not one.client_terminated]
     stream = protocol.stream
-    assert type(stream) is IOStream
+    assert type(stream) is Stream
     for one in (protocol, stream):
         assert len(vars(one)) <= 30
     assert sum(map(sys.getsizeof, (stream._write_futures, stream._write_buffer._buffers))) < 200

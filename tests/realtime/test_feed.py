@@ -98,6 +98,8 @@ def split(data):
 class Pipe:
     """The wire of a socket that takes everything at once, or nothing until it drains."""
 
+    socket = number = None  # nothing goes straight to it
+
     def __init__(self, client, may_know):
         self._client, self._may_know = client, may_know
         self._frames = deque()

@@ -15,8 +15,7 @@ class AccountHandler(ApiHandler):
         self.answer_json(answer, status)
 
     def ended(self, session_ids: list[str]):
-        """These sessions are over: their tokens here at once, their sockets everywhere."""
-        self.services.sessions.forget_ended(session_ids)
+        """These sessions are over: their tokens and their sockets, here and everywhere."""
         for session_id in session_ids:
             self.services.delivery.session_ended(session_id)
 
@@ -53,7 +52,6 @@ class SignOut(AccountHandler):
         """Its token is void and its sockets are closed, on every instance. Ending an ended session changes nothing."""
         token = self.credentials.token
         session = await self.services.accounts.sign_out(token)
-        self.services.sessions.forget(token)
         self.services.delivery.session_ended(session.id)
         self.clear_cookie(self.session_cookie, path="/", secure=self.is_secure, httponly=True, samesite="Lax")
         self.nothing()

@@ -86,7 +86,10 @@ class ApiHandler(Base):
         if changes and credentials.by_cookie:
             self.check_xsrf()
         if declared.access is Access.OWNER and not self.session.owner:
-            raise Refused("not_the_server_owner")
+            if await self.find_session(fresh=True) is None:  # who is remembered as none may have been made one since
+                raise Refused("not_signed_in")
+            if not self.session.owner:
+                raise Refused("not_the_server_owner")
 
     def _name_the_operation(self):
         key = self.request.headers.get("Idempotency-Key")

@@ -50,7 +50,7 @@ class Credentials:
     by_cookie: bool = False
 
 
-class Headers(dict):
+class AnswerHeaders(dict):
     """An answer's headers, of which Tornado asks for the likes of `Content-Length`: the names that `str.title` makes."""
 
     __slots__ = ()
@@ -87,7 +87,7 @@ class Base(RequestHandler):
 
     def clear(self):
         # Tornado's own formats the date anew, and then the headers one by one, which takes several times as long.
-        self._headers = Headers(self.default_headers, Date=_date(int(time.time())))
+        self._headers = AnswerHeaders(self.default_headers, Date=_date(int(time.time())))
         self._write_buffer, self._status_code, self._reason = [], 200, responses[200]
         if self.services.delivery.draining:
             self.set_header("Connection", "close")  # a proxy that keeps this connection for more must not use it again

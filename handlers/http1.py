@@ -34,7 +34,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 HOST = re.compile(r"(?:[\w.~!$&'()*+;=\[\]:-]|%[0-9A-Fa-f]{2})*", re.ASCII)
 
 
-class Headers(Mapping):
+class RequestHeaders(Mapping):
     """A request's headers by their names in any case. Of one that was sent twice, the values are joined by commas."""
 
     __slots__ = ("_values",)
@@ -75,7 +75,7 @@ class Request(HTTPServerRequest):
         self.method, self.uri, self.version = method, target, version
         self.path, _, self.query = target.partition("?")
         self.host, self.host_name = host, host.lower().rpartition(":")[0] or host.lower()
-        self.headers, self.body = Headers(values), body
+        self.headers, self.body = RequestHeaders(values), body
         self.connection, self.remote_ip, self.protocol = connection, connection.remote_ip, "http"
         self.keep_alive = keep_alive
         self.arguments, self.body_arguments, self.files = {}, {}, {}
@@ -225,6 +225,7 @@ class Connection(HTTPConnection):
                     self._answer_last(asked)
                 else:
                     self._begin(asked)
+                    return  # even if it has been answered: others are to have their turn between two requests of one client
             elif self._rest and self._parser is not None:
                 rest, self._rest = self._rest, b""
                 self._understand(rest)

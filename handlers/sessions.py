@@ -49,15 +49,11 @@ class Sessions:
         while len(self._known) > REMEMBER_MOST or self._known and next(iter(self._known.values()))[2] < self._clock():
             self._known.popitem(last=False)
 
-    def forget(self, token: str):
-        """The session of this token has ended."""
-        self._forgotten += 1
-        self._known.pop(_key(token), None)
-
     # What the realtime side tells and asks, see `Delivery.remembered`
 
     def ids(self) -> set[str]:
         """The sessions that are remembered."""
+        self._forget_old()
         return {session.id for session, _, _ in self._known.values()}
 
     def confirmed(self, ids: set[str], at: float):

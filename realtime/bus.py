@@ -140,7 +140,7 @@ class Publisher(Link):
         self._pending: list[tuple[str, bytes]] = []
         self._under_way: list[tuple[str, bytes]] = []
         self._replies = None
-        self._tried_again = False  # to publish what is under way
+        self._tried_again = False  # with a new connection, and nothing has been answered since
 
     def publish(self, batch: list[tuple[str, bytes]]) -> bool:
         """Hand `(address, payload)`s over; False, and nothing is kept, while Redis is down or too far behind."""
@@ -174,6 +174,9 @@ class Publisher(Link):
         await self._connection.send_command("PING", check_health=False)
         await self._connection.read_response()
         self._replies = Replies(self._connection, COMMAND_SECONDS, self._arrived)
+        # At once, before anybody else can say something on this connection.
+        if self._under_way:
+            self._say()
 
     async def _use(self):
         self._tried_again = False
@@ -190,12 +193,11 @@ class Publisher(Link):
             self._failed(lost)
 
     async def _try_again(self):
-        # Once, on a new connection: a restarted Redis or a dropped idle connection. Subscribers drop what they get twice.
+        # Once, on a new connection: a restarted Redis or a dropped idle connection. What is under way leaves with it again; subscribers drop
+        # what they get twice.
         self._tried_again = True
         await self._drop()
         await asyncio.wait_for(self._connect(), COMMAND_SECONDS)
-        if self._under_way:
-            self._say()
 
     def _failed(self, batch):
         for address, _ in batch:

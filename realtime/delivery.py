@@ -136,7 +136,7 @@ class Delivery:
                 logger.exception("an event of %s could not be delivered", event.channel)
 
     def session_ended(self, session_id: str):
-        """A sign-out: close its sockets, here and everywhere."""
+        """A sign-out: its sockets are closed, and its requests refused, here and everywhere."""
         self._end_sessions({session_id})
         self._control({"kind": "sessionEnded", "sessionId": session_id})
 

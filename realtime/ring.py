@@ -12,6 +12,7 @@ import ctypes
 import errno
 import mmap
 import os
+import socket
 import struct
 import sys
 from array import array
@@ -59,6 +60,11 @@ class Ring:
             raise Unavailable(f"its memory cannot be had: {error}") from None
         said = (ctypes.c_char * MOST_BYTES)()  # what all requests send
         self._address, self._said = ctypes.addressof(said), memoryview(said).cast("B")
+        try:
+            self._try()
+        except (OSError, Unavailable):
+            self.close()
+            raise Unavailable("it does not send") from None
 
     def _map(self, parameters):
         entries, answers = struct.unpack_from("=II", parameters)
@@ -74,6 +80,14 @@ class Ring:
         self._mask, self._answer_mask = words[mask_at // 4], words[answer_mask_at // 4]
         self._answers = self._rings[answers_at:answers_at + 16 * answers].cast("i")
         words[places_at // 4:places_at // 4 + entries] = memoryview(array("I", range(entries)))
+
+    def _try(self):
+        """A kernel may take the call and refuse the request, as a sandbox may tell it to."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.setblocking(False)
+            if self.send(self.orders([ours.fileno()]), b"hello") or theirs.recv(16) != b"hello":
+                raise Unavailable
 
     def _mapped(self, size, offset):
         return memoryview(mmap.mmap(self._fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ | mmap.PROT_WRITE, offset=offset))

@@ -30,13 +30,15 @@ class Stream(IOStream):
         wire, self.wire = self.wire, None
         if wire is not None:
             wire.closing()
+        if self.error is not None:
+            self.error = self.error.with_traceback(None)  # whose frames hold on to this stream
         super().close_fd()
 
 
 class Wire:
     """The way out of one socket. `queued` bytes wait for the end of this tick, `unsent` ones for the kernel."""
 
-    __slots__ = ("_stream", "socket", "number", "_frames", "queued", "unsent", "progress_at", "_drain", "_direct", "_gone")
+    __slots__ = ("_stream", "socket", "number", "_frames", "queued", "unsent", "progress_at", "_drain", "_direct", "_gone", "_crowds")
 
     def __init__(self, stream):
         self._stream = stream
@@ -49,14 +51,25 @@ class Wire:
         self._drain = None
         self._direct = type(stream) in (Stream, IOStream)  # a TLS stream's bytes must pass its TLS layer
         self._gone = False
-        if isinstance(stream, Stream):
+        self._crowds = 0  # that it is in
+        if isinstance(stream, Stream) and not stream.closed():
             self.number, stream.wire = self.socket.fileno(), self
         self._hold()
 
     def _hold(self):
-        """Something is on its way, and must not be overtaken. Who is gone is in no crowd: nothing could."""
-        if not self._gone:
+        """Something is on its way, and must not be overtaken. Of who is gone and in no crowd, nothing could be."""
+        if self._crowds or not self._gone:
             tick.busy.add(self)
+
+    def join(self):
+        """It is in one more crowd."""
+        self._crowds += 1
+
+    def leave(self):
+        """It is in one less."""
+        self._crowds -= 1
+        if self._gone and not self._crowds:
+            tick.busy.discard(self)
 
     def send(self, frame: bytes):
         """Queue a ready frame; it leaves at the end of this loop tick, together with the others of this socket."""
@@ -108,13 +121,14 @@ class Wire:
             self._hold()
 
     def closing(self):
-        """The socket is about to be closed. Whoever has its number must not use it any more: until `gone`, its way is never free."""
+        """The socket is about to be closed. Whoever has its number must not use it any more: its way is not free before it has left all crowds."""
         self._hold()
 
     def gone(self):
-        """The socket has ended, and nobody has this wire in a crowd any more."""
+        """The socket has ended, and nothing more is said here."""
         self._gone = True
-        tick.busy.discard(self)
+        if not self._crowds:
+            tick.busy.discard(self)
 
     async def drained(self):
         """Wait until the kernel has taken everything."""

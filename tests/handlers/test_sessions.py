@@ -101,7 +101,7 @@ def test_a_session_that_ends_while_it_is_looked_up_is_not_remembered():
         looking = asyncio.ensure_future(sessions.get("token"))
         await asyncio.sleep(0)
         known.live = False
-        sessions.forget("token")
+        sessions.forget_ended(["s"])
         known.hold.set()
         await looking
         return await sessions.get("token")

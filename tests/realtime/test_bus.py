@@ -128,6 +128,30 @@ async def test_stopping_ends_it_whatever_it_is_doing(server):
 
 
 @pytest.mark.gen_test
+async def test_what_is_said_in_the_moment_of_a_new_connection_is_said_once(server, links, monkeypatch):
+    """On Python 3.11 and older, `wait_for` lets others run between the connection and what follows it."""
+    publisher, subscriber = links.publisher(server.url), links.subscriber(server.url)
+    await up(publisher, subscriber)
+    before = counted("events_published", channel="one"), counted("publish_failures", channel="one")
+    wait_for = asyncio.wait_for
+
+    async def letting_others_run(work, seconds):
+        result = await wait_for(work, seconds)
+        publisher.publish([("one", b"in the gap")])
+        await asyncio.sleep(0.01)
+        return result
+
+    monkeypatch.setattr(bus.asyncio, "wait_for", letting_others_run)
+    command(server, "CLIENT", "KILL", "TYPE", "normal")
+    await until(lambda: subscriber.heard)
+    publisher.publish([("one", b"after it")])
+    await until(lambda: len(subscriber.heard) == 2)
+    assert [payload for _, payload in subscriber.heard] == [b"in the gap", b"after it"]
+    await until(lambda: counted("events_published", channel="one") == before[0] + 2)
+    assert counted("publish_failures", channel="one") == before[1] and publisher.up
+
+
+@pytest.mark.gen_test
 async def test_while_redis_is_down_publishing_fails_at_once_and_nothing_is_kept(server, links, monkeypatch):
     monkeypatch.setattr(bus, "COMMAND_SECONDS", 0.3)
     publisher, lost = links.publisher(server.url), counted("publish_failures", channel="one")

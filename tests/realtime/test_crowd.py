@@ -25,11 +25,10 @@ def way(request, io_loop):
             tick.ring = ring.Ring()
         except ring.Unavailable as why:
             pytest.skip(f"the kernel of this machine does not let us: {why}")
-    made = tick.ring
     yield request.param
-    tick.ring = None
-    if made is not None:
-        made.close()
+    if tick.ring is not None:
+        tick.ring.close()
+        tick.ring = None
 
 
 @pytest.fixture
@@ -46,11 +45,11 @@ def pair(io_loop):
 
 
 async def crowd_of(pairs) -> Crowd:
-    """A crowd that has had something said to it."""
+    """A crowd that has had so much said to it that what is needed for it is kept."""
     crowd = Crowd()
     for each in pairs:
         crowd[each] = each.wire
-    for payload in (b"first", b"second"):
+    for payload in (b"first", b"second", b"third"):
         say(crowd, payload)
         await asyncio.sleep(0)
         for each in pairs:
@@ -58,6 +57,23 @@ async def crowd_of(pairs) -> Crowd:
             assert each.frames() == [(TEXT, payload)]
     assert not tick.busy & {each.wire for each in pairs}
     return crowd
+
+
+def sockets_until(number) -> list[socket.socket]:
+    """New sockets, one of which has this file descriptor."""
+    made = []
+    while number not in [each.fileno() for each in made]:
+        made += socket.socketpair()
+    return made
+
+
+def nothing_came_to(sockets):
+    for each in sockets:
+        each.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            each.recv(1)
+    for each in sockets:
+        each.close()
 
 
 def say(crowd, payload):
@@ -123,33 +139,38 @@ async def test_a_new_socket_with_the_number_of_one_that_was_closed_gets_nothing_
     number = closed.stream.socket.fileno()
     # All in one turn of the loop: nobody has heard yet that it is closed.
     closed.stream.close()
-    ours, theirs = socket.socketpair()
-    strangers = [(ours, theirs)]
-    while number not in [end.fileno() for each in strangers for end in each]:
-        strangers.append(socket.socketpair())
-    try:
-        for _ in range(2):
-            say(crowd, b"not for strangers")
-            tick.flush()
-        for each in strangers:
-            for end in each:
-                end.setblocking(False)
-                with pytest.raises(BlockingIOError):
-                    end.recv(1)
-        for each in pairs[:3] + pairs[4:]:
-            each.take()
-            assert each.frames() == 2 * [(TEXT, b"not for strangers")]
-        crowd.pop(closed)
-        closed.wire.gone()
+    strangers = sockets_until(number)
+    for _ in range(3):
+        say(crowd, b"not for strangers")
+        tick.flush()
+    for each in pairs[:3] + pairs[4:]:
+        each.take()
+        assert each.frames() == 3 * [(TEXT, b"not for strangers")]
+    crowd.pop(closed)
+    closed.wire.gone()
+    for _ in range(3):
         say(crowd, b"afterwards")
         tick.flush()
-        assert not tick.busy
-        for end in (end for each in strangers for end in each):
-            with pytest.raises(BlockingIOError):
-                end.recv(1)
-    finally:
-        for each in strangers:
-            each[0].close(), each[1].close()
+    nothing_came_to(strangers)
+    assert not tick.busy
+
+
+@pytest.mark.gen_test
+async def test_a_closed_socket_that_somebody_forgot_in_a_crowd_is_never_sent_to_by_its_number(pair):
+    pairs = [pair() for _ in range(MANY)]
+    crowd = await crowd_of(pairs)
+    forgotten = pairs[3]
+    number = forgotten.stream.socket.fileno()
+    forgotten.stream.close()
+    forgotten.wire.gone()  # before it has left
+    strangers = sockets_until(number)
+    for _ in range(3):
+        say(crowd, b"not for strangers")
+        tick.flush()
+    nothing_came_to(strangers)
+    assert forgotten.wire in tick.busy
+    crowd.pop(forgotten)
+    assert not tick.busy
 
 
 @pytest.mark.gen_test
@@ -207,13 +228,56 @@ async def test_when_the_ring_fails_nobody_is_left_half_told_and_later_ones_leave
 
 
 @pytest.mark.gen_test
-async def test_a_closed_stream_does_not_wait_for_a_collection_of_garbage(pair):
+async def test_nothing_is_kept_of_a_crowd_that_changes_before_each_broadcast(pair):
+    pairs = [pair() for _ in range(MANY + 3)]
+    crowd = await crowd_of(pairs[:MANY])
+    assert crowd._kept
+    for each in pairs[MANY:]:
+        crowd[each] = each.wire
+        say(crowd, b"hello")
+        tick.flush()
+        assert not crowd._kept
+    for each in pairs[:3]:
+        crowd.pop(each)
+        say(crowd, b"hello")
+        tick.flush()
+        assert not crowd._kept
+
+
+@pytest.mark.gen_test
+async def test_another_ring_does_not_send_what_the_last_one_was_given(pair, way):
+    if way == "loop":
+        return
+    pairs = [pair() for _ in range(MANY)]
+    crowd, first = await crowd_of(pairs), tick.ring
+    tick.ring = ring.Ring()
+    say(crowd, b"later")
+    tick.flush()
+    for each in pairs:
+        each.take()
+        assert each.frames() == [(TEXT, b"later")]
+    tick.ring.close()
+    tick.ring = first
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("how", ["closed", "reset", "broken off"])
+async def test_a_closed_stream_does_not_wait_for_a_collection_of_garbage(pair, how):
     one = Pair()
     watched = weakref.ref(one.stream)
     gc.disable()
     try:
         one.wire.send(text_frame(b"hello"))
         await asyncio.sleep(0)
+        if how == "reset":
+            one.theirs.close()
+            one.wire.send(text_frame(b"too late"))
+            await asyncio.sleep(0)
+        elif how == "broken off":
+            try:
+                raise ConnectionResetError
+            except OSError as error:
+                one.wire.break_off(error)
         one.stream.close()
         one.wire.gone()
         one.theirs.close()

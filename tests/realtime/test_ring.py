@@ -129,6 +129,18 @@ def test_a_machine_without_it_is_told_apart(monkeypatch):
         Ring()
 
 
+def test_a_kernel_that_takes_the_call_and_refuses_the_request_is_told_apart(monkeypatch):
+    try:
+        Ring().close()
+    except Unavailable as why:
+        pytest.skip(f"the kernel of this machine does not let us: {why}")
+    monkeypatch.setattr(ring, "_SEND", 250)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(Unavailable, match="does not send"):
+        Ring()
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_a_call_that_is_cut_short_is_made_again_and_one_that_fails_is_raised(one, pairs):
     some = pairs(20)
     given, enter, calls = orders(one, some), one._enter, []

@@ -138,7 +138,7 @@ async def test_what_is_said_in_the_moment_of_a_new_connection_is_said_once(serve
     async def letting_others_run(work, seconds):
         result = await wait_for(work, seconds)
         publisher.publish([("one", b"in the gap")])
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         return result
 
     monkeypatch.setattr(bus.asyncio, "wait_for", letting_others_run)

@@ -243,8 +243,7 @@ async def changes(db, heads: dict[str, int], versions: dict[str, int], sessions)
            union all
            select 'user', u.id, 0 from unnest(%s::uuid[], %s::bigint[]) as k (id, version) join users u on u.id = k.id and u.membership_version <> k.version
            union all
-           select 'session', k.id, 0 from unnest(%s::uuid[]) as k (id)
-           where not exists (select from sessions s where s.id = k.id and s.revoked_at is null and s.expires_at >= now())""",
+           select 'session', s.id, 0 from sessions s where s.id = any(%s::uuid[]) and (s.revoked_at is not null or s.expires_at < now())""",
         array(heads), array(heads.values()), array(versions), array(versions.values()), array(sessions))
     found = {"chat": {}, "user": {}, "session": {}, "epoch": {}}
     for row in rows:

@@ -1,5 +1,7 @@
 """An unread count never follows a newer one on any socket, also while another socket of the same user is being opened."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from chat.unread import count_event
@@ -14,7 +16,7 @@ class Socket:
 
     def __init__(self, hub):
         self.user_id, self.channels, self.watches, self.told = USER, {"unreadCountUpdated"}, {}, []
-        self.session_id, self.wire = id(self), None
+        self.session_id, self.wire = id(self), SimpleNamespace(join=lambda: None, leave=lambda: None)
         hub.connect(self)
         hub.add(self, 1)
         hub.attach(self, hub.watch(CHAT, 200), 200)

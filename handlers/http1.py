@@ -1,8 +1,8 @@
 """HTTP/1.1 of one connection: bytes in, requests out, and their answers back, one after another.
 
-Tornado reads a request with a dozen coroutines, futures and regular expressions: more than half of what a short one costs. llhttp, which is
-Node's, reads it for a tenth of that (`httptools`), and what is left of Python is a callback for each header. The handlers are Tornado's
-still: to them this is its `HTTPConnection`.
+Tornado reads a request with a dozen coroutines, futures and regular expressions: more than half of what a short one costs. Here llhttp reads it, which is
+Node's (`httptools`), and what is left of Python is a callback for each header. The handlers are Tornado's still: to them this is its
+`HTTPConnection`.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """From a request to its handler at work: one table of paths, looked up at once, and a task that begins where it stands.
 
 Tornado goes through two routers and tries the routes one after another, each with an expression of its own, and lets the loop begin with the
-handler later: 30 µs of a message. This is 8.
+handler later: a tenth of what a message costs.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The same bytes to many sockets with one system call: Linux' io_uring, for sending and nothing else.
 
 A loop around `send` enters the kernel for each socket, and between two calls Python finds the next one in memory that the kernel has just driven
-out of the processor's cache. Here the kernel is handed a list of the sockets that lies ready, and goes through it by itself. A delivery
-costs less than in a C program that loops around `send` (docs/performance.md).
+out of the processor's cache. Here the kernel is handed a list of the sockets that lies ready, and goes through it by itself: a delivery
+over TCP costs less than in a C program that loops around `send` (docs/performance.md).
 
 Spoken by hand, with the two calls and the structures of <linux/io_uring.h>: there is no package for it that is kept well. Every request is
 done, or refused, before the call returns, since none may wait (MSG_DONTWAIT): so there is nothing to wait for, to cancel or to lose.

@@ -7,7 +7,7 @@ from realtime.delivery import Delivery, Limits
 from realtime.wire import tick
 from tests.chat.conftest import db, opened, world  # noqa: F401
 from tests.realtime.client import Client
-from tests.realtime.sockets import Connection
+from tests.realtime.sockets import Connection, Pair
 
 # A slow machine is no failure.
 settings.register_profile("parley", deadline=None)
@@ -58,3 +58,17 @@ def connect(io_loop):
             connection.leave()
 
     io_loop.run_sync(leave)
+
+
+@pytest.fixture
+def pair(io_loop):
+    """`pair(…)` → both ends of a socket, closed after the test."""
+    pairs = []
+
+    def create(**options) -> Pair:
+        pairs.append(Pair(**options))
+        return pairs[-1]
+
+    yield create
+    for each in pairs:
+        each.close()

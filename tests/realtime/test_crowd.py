@@ -31,19 +31,6 @@ def way(request, io_loop):
         tick.ring = None
 
 
-@pytest.fixture
-def pair(io_loop):
-    pairs = []
-
-    def create(**options) -> Pair:
-        pairs.append(Pair(**options))
-        return pairs[-1]
-
-    yield create
-    for each in pairs:
-        each.close()
-
-
 async def crowd_of(pairs) -> Crowd:
     """A crowd that has had so much said to it that what is needed for it is kept."""
     crowd = Crowd()

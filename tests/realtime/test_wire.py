@@ -17,19 +17,6 @@ from realtime.wire import PROGRESS_STEP, tick
 from tests.realtime.sockets import PING, TEXT, Pair, until
 
 
-@pytest.fixture
-def pair(io_loop):
-    pairs = []
-
-    def create(**options) -> Pair:
-        pairs.append(Pair(**options))
-        return pairs[-1]
-
-    yield create
-    for each in pairs:
-        each.close()
-
-
 def to_all(pairs, payload, limit=2**30):
     """Broadcast a frame; the pairs that are too slow for it are appended to the list that is answered, when it leaves."""
     slow, crowd = [], Crowd()

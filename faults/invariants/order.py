@@ -43,7 +43,7 @@ def nothing_twice(evidence: Evidence) -> str | None:
 def all_agree(evidence: Evidence) -> str | None:
     """5. All clients agree which event each (chat, seq) is, and the final history says the same."""
     first = {}
-    texts = _texts(evidence)
+    texts, taken_back = _texts(evidence), _taken_back(evidence)
     for history in evidence.histories:
         for step in walk(history):
             identity = step.data["id"]
@@ -52,7 +52,7 @@ def all_agree(evidence: Evidence) -> str | None:
                 return (f"seq {step.seq} of chat {step.chat} is {step.channel} of {identity} to {history.client}, and "
                         f"{other[0]} of {other[1]} to {other[2]}")
             content = step.data.get("content")
-            if content and identity in texts and content not in texts[identity]:
+            if content and identity in texts and content not in texts[identity] and (step.chat, content) not in taken_back:
                 return f"{history.client} got message {identity} with a text that nobody wrote into it: {content!r} ({_where(step)})"
     for (epoch, chat, seq), (channel, identity, client) in first.items():
         if epoch != evidence.final.epoch:
@@ -82,6 +82,11 @@ def _texts(evidence):
         if operation and operation.text and event.message:
             found[event.message].add(operation.text)
     return found
+
+
+def _taken_back(evidence):
+    """`(chat, text)` of messages that a restore may have taken back before their senders knew which they were: sent anew, they are others."""
+    return {(operation.chat, operation.text) for operation in evidence.operations if operation.kind == "send" and evidence.was_lost(operation)}
 
 
 def real_time_order(evidence: Evidence) -> str | None:

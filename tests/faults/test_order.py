@@ -121,3 +121,15 @@ def test_times_that_run_back_along_seq_are_noticed():
     world = right()
     world.messages.append(Message("m9", CHAT, 9, "anna", "late", 0.5))
     assert "older than seq" in real_time_order(world.evidence())
+
+
+def test_the_text_of_a_message_that_a_restore_took_back_before_it_was_acknowledged_is_its_own():
+    """The one who sent it heard it on the stream and edited it, which failed; sent anew, it is another message."""
+    for text, verdict in (("sent", type(None)), ("never sent", str)):
+        world = right()
+        world.anna.hears(4, 4, identity="m4", content=text)
+        world.anna.does(4, 4, "send", text="sent", status=None, ended=5)
+        world.anna.does(4.5, 5, "edit", message="m4", text="edited", status=None, ended=5.5)
+        evidence = world.evidence(lost=(3.5, 5.0))
+        evidence.final.epoch = "another"  # what was heard before the restore is not in the final history
+        assert isinstance(all_agree(evidence), verdict)

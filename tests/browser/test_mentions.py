@@ -84,6 +84,7 @@ def test_mentions_can_be_completed_while_editing(trio, window):
     hers.shows("ask somebody")
     hers.field.press("ArrowUp")
     editor = hers.get_by_label("Edit message")
+    expect(editor).to_be_focused()  # the caret has been put to the end, and stays where `fill` puts it
     editor.fill("ask @bo")
     expect(options(hers)).to_have_count(1)
     editor.press("Enter")

@@ -39,6 +39,7 @@ def test_escape_leaves_the_message_as_it_was(talk):
     expect(hers.message("As it was")).to_have_attribute("data-status", "stored")
     hers.field.press("ArrowUp")
     editor = hers.get_by_label("Edit message")
+    expect(editor).to_be_focused()
     editor.fill("Something else")
     editor.press("Escape")
     hers.shows("As it was")

@@ -118,10 +118,13 @@ class Process:
     def until(self, condition, seconds, what):
         """Poll `condition` for at most `seconds`; raises `Trouble` when time is up or the process has ended."""
         deadline = time.monotonic() + seconds
-        while not condition():
+        while True:
+            alive = self.alive  # asked first: the condition may be that it has ended well
+            if condition():
+                return
             if self._cancelled():
                 raise Cancelled
-            if not self.alive:
+            if not alive:
                 self._collect()
                 raise Trouble(f"{self.name} {self.failure}: {self.explain()}")
             if time.monotonic() > deadline:

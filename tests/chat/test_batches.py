@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections import namedtuple
 
 import psycopg2
@@ -60,6 +59,26 @@ class Server:
 async def settled():
     for _ in range(10):
         await asyncio.sleep(0)
+
+
+class Clock:
+    """The loop's clock, which leaps when it is told to."""
+
+    def __init__(self, time):
+        self._time, self._ahead = time, 0.0
+
+    def time(self):
+        return self._time() + self._ahead
+
+    def go_on(self, seconds):
+        self._ahead += seconds
+
+
+@pytest.fixture
+def clock(io_loop, monkeypatch):
+    clock = Clock(io_loop.asyncio_loop.time)
+    monkeypatch.setattr(io_loop.asyncio_loop, "time", clock.time)
+    return clock
 
 
 # Who goes with whom
@@ -132,25 +151,31 @@ async def test_behind_one_that_is_soon_done_all_go_together():
 
 
 @pytest.mark.gen_test
-async def test_beside_one_that_takes_longer_another_begins_and_no_third():
-    server = Server(patience=0.05)
+async def test_beside_one_that_takes_longer_another_begins_and_no_third(clock):
+    server = Server(patience=30)
     calls = server.ask(("a", 1), ("b", 2), ("a", 3), ("c", 4))
-    began = time.monotonic()
-    while not server.together:
-        await asyncio.sleep(0.005)
-    assert time.monotonic() - began >= 0.05 and server.together == [[Item("b", 2), Item("c", 4)]]
+    await settled()
+    clock.go_on(29)
+    await settled()
+    assert not server.together
+    clock.go_on(2)
+    await settled()
+    assert server.together == [[Item("b", 2), Item("c", 4)]]
     calls += server.ask(("d", 5))
-    await asyncio.sleep(0.1)
+    await settled()
+    clock.go_on(40)
+    await settled()
     assert len(server.gates) == 2
     while not all(call.done() for call in calls):
         await server.let_go()
 
 
 @pytest.mark.gen_test
-async def test_beside_one_that_is_stuck_the_next_begins_as_soon_as_the_last_has_ended():
-    server = Server(patience=0.2)
+async def test_beside_one_that_is_stuck_the_next_begins_as_soon_as_the_last_has_ended(clock):
+    server = Server(patience=30)
     server.ask(("stuck", 1))
-    await asyncio.sleep(0.21)
+    await settled()
+    clock.go_on(31)
     for number in range(3):
         (call,) = server.ask((f"free {number}", number))
         await settled()

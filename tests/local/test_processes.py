@@ -123,6 +123,18 @@ def test_a_command_that_fails_says_so():
         Command("step", [sys.executable, "-c", "print('no'); raise SystemExit(1)"]).run()
 
 
+def test_a_command_that_ends_well_between_two_looks_is_done():
+    step = Command("step", [sys.executable, "-c", "print('well')"])
+    step.start(wait=False)
+
+    def done():
+        status = step.exit_status
+        wait_for(lambda: not step.alive)
+        return status == 0
+
+    step.until(done, 10, "done")
+
+
 def test_the_children_of_a_killed_process_are_ended_by_the_guard():
     code = (
         "import sys, time; sys.path.insert(0, ''); from tests.local.test_processes import Family; "

@@ -17,7 +17,7 @@ from chat import chats, events, messages, reads, unread
 from chat import db as database_module
 from chat.db import SCHEMA_VERSION, Database, UnknownSchema, migrate, new_epoch
 from chat.errors import Unavailable
-from tests.chat.conftest import World, key, until
+from tests.chat.conftest import World, key, refused, until
 
 
 @pytest.fixture
@@ -239,6 +239,26 @@ async def test_a_mutation_whose_connection_breaks_happens_once(db, world, opened
         await running(admin, "mutation")  # the second try
         holder.rollback()
     assert (await sending).seq == 2 and await world.head(chat_id) == 2
+
+
+@pytest.mark.gen_test
+async def test_a_change_that_may_have_happened_is_not_denied_to_somebody_who_left_since(db, world, opened, monkeypatch):
+    ada, bob = await world.users(2)
+    chat_id, op = await world.group(ada, bob), key()
+    losing = await opened(name="losing")
+    execute = losing._execute
+
+    async def lose_the_answer(*statement):
+        monkeypatch.setattr(losing, "_execute", execute)
+        await execute(*statement)
+        await chats.remove(db, bob, key(), chat_id, bob)
+        raise psycopg2.OperationalError("the connection is lost")
+
+    monkeypatch.setattr(losing, "_execute", lose_the_answer)
+    await fails(chats.update(losing, bob, op, chat_id, {"name": "New"}))
+    assert (await chats.get(db, ada, chat_id))["name"] == "New"
+    with refused("not_found"):
+        await chats.update(losing, bob, op, chat_id, {"name": "New"})
 
 
 @pytest.mark.gen_test

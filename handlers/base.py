@@ -4,7 +4,7 @@ import ipaddress
 import logging
 import time
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 
 import orjson
 from tornado.httputil import format_timestamp, responses
@@ -81,7 +81,7 @@ class Base(RequestHandler):
         self.services.under_way += 1
         super().initialize(**more)
 
-    @property
+    @cached_property
     def services(self):
         return self.settings["services"]
 
@@ -113,7 +113,7 @@ class Base(RequestHandler):
         """Behind TLS a name that no subdomain and no plain HTTP can set."""
         return f"__Host-{SESSION_COOKIE}" if self.is_secure else SESSION_COOKIE
 
-    @property
+    @cached_property
     def credentials(self) -> Credentials:
         """The bearer token, or else the cookie."""
         token = bearer(self.request.headers.get("Authorization", ""))

@@ -32,7 +32,7 @@ class Chats(ApiHandler):
         outcome = await chats.create(
             self.db, self.user_id, self.op, body["chatType"], trimmed(body.get("name")),
             trimmed(body.get("description")), distinct(body["participantIds"]), self.limits.max_participants)
-        self.committed(outcome, 200 if outcome.seq is None else 201)
+        await self.committed(outcome, 200 if outcome.seq is None else 201)
 
 
 class Chat(ApiHandler):
@@ -47,10 +47,10 @@ class Chat(ApiHandler):
     async def patch(self, chat_id):
         """Any participant may. What is left out stays; null removes it."""
         changed = {name: trimmed(text) for name, text in self.body.items()}
-        self.committed(await chats.update(self.db, self.user_id, self.op, chat_id, changed))
+        await self.committed(await chats.update(self.db, self.user_id, self.op, chat_id, changed))
 
     @operation("deleteChat", "Delete a chat for everybody", answers={204: None},
                mutation=True, logged=True, errors=("not_the_owner",))
     async def delete(self, chat_id):
         """A group by its owner, a direct chat by either of the two."""
-        self.committed(await chats.delete(self.db, self.user_id, self.op, chat_id), 204)
+        await self.committed(await chats.delete(self.db, self.user_id, self.op, chat_id), 204)

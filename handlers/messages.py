@@ -23,7 +23,7 @@ class Messages(ApiHandler):
     @operation("sendMessage", "Send a message", body="MessageText", answers={201: "Message"},
                mutation=True, logged=True)
     async def post(self, chat_id):
-        self.committed(await messages.send(
+        await self.committed(await messages.send(
             self.db, self.user_id, self.op, chat_id, self.body["content"], self.limits.unread_publish_limit), 201)
 
 
@@ -33,11 +33,11 @@ class Message(ApiHandler):
     @operation("editMessage", "Edit your message", body="MessageText", answers={200: "Message"},
                mutation=True, logged=True, errors=("not_the_sender", "message_is_deleted"))
     async def patch(self, message_id):
-        self.committed(await messages.edit(self.db, self.user_id, self.op, message_id, self.body["content"]))
+        await self.committed(await messages.edit(self.db, self.user_id, self.op, message_id, self.body["content"]))
 
     @operation("deleteMessage", "Delete a message", answers={204: None},
                mutation=True, logged=True, errors=("not_the_sender",))
     async def delete(self, message_id):
         """Your own, or in your group anybody's. A tombstone without text stays in its place."""
-        self.committed(await messages.delete(
+        await self.committed(await messages.delete(
             self.db, self.user_id, self.op, message_id, self.limits.unread_publish_limit), 204)

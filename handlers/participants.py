@@ -13,7 +13,7 @@ class Participants(ApiHandler):
                mutation=True, logged=True, errors=("direct_chat_is_fixed", "too_many_participants"))
     async def post(self, chat_id):
         """Any participant may. Those who are in it already stay."""
-        self.committed(await chats.add(
+        await self.committed(await chats.add(
             self.db, self.user_id, self.op, chat_id, distinct(self.body["userIds"]), self.limits.max_participants))
 
 
@@ -24,4 +24,4 @@ class Participant(ApiHandler):
                mutation=True, logged=True, errors=("direct_chat_is_fixed", "not_the_owner"))
     async def delete(self, chat_id, user_id):
         """The owner removes anybody, everybody may leave. The longest there becomes owner after one who left."""
-        self.committed(await chats.remove(self.db, self.user_id, self.op, chat_id, user_id), 204)
+        await self.committed(await chats.remove(self.db, self.user_id, self.op, chat_id, user_id), 204)

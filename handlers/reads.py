@@ -11,7 +11,7 @@ class Read(ApiHandler):
     @operation("markRead", "Read a chat up to this message", answers={200: "Read"}, mutation=True)
     async def put(self, message_id):
         """Everything before it is read too. Reading what was read changes nothing and answers when that was."""
-        self.committed(await reads.mark(self.db, self.user_id, message_id))
+        await self.committed(await reads.mark(self.db, self.user_id, message_id))
 
 
 class Reads(ApiHandler):

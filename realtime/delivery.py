@@ -12,6 +12,7 @@ import orjson
 
 import metrics
 from chat import events as log
+from chat.channels import LOGGED
 from chat.errors import ParleyError
 from chat.events import Event
 from realtime import frames, polling
@@ -34,6 +35,7 @@ logger = logging.getLogger("parley.delivery")
 
 CATCH_UPS = 4  # replays at a time, so that a storm of them leaves the database to the others
 SWEEP_SECONDS = 1.0
+FEW_DERIVED = 3  # projections and states that leave together with the event that they are derived from: all, in a chat of two
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,26 @@ class Delivery:
 
     # What the handlers ask for
 
-    def publish(self, events: list[Event]):
-        """Tell everybody what was just committed. Never fails: what Redis does not take, the other instances read from PostgreSQL."""
+    def publish(self, events: list[Event]) -> int:
+        """Tell everybody what was just committed. Never fails: what Redis does not take, the other instances read from PostgreSQL.
+
+        Answers how many sockets here hear of it at the end of this loop tick.
+        """
         if not events:
-            return
+            return 0
         if self.feed.trace is not None:
             self.feed.trace.committed(events)
+        derived = [event for event in events if event.channel not in LOGGED]
+        if len(derived) <= FEW_DERIVED:
+            self._tell(events)
+        else:
+            # Nobody waits for the unread counts of the others: they leave when the sockets here have the message.
+            self._tell([event for event in events if event.channel in LOGGED])
+            asyncio.get_running_loop().call_soon(self._tell, derived)
+        watch = self.hub.watches.get(events[0].chat_id)
+        return len(watch.attached) if watch is not None else 0
+
+    def _tell(self, events):
         # To the others first: they deliver while we do.
         self._publisher.publish([(self.addresses.of(event.channel, event.chat_id), log.envelope(event, self.epoch, self.instance))
                                  for event in events])

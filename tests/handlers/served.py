@@ -43,7 +43,7 @@ class Recorder(Delivery):
 
     def publish(self, events):
         self.published += events
-        super().publish(events)
+        return super().publish(events)
 
     def session_ended(self, session_id):
         self.ended.append(session_id)

@@ -14,10 +14,13 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.iostream import StreamClosedError
 from tornado.websocket import websocket_connect
 
+from handlers import api
+from handlers.api import ApiHandler
 from handlers.stream import Listener, StreamHandler
 from handlers.websocket import Pings, Protocol
+from realtime.delivery import Delivery
 from realtime.session import Session
-from realtime.wire import Stream, Wire
+from realtime.wire import Stream, Tick, Wire
 
 SOCKETS = 20
 
@@ -56,6 +59,24 @@ def no_collections():
 @pytest.fixture(scope="module")
 def roomy(serve):
     return serve(MAX_SOCKETS_PER_USER="1000")
+
+
+@pytest.mark.parametrize(("few", "first"), [(2, "sockets"), (1, "answer")])
+@pytest.mark.gen_test
+async def test_a_few_sockets_have_a_message_before_its_answer_leaves_and_many_wait_for_nobody(few, first, served, monkeypatch):
+    ada, bob = served.user(), served.user()
+    chat_id = ada.chat(bob)
+    sockets = [await synced(served, bob) for _ in range(2)]
+    monkeypatch.setattr(api, "FEW_SOCKETS", few)
+    order = []
+    for where, name, what in ((Delivery, "publish", "commit"), (Tick, "flush", "sockets"), (ApiHandler, "answer_json", "answer")):
+        real = getattr(where, name)
+        monkeypatch.setattr(where, name, lambda *given, real=real, what=what: (order.append(what), real(*given))[1])
+    await asyncio.get_running_loop().run_in_executor(None, ada.say, chat_id)
+    assert order[order.index("commit") + 1] == first
+    for socket in sockets:
+        assert json.loads(await socket.read_message())["channel"] == "messageAdded"
+        socket.close()
 
 
 ENDS = {

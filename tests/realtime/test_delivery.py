@@ -105,6 +105,27 @@ async def test_what_one_instance_commits_the_sockets_of_both_hear_at_once_and_on
 
 
 @pytest.mark.gen_test
+async def test_a_message_waits_for_no_unread_count(healthy, connect, world, monkeypatch):
+    one, other = await healthy(**NEVER)
+    people = await world.users(8)
+    chat_id = await world.group(*people)
+    here, there = [await connect(delivery, people[1]).hello().synced() for delivery in (one, other)]
+    batches, publish = [], one._publisher.publish
+
+    def recorded(batch):
+        batches.append((here.take() > 0, [address for address, _ in batch]))
+        return publish(batch)
+
+    monkeypatch.setattr(one._publisher, "publish", recorded)
+    sent = await send(world, people[0], chat_id)
+    assert one.publish(sent.events) == 1
+    await there.until(lambda: there.client.unread[chat_id] == (2, 1))
+    assert [batch for batch in batches if batch[1] != ["control"]] == [
+        (False, ["messageAdded"]), (True, ["chatMessageNotification", "messageUpdateForChatList", *["unreadCountUpdated"] * 7])]
+    assert texts(here.client) == texts(there.client) == ["Hello"]
+
+
+@pytest.mark.gen_test
 async def test_writers_on_two_instances_at_once_are_heard_in_one_order_by_all(healthy, connect, world):
     instances = await healthy()
     people = await world.users(4)

@@ -42,6 +42,7 @@ export function mountMessages(services) {
   const timelineOf = (state) => state.timelines[state.open.chatId];
   const messageOf = (row) => timelineOf(store.state)?.items.find((message) => message.id === row?.dataset.messageId);
   let shown = null; // the window that is on the screen
+  let drawn = null; // its timeline as it was drawn last; the state's may be a newer one until the next paint
   let placed = true; // the reader has been taken to where reading begins
   const scroll = new Scroll(log, list, () => moved());
   const showDay = mountDay(log.parentElement, () => (scroll.stuck ? null : scroll.topmost()));
@@ -51,7 +52,8 @@ export function mountMessages(services) {
   function moved() {
     const { state } = store;
     const timeline = timelineOf(state);
-    if (!timeline?.loaded || !placed) return;
+    // How far an edge is says nothing of rows that have come and are not drawn yet; drawing them calls this again.
+    if (!timeline?.loaded || !placed || timeline !== drawn) return;
     const atBottom = scroll.stuck && timeline.atEnd;
     if (state.atBottom !== atBottom) store.update((now) => ({ ...now, atBottom }));
     const byOthers = (row) => row.dataset.messageId && !row.hasAttribute("data-own");
@@ -93,6 +95,7 @@ export function mountMessages(services) {
     const rows = rowsOf(state);
     wantPeople(rows, state.chats[state.open.chatId]);
     log.setAttribute("aria-busy", String(Boolean(timeline?.loading)));
+    drawn = timeline;
     scroll.hold(() => keyed(list, rows, {
       key: (row) => `${row.kind} ${row.key}`,
       create: (row) => (row.kind === "message" ? createMessage() : notMessages[row.kind](row)),

@@ -4,6 +4,13 @@ import re
 
 from playwright.sync_api import expect
 
+# As it may be on a busy machine: the messages are scrolled between a change and its drawing.
+SCROLLED_BEFORE_DRAWING = """const plain = requestAnimationFrame;
+window.requestAnimationFrame = (draw) => plain((now) => {
+  document.querySelector("#log")?.dispatchEvent(new Event("scroll"));
+  draw(now);
+});"""
+
 
 def test_back_and_forward_walk_through_the_chats(person, window):
     ada, bob = person("Ada"), person("Bob")
@@ -44,6 +51,20 @@ def test_a_link_to_a_message_opens_the_history_around_it(person, window):
     his.locator("#jump").click()
     expect(his.message("number 151")).to_be_in_viewport()
     his.is_at(f"/chats/{chat}")
+
+
+def test_a_page_that_has_come_and_is_not_drawn_yet_does_not_ask_for_the_next_one(person, window):
+    ada, bob = person("Ada"), person("Bob")
+    chat = ada.direct(bob)
+    ids = ada.say(chat, *[f"number {number}" for number in range(1, 151)])
+    # So high that the page around the message ends not far below the screen, and another joins on.
+    his = window(bob, None, viewport={"width": 1280, "height": 1000})
+    his.page.add_init_script(SCROLLED_BEFORE_DRAWING)
+    his.goto(f"/chats/{chat}/messages/{ids[40]}")
+    expect(his.message("number 41")).to_be_in_viewport()
+    expect(his.message("number 67")).to_have_count(1)
+    expect(his.locator("#log")).to_have_attribute("aria-busy", "false")
+    assert his.message("number 150").count() == 0
 
 
 def test_a_link_to_what_is_not_there_or_not_ones_own_says_so(person, window):

@@ -157,7 +157,7 @@ export class Connection {
     }
     if (code === 1009 || (code === 4400 && this.#plain)) this.#refused = true;
     if (code === 4400) this.#plain = true;
-    if (!wasLive) this.#failures += 1;
+    if (!wasLive && code !== 1012) this.#failures += 1; // an instance that stops has been reached: the path is good
     if (!this.#pollWorks) this.report("reconnecting", this.heardAt);
     if (!this.#refused) this.#at("dial", this.#delay(code), () => this.#dial());
     if ((this.#refused || this.#failures >= FAILURES) && !this.#polling) {

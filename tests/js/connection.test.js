@@ -169,6 +169,21 @@ test("the close codes say whether and when to come back", async () => {
   assert.deepEqual([ended.dials, ended.signedOut(), ended.polls.length], [0, 1, 0]);
 });
 
+test("an instance that stops before it has greeted is no reason to poll", async () => {
+  const { sockets, clock, phases, polls } = build();
+  sockets[0].live();
+  sockets[0].end(1012);
+  for (const _ of [1, 2, 3]) {
+    await clock.pass(5_000);
+    sockets.at(-1).onopen();
+    sockets.at(-1).end(1012);
+  }
+  assert.deepEqual([sockets.length, polls.length], [4, 0]);
+  await clock.pass(10_000);
+  sockets[4].live();
+  assert.deepEqual(phases, ["live", "reconnecting", "live"]);
+});
+
 test("a server that does not know the extras of a hello is asked without them, and then no more", async () => {
   const { sockets, clock, polls } = build();
   sockets[0].onopen();

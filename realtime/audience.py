@@ -42,6 +42,7 @@ class Audience:
         self._turnover = None  # of the hub when it was last looked at
         self._since = None  # since when Redis carries what is said
         self._known = False  # everybody alive has been heard since then
+        self._ever_known = False
         self._began = 0.0  # with the present slice of work
         self._chats_of: dict[str, set[Watch]] = {}  # user → watched chats, of those that are not too large
         metrics.online_users.set_function(lambda: len(self._presence.online) if self._known else 0)
@@ -83,7 +84,8 @@ class Audience:
             if self._since is not None:
                 self._since, self._known = None, False
                 self._hub.moved |= self._hub.asking
-            return await self._tell_whole()
+            # An instance that has just begun has told nobody anything that it would have to take back: who comes during a deploy goes on with what they know.
+            return await self._tell_whole() if self._ever_known else None
         if self._since is None:
             self._since = now
             self._presence.begin()
@@ -92,7 +94,7 @@ class Audience:
         if not self._known:
             if now - self._since < self._beat_seconds:
                 return None
-            self._known = True
+            self._known = self._ever_known = True
             self._hub.moved |= self._hub.asking
         elif len(online) + len(offline) > MANY:
             self._hub.moved |= self._hub.asking

@@ -96,6 +96,25 @@ async def test_without_redis_nobody_knows_and_when_it_is_back_everybody_does(pre
 
 
 @pytest.mark.gen_test
+async def test_an_instance_that_has_just_begun_says_nothing_before_it_knows(instance, connect, world, server):  # noqa: F811
+    ada, bob = await world.users(2)
+    await world.group(ada, bob)
+    server.kill()  # so that it cannot know yet, for as long as this looks
+    one = await instance(redis=server.url, start=True, **PRESENT)
+    looks = []
+    one.audience._degraded = lambda: looks.append(one.degraded) or one.degraded
+    hers = await connect(one, asking(ada)).hello().synced()
+    await connect(one, bob).hello().synced()
+    looks.clear()
+    await until(lambda: len(looks) > 1, SECONDS)
+    hers.take()
+    assert all(looks) and not hers.client.of("presence")
+    server.start()
+    await sees(hers, bob)
+    assert [frame["online"] for frame in hers.client.of("presence")] == [[bob]]
+
+
+@pytest.mark.gen_test
 async def test_who_is_added_sees_and_is_seen_and_who_is_removed_does_not_any_more(present, connect, world):
     one, other = await present()
     ada, bob, cem = await world.users(3)

@@ -148,7 +148,9 @@ class Audience:
         waiting, self._hub.moved = self._hub.moved, set()
         for session in waiting:
             await self._turn()
-            if session in self._hub.asking:
+            if self._known and any(watch.participants is None for watch in session.watches.values()):
+                self._hub.moved.add(session)  # it came while others' chats were looked up; its own are the next time
+            elif session in self._hub.asking:
                 self._send(session, frames.encode(frames.presence(self._online_for(session), self._limit)))
 
     async def _turn(self):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat import chats
+from chat import chats, participants
 from realtime.audience import PRESENCE
 from realtime.session import Session
 from tests.chat.conftest import key
@@ -112,6 +112,28 @@ async def test_an_instance_that_has_just_begun_says_nothing_before_it_knows(inst
     server.start()
     await sees(hers, bob)
     assert [frame["online"] for frame in hers.client.of("presence")] == [[bob]]
+
+
+@pytest.mark.gen_test
+async def test_who_comes_while_others_chats_are_looked_up_is_told_of_their_own(present, connect, world, monkeypatch):
+    one, _ = await present()
+    ada, bob, cem, eve = await world.users(4)
+    await world.group(ada, bob)
+    await world.group(cem, eve)
+    for user in (bob, eve):
+        await connect(one, user).hello().synced()
+    read, late = participants.of, []
+
+    async def of(*arguments):
+        if not late:
+            late.append(await connect(one, asking(cem)).hello().synced())
+        return await read(*arguments)
+
+    monkeypatch.setattr(participants, "of", of)
+    hers = await connect(one, asking(ada)).hello().synced()
+    await sees(hers, bob)
+    await sees(late[0], eve)
+    assert [frame["online"] for frame in late[0].client.of("presence")] == [[eve]]
 
 
 @pytest.mark.gen_test

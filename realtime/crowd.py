@@ -9,7 +9,6 @@ from realtime.wire import Wire, tick
 
 logger = logging.getLogger("parley.delivery")
 
-TOGETHER = 8  # wires from which on one system call takes no longer than one for each of them
 MANY = 16  # wires for which it is worth to keep a list of their sockets: 150 bytes for each of them
 
 
@@ -46,25 +45,24 @@ class Crowd(dict):
             if self._kept is None:
                 self._kept = ()
                 return _Free(wires), []
-            self._kept = _Free(wires), frozenset(wires)
+            self._kept = _Free(wires, keep=True), frozenset(wires)
             return self._kept[0], []
         return _Free([wire for wire in self.values() if wire not in busy]), [wire for wire in self.values() if wire in busy]
 
 
 class _Free:
-    """Wires on whose way nothing is.
+    """Wires on whose way nothing is. With `keep` they are sent to more than once.
 
     The kernel's `send` drives everything else out of the processor's cache. A loop over wires finds each of them, and then its socket,
-    in memory: over unix sockets a twelfth of a delivery more than a loop over sockets. The ring needs neither. And while a loop of ten goes on,
-    whoever reads the first of the sockets may be given its processor: with one call, all ten are written before anybody wakes up.
+    in memory: over unix sockets a twelfth of a delivery more than a loop over sockets. The ring needs neither.
     """
 
     __slots__ = ("_wires", "_sockets", "_ring", "_orders")
 
-    def __init__(self, wires: list[Wire]):
+    def __init__(self, wires: list[Wire], keep=False):
         self._wires, self._sockets, self._ring, self._orders = wires, [wire.socket for wire in wires], None, None
         # Where one of the numbers could be another socket's meanwhile, sockets are sent to by themselves.
-        if tick.ring is not None and len(wires) >= TOGETHER and None not in (numbers := [wire.number for wire in wires]):
+        if keep and tick.ring is not None and None not in (numbers := [wire.number for wire in wires]):
             self._ring, self._orders = tick.ring, tick.ring.orders(numbers)
 
     def send(self, data: bytes):

@@ -30,8 +30,8 @@ REFUSED = "PA001"
 REUSED_KEY = "chat_events_op"  # the unique key that meets where one Idempotency-Key is used in two chats at once
 
 # What is asked here finds its rows by an index. A plan is kept while a table grows, and one that was made while it had a few rows would
-# go on reading all of it; compiling a statement takes longer than any of them.
-PLANNING = "-c enable_seqscan=off -c jit=off"
+# go on reading all of it; compiling a statement takes longer than any of them, and so does planning it anew for each value (but for a search).
+PLANNING = "-c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan"
 
 log = logging.getLogger("parley.db")
 

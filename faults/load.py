@@ -17,7 +17,7 @@ FORSAKEN = 0.08  # of the operations are not repeated, so that some stay unanswe
 def groups(people: int, rng: random.Random) -> list[list[int]]:
     """Who is in which of the 12 chats, by number; the first of each list owns it. The large one gets its crowd besides."""
     everyone = list(range(people))
-    hot = rng.sample(everyone, max(3, people * 2 // 3))
+    hot = rng.sample(everyone, people)  # as many on each instance as are sent to with one system call, see realtime/crowd.py
     large = rng.sample(everyone, max(3, people // 2))
     small = [rng.sample(everyone, min(people, rng.randint(4, 12))) for _ in range(8)]
     direct = [rng.sample(everyone, 2) for _ in range(2)]

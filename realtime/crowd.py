@@ -9,7 +9,7 @@ from realtime.wire import Wire, tick
 
 logger = logging.getLogger("parley.delivery")
 
-MANY = 16  # wires for which it is worth to keep a list of their sockets: 150 bytes for each of them
+MANY = 12  # wires for which it is worth to keep a list of their sockets, 150 bytes for each of them; one system call then takes no longer than as many
 
 
 class Crowd(dict):

@@ -242,6 +242,14 @@ returns table (user_id uuid, unread integer, head_seq bigint, read_seq bigint) l
     where c.id = p_chat and (p_users is null or p.user_id = any(p_users)) and p.user_id is distinct from p_except
 $$;
 
+-- The same of one participant: where the plan is made for all values, a list that may be null is no condition of an index.
+create or replace function own_count(p_chat uuid, p_user uuid)
+returns table (unread integer, head_seq bigint, read_seq bigint) language sql stable as $$
+    select u.unread, c.head_seq, p.read_seq
+    from chats c join participants p on p.chat_id = c.id cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count) u
+    where c.id = p_chat and p.user_id = p_user
+$$;
+
 
 -- Messages
 
@@ -491,13 +499,13 @@ begin
         where chat_id = m.chat_id and user_id = p_actor;
         insert into reads (chat_id, user_id, seq, at) values (m.chat_id, p_actor, m.seq, t);
         return query select true, m.chat_id, m.seq, t, u.unread, u.head_seq, u.read_seq
-                     from unread_counts(m.chat_id, array[p_actor], null) u;
+                     from own_count(m.chat_id, p_actor) u;
     else
         t := case when m.sender_id = p_actor then m.created_at
                   when m.seq <= me.joined_seq then me.joined_at
                   else coalesce(first_read_at(m.chat_id, p_actor, m.seq), me.read_at) end;
         return query select false, m.chat_id, m.seq, t, u.unread, u.head_seq, u.read_seq
-                     from unread_counts(m.chat_id, array[p_actor], null) u;
+                     from own_count(m.chat_id, p_actor) u;
     end if;
 end $$;
 

@@ -96,7 +96,7 @@ class Database:
                 if refusal := _refusal(error):
                     self.last_success = time.time()
                     if last_try and refusal.code == "not_found":
-                        # Of the first try nobody knows whether it was committed. If it was, who asks may be gone from the chat since.
+                        # Nobody may know whether the first try was committed. If it was, who asks may be gone from the chat since.
                         raise Unavailable("not found, but it may have been there when it was asked for first") from error
                     raise refusal from None
                 if not isinstance(error, _BROKEN) and not (error.pgcode or "").startswith(_TEMPORARY):

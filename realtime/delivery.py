@@ -35,7 +35,7 @@ logger = logging.getLogger("parley.delivery")
 
 CATCH_UPS = 4  # replays at a time, so that a storm of them leaves the database to the others
 SWEEP_SECONDS = 1.0
-FEW_DERIVED = 3  # projections and states that leave together with the event that they are derived from: all, in a chat of two
+FEW_DERIVED = 3  # projections and states that leave together with the event that they are derived from: mostly all, in a chat of two
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Delivery:
     def publish(self, events: list[Event]) -> int:
         """Tell everybody what was just committed. Never fails: what Redis does not take, the other instances read from PostgreSQL.
 
-        Answers how many sockets here hear of it at the end of this loop tick.
+        Answers how many sockets here follow the chat: mostly they hear of it at the end of this loop tick.
         """
         if not events:
             return 0
@@ -133,7 +133,7 @@ class Delivery:
         if len(derived) <= FEW_DERIVED:
             self._tell(events)
         else:
-            # Nobody waits for the unread counts of the others: they leave when the sockets here have the message.
+            # Nobody waits for the unread counts of the others: they leave when the sockets here have the message, and Redis has answered.
             self._tell([event for event in events if event.channel in LOGGED])
             asyncio.get_running_loop().call_soon(self._tell, derived)
         watch = self.hub.watches.get(events[0].chat_id)

@@ -169,6 +169,18 @@ async def test_no_plan_reads_a_whole_table_even_if_it_was_made_while_the_table_w
     assert await scans(world.db) == before
 
 
+@pytest.mark.gen_test
+async def test_reading_a_message_of_a_large_chat_looks_at_few_of_its_participants(world, database):
+    ada, *others = await world.users(300)
+    chat = await world.db.row("select id from create_chat(%s, gen_random_uuid(), 0, 'group', 'Large', null, %s::uuid[], 1000)", ada, others)
+    message = await world.send(ada, chat.id)
+    with closing(psycopg2.connect(database, options=database_module.PLANNING)) as connection:
+        fetched = "select idx_tup_fetch from pg_stat_xact_user_tables where relname = 'participants'"
+        before = ask(connection, fetched)[0][0]
+        assert ask(connection, "select moved from mark_read(%s, %s)", others[0], message) == [(True,)]
+        assert ask(connection, fetched)[0][0] - before < 20
+
+
 async def scans(db) -> dict:
     """How often each table was read from end to end, as the only connection of `db` knows."""
     await db.rows("select pg_stat_force_next_flush()")

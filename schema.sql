@@ -234,20 +234,18 @@ returns integer language sql stable as $$
     select unread from unread_of(p_chat, p_message_count, p_read_seq, p_read_count)
 $$;
 
--- The counts of some participants (of all but p_except where p_users is null), with what orders two counts: head and watermark.
-create or replace function unread_counts(p_chat uuid, p_users uuid[], p_except uuid)
+-- The counts of a chat's participants, with what orders two of them: head and watermark. It becomes part of the plan of whoever asks, who says whose.
+create or replace function unread_counts(p_chat uuid)
 returns table (user_id uuid, unread integer, head_seq bigint, read_seq bigint) language sql stable as $$
     select p.user_id, u.unread, c.head_seq, p.read_seq
     from chats c join participants p on p.chat_id = c.id cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count) u
-    where c.id = p_chat and (p_users is null or p.user_id = any(p_users)) and p.user_id is distinct from p_except
+    where c.id = p_chat
 $$;
 
--- The same of one participant: where the plan is made for all values, a list that may be null is no condition of an index.
-create or replace function own_count(p_chat uuid, p_user uuid)
-returns table (unread integer, head_seq bigint, read_seq bigint) language sql stable as $$
-    select u.unread, c.head_seq, p.read_seq
-    from chats c join participants p on p.chat_id = c.id cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count) u
-    where c.id = p_chat and p.user_id = p_user
+-- Those of some (of all but p_except where p_users is null). Where the list is a parameter, a plan for all values reads every participant.
+create or replace function unread_counts(p_chat uuid, p_users uuid[], p_except uuid)
+returns table (user_id uuid, unread integer, head_seq bigint, read_seq bigint) language sql stable as $$
+    select * from unread_counts(p_chat) c where (p_users is null or c.user_id = any(p_users)) and c.user_id is distinct from p_except
 $$;
 
 
@@ -499,13 +497,13 @@ begin
         where chat_id = m.chat_id and user_id = p_actor;
         insert into reads (chat_id, user_id, seq, at) values (m.chat_id, p_actor, m.seq, t);
         return query select true, m.chat_id, m.seq, t, u.unread, u.head_seq, u.read_seq
-                     from own_count(m.chat_id, p_actor) u;
+                     from unread_counts(m.chat_id) u where u.user_id = p_actor;
     else
         t := case when m.sender_id = p_actor then m.created_at
                   when m.seq <= me.joined_seq then me.joined_at
                   else coalesce(first_read_at(m.chat_id, p_actor, m.seq), me.read_at) end;
         return query select false, m.chat_id, m.seq, t, u.unread, u.head_seq, u.read_seq
-                     from own_count(m.chat_id, p_actor) u;
+                     from unread_counts(m.chat_id) u where u.user_id = p_actor;
     end if;
 end $$;
 

@@ -33,7 +33,7 @@ bench:
 
 lint:
 	@sh local/venv.sh $(VENV) requirements-dev.txt
-	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check local tests/local
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 
 # The pictures in docs/images, taken by the Chromium of this machine.
 screenshots:

@@ -39,7 +39,9 @@ def _gauge(name, text, *labels):
 events_published = Tally("events_published", "Events handed to Redis.", "channel")
 events_received = Tally("events_received", "Events heard from Redis.", "channel")
 publish_failures = Tally("publish_failures", "Events that Redis did not take.", "channel")
-foreign_messages = _counter("foreign_messages", "Messages on our channels that are no events of this history.", "channel")
+foreign_messages = _counter(
+    "foreign_messages", "Messages on our channels that are no events of this history.", "channel"
+)
 deliveries = Tally("deliveries", "Frames of live events handed to sockets.", "channel")
 duplicates = Tally("duplicates", "Events heard again and dropped.", "channel")
 gaps = _counter("gaps", "Events heard ahead of their predecessors.")
@@ -53,7 +55,9 @@ detached = _counter("detached", "Sockets taken off a chat's live stream to be ca
 socket_closes = _counter("socket_closes", "Sockets closed by the server.", "code")
 sockets = _gauge("sockets", "Connected sockets.")
 watched_chats = _gauge("watched_chats", "Chats that have a socket here.")
-subscribed_chats = _gauge("subscribed_chats", "Chats whose own channels are heard; 0 where every instance hears every chat.")
+subscribed_chats = _gauge(
+    "subscribed_chats", "Chats whose own channels are heard; 0 where every instance hears every chat."
+)
 online_users = _gauge("online_users", "Users who are online, on any instance; 0 while Redis cannot tell.")
 queue_bytes = _gauge("queue_bytes", "Bytes that sockets have not taken yet.")
 redis_up = _gauge("redis_up", "1 while the connection works.", "connection")
@@ -62,5 +66,9 @@ canary_seconds = _gauge("canary_seconds", "Time from publishing the last canary 
 database_up = _gauge("database_up", "1 after an answer, 0 after a failure.")
 loop_lag = _gauge("loop_lag_seconds", "How late the event loop ran its last timer.")
 request_seconds = Histogram(
-    "parley_request_seconds", "Time to answer an HTTP request.", ("method", "route", "status"), registry=REGISTRY,
-    buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10))
+    "parley_request_seconds",
+    "Time to answer an HTTP request.",
+    ("method", "route", "status"),
+    registry=REGISTRY,
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)

@@ -44,7 +44,9 @@ def main(arguments: list[str]) -> int:
         if not configuration.database_url:
             raise StartError("DATABASE_URL is not set. Give a PostgreSQL URL, or use `make run`, which brings its own.")
         command = arguments[0] if arguments else "serve"
-        logging.basicConfig(level=configuration.log_level.upper(), format="%(levelname).1s %(name)s %(message)s", stream=sys.stdout)
+        logging.basicConfig(
+            level=configuration.log_level.upper(), format="%(levelname).1s %(name)s %(message)s", stream=sys.stdout
+        )
         if command == "migrate":
             print(f"The schema is at version {migrate(configuration.database_url)}.")
         elif command == "new-epoch":
@@ -58,7 +60,9 @@ def main(arguments: list[str]) -> int:
         elif command == "serve":
             return serve(configuration)
         else:
-            raise StartError(f"Unknown command {command!r}. There are: serve (the default), migrate, new-epoch, reset-password, make-owner.")
+            raise StartError(
+                f"Unknown command {command!r}. There are: serve (the default), migrate, new-epoch, reset-password, make-owner."
+            )
         return 0
     except (StartError, settings.SettingError, UnknownSchema, ValueError) as error:
         complain(error)
@@ -86,8 +90,11 @@ def serve(configuration) -> int:
         # Not before it can answer: a proxy goes on to the next instance while this one waits for its database.
         return asyncio.run(Instance(configuration, name, lambda: listen(configuration)).run())
     sockets = listen(configuration)
-    return Processes(configuration.web_concurrency, sockets, lambda number: asyncio.run(
-        Instance(configuration, f"{name}-{number}", lambda: sockets).run())).run()
+    return Processes(
+        configuration.web_concurrency,
+        sockets,
+        lambda number: asyncio.run(Instance(configuration, f"{name}-{number}", lambda: sockets).run()),
+    ).run()
 
 
 def listen(configuration) -> list:
@@ -99,8 +106,10 @@ def listen(configuration) -> list:
             raise StartError("LISTEN must be unix:/path. For TCP, leave it empty and set PORT.")
         return [bind_unix_socket(configuration.listen.removeprefix("unix:"), mode=0o666, backlog=1024)]
     except OSError as error:
-        raise StartError(f"Cannot listen on {configuration.listen or f'port {configuration.port}'}: {error.strerror}. "
-                         "Choose another with PORT or LISTEN.") from error
+        raise StartError(
+            f"Cannot listen on {configuration.listen or f'port {configuration.port}'}: {error.strerror}. "
+            "Choose another with PORT or LISTEN."
+        ) from error
 
 
 class Instance:
@@ -115,21 +124,43 @@ class Instance:
     async def run(self) -> int:
         self._on_signals()
         configuration = self._configuration
-        db = Database(configuration.database_url, size=configuration.database_pool, seconds=configuration.database_seconds,
-                      lock_seconds=configuration.lock_seconds, name=f"parley {self._name}")
+        db = Database(
+            configuration.database_url,
+            size=configuration.database_pool,
+            seconds=configuration.database_seconds,
+            lock_seconds=configuration.lock_seconds,
+            name=f"parley {self._name}",
+        )
         await db.open()
-        accounts = Accounts(db, AttemptLimits(configuration.sign_in_attempts_per_account, configuration.sign_in_attempts_per_address,
-                                              configuration.sign_in_window_seconds),
-                            days=configuration.session_days, open=configuration.sign_up == "open")
+        accounts = Accounts(
+            db,
+            AttemptLimits(
+                configuration.sign_in_attempts_per_account,
+                configuration.sign_in_attempts_per_address,
+                configuration.sign_in_window_seconds,
+            ),
+            days=configuration.session_days,
+            open=configuration.sign_up == "open",
+        )
         limits = Limits(**{field: getattr(configuration, field) for field in Limits.__dataclass_fields__})
-        delivery = Delivery(db, configuration.redis_url, self._name, limits, verify_tls=configuration.redis_tls_verify, demo=configuration.demo)
+        delivery = Delivery(
+            db,
+            configuration.redis_url,
+            self._name,
+            limits,
+            verify_tls=configuration.redis_tls_verify,
+            demo=configuration.demo,
+        )
         try:
             await self._start(db, delivery)
             if self._stopping.is_set():
                 return 0
             services = Services(configuration, db, accounts, delivery)
-            server = Server(make_application(services), idle_seconds=configuration.idle_connection_seconds,
-                            max_body_bytes=REQUEST_CEILING)
+            server = Server(
+                make_application(services),
+                idle_seconds=configuration.idle_connection_seconds,
+                max_body_bytes=REQUEST_CEILING,
+            )
             server.add_sockets(self._listen())
             housekeeping = asyncio.ensure_future(self._keep_house(db, accounts, configuration.keep_events_days))
             self._use_ring()
@@ -149,7 +180,9 @@ class Instance:
             accounts.close()
             await db.close()
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, signal.SIG_IGN)  # it is ending; one that meets the closed loop would print a traceback
+                signal.signal(
+                    number, signal.SIG_IGN
+                )  # it is ending; one that meets the closed loop would print a traceback
         log.info("%s: stopped", self._name)
         return 0
 
@@ -242,7 +275,9 @@ class Processes:
                 worst = 1
             else:
                 log.error("process %d ended with %d; it is replaced", number, code)
-                time.sleep(max(0.0, started + 1 - time.monotonic()))  # one that dies at once must not take the processor
+                time.sleep(
+                    max(0.0, started + 1 - time.monotonic())
+                )  # one that dies at once must not take the processor
                 if not self._stopping:
                     self._fork(number)
         return min(worst, 1)

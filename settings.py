@@ -30,6 +30,7 @@ class SettingError(ValueError):
 
 KIB = 1024
 
+# fmt: off
 SETTINGS = (
     # Services
     Setting("DATABASE_URL", "", "PostgreSQL to use, `postgresql://user:password@host:port/name`. Required."),
@@ -94,6 +95,7 @@ SETTINGS = (
     # Logging
     Setting("LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`."),
 )
+# fmt: on
 
 
 def load(environ=None) -> SimpleNamespace:
@@ -123,5 +125,7 @@ def _value(row: Setting, text: str | None):
     except ValueError:
         number = row.above
     if not row.above < number < float("inf"):
-        raise SettingError(f"{row.name} must be a {'whole ' if row.kind is int else ''}number above {row.above}, not {text!r}")
+        raise SettingError(
+            f"{row.name} must be a {'whole ' if row.kind is int else ''}number above {row.above}, not {text!r}"
+        )
     return number

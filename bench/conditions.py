@@ -19,9 +19,10 @@ def conditions(command: str, load_before: float) -> dict[str, str]:
         "date": date.today().isoformat(),
         "command": f"`{command}`",
         "machine": f"{os.cpu_count()} processors ({_processor()}), {_memory()} of memory, {platform.system()} {platform.release()}, loopback only; "
-                   f"load average before the run {load_before:.1f}",
-        "Parley": f"Python {platform.python_version()}, " + ", ".join(f"{name} {metadata.version(name)}" for name in OURS)
-                  + "; as shipped, but for MUTATIONS_PER_SECOND, which would hold the load back",
+        f"load average before the run {load_before:.1f}",
+        "Parley": f"Python {platform.python_version()}, "
+        + ", ".join(f"{name} {metadata.version(name)}" for name in OURS)
+        + "; as shipped, but for MUTATIONS_PER_SECOND, which would hold the load back",
         "services": f"{_version('postgres', '--version')}, {_version('valkey-server', '--version')}, {_version('nginx', '-v')}",
         "peers": ", ".join(f"{name} {version}" for name, version in install.versions().items()) or "none",
     }
@@ -42,5 +43,11 @@ def _memory() -> str:
 def _version(program, option) -> str:
     done = subprocess.run([binaries.find(program), option], capture_output=True, text=True)
     words = (done.stdout or done.stderr).split()
-    return next((f"{program.removesuffix('-server')} {word.strip('v=()').rpartition('/')[2].removeprefix('v=')}" for word in words
-                 if any(letter.isdigit() for letter in word)), program)
+    return next(
+        (
+            f"{program.removesuffix('-server')} {word.strip('v=()').rpartition('/')[2].removeprefix('v=')}"
+            for word in words
+            if any(letter.isdigit() for letter in word)
+        ),
+        program,
+    )

@@ -22,8 +22,15 @@ class Message:
     @property
     def shown(self) -> dict:
         """As the channels and the pages of a chat show it."""
-        return {"id": self.id, "content": self.content, "senderId": self.sender, "chatId": self.chat, "createdAt": self.at,
-                "isEdited": False, "editedAt": None}
+        return {
+            "id": self.id,
+            "content": self.content,
+            "senderId": self.sender,
+            "chatId": self.chat,
+            "createdAt": self.at,
+            "isEdited": False,
+            "editedAt": None,
+        }
 
 
 def published(messages: list[Message], epoch: str) -> list[tuple[str, bytes]]:
@@ -34,7 +41,9 @@ def published(messages: list[Message], epoch: str) -> list[tuple[str, bytes]]:
         derive = {"unread": "derive"} if message.participants > COUNTED else {}
         notice = {"chatId": message.chat, "message": message.shown, "senderId": message.sender}
         batch.append(("messageAdded", _json({"messageAdded": message.shown, "_": {**meta, **derive}})))
-        batch += [(name, _json({name: notice, "_": meta})) for name in ("chatMessageNotification", "messageUpdateForChatList")]
+        batch += [
+            (name, _json({name: notice, "_": meta})) for name in ("chatMessageNotification", "messageUpdateForChatList")
+        ]
     return batch
 
 

@@ -59,7 +59,12 @@ class Contender:
             for _ in range(rounds):
                 self.send(together)
         deliveries = rounds * together * SOCKETS
-        self.shares.append([(now - then) / deliveries * 1e6 for now, then in zip(user_and_kernel(self._meters["server"]), before, strict=True)])
+        self.shares.append(
+            [
+                (now - then) / deliveries * 1e6
+                for now, then in zip(user_and_kernel(self._meters["server"]), before, strict=True)
+            ]
+        )
         nginx = used["nginx"] if "nginx" in self._meters else 0.0
         self.load_used.append(used["load"] / deliveries * 1e6)
         self.used.append((used.total - nginx - used["load"]) / deliveries * 1e6)
@@ -96,11 +101,15 @@ class Arena:
         """One instance; `hello` is what its clients ask for, the message alone if None."""
         server = self._stack.enter_context(self.stage.instance(self.people, unix=self._unix, **settings))
         words = [self.people.token(number) for number in range(SOCKETS)]
-        return self._contender("Parley", server, "parley", "/ws", words if hello is None else [(word, hello) for word in words], self._ours)
+        return self._contender(
+            "Parley", server, "parley", "/ws", words if hello is None else [(word, hello) for word in words], self._ours
+        )
 
     def peer(self, kind) -> Contender:
         """A peer of `peers.servers`. Raises `install.Missing`."""
-        server = self._stack.enter_context(running(kind(self.stage, database=self.people.url, **self._where(kind.name))))
+        server = self._stack.enter_context(
+            running(kind(self.stage, database=self.people.url, **self._where(kind.name)))
+        )
 
         def publish(together):
             self.bus.publish([server.publish(self._message()) for _ in range(together)])
@@ -110,7 +119,9 @@ class Arena:
     def limit(self, frame_bytes: int, kind=Limit) -> Contender:
         """The C loop, or another that does nothing but send. Raises `install.Missing`."""
         server = self._stack.enter_context(running(kind(self.stage, SOCKETS, frame_bytes, **self._where(kind.name))))
-        return self._contender(kind.name, server, kind.dialect, kind.path, [""] * SOCKETS, server.send, frame_bytes=frame_bytes)
+        return self._contender(
+            kind.name, server, kind.dialect, kind.path, [""] * SOCKETS, server.send, frame_bytes=frame_bytes
+        )
 
     def _ours(self, together):
         written = self.people.write(self.chat, 0, [self.content] * together)
@@ -118,14 +129,28 @@ class Arena:
 
     def _contender(self, name, server, dialect, path, words, publish, **more):
         nginx = self._stack.enter_context(self.stage.nginx([server.address])) if self._behind else None
-        self.sockets("open", group=name, at=nginx.port if nginx else address(server), dialect=dialect, path=path, words=words, **more)
+        self.sockets(
+            "open",
+            group=name,
+            at=nginx.port if nginx else address(server),
+            dialect=dialect,
+            path=path,
+            words=words,
+            **more,
+        )
         return Contender(name, self.sockets, publish, {"server": server.pid, "valkey": self.stage.valkey.pid}, nginx)
 
     def _where(self, name):
-        return {"socket_path": self.stage.directory / f"{name.replace(' ', '-')}.sock"} if self._unix else {"port": free_port()}
+        return (
+            {"socket_path": self.stage.directory / f"{name.replace(' ', '-')}.sock"}
+            if self._unix
+            else {"port": free_port()}
+        )
 
     def _message(self):
-        return events.Message(str(uuid.uuid4()), self.chat, self.people.ids[0], self.content, "2026-01-01T00:00:00.000Z", 1, SOCKETS)
+        return events.Message(
+            str(uuid.uuid4()), self.chat, self.people.ids[0], self.content, "2026-01-01T00:00:00.000Z", 1, SOCKETS
+        )
 
 
 def alternate(contenders: list[Contender], together: int, runs: int, rounds: int, fewer: dict[str, int] | None = None):

@@ -64,7 +64,10 @@ def summary(rows) -> str:
 def table(rows) -> str:
     """The rows as a Markdown table."""
     lines = ["| case | what | figure | mark | |", "| --- | --- | --- | --- | --- |"]
-    lines += [f"| {row.case} | {_cell(row.what)} | {_cell(row.figure)} | {_cell(row.mark)} | {_bold(row.verdict)} |" for row in rows]
+    lines += [
+        f"| {row.case} | {_cell(row.what)} | {_cell(row.figure)} | {_cell(row.mark)} | {_bold(row.verdict)} |"
+        for row in rows
+    ]
     return "\n".join(lines)
 
 

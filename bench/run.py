@@ -1,6 +1,6 @@
 """`make bench`: every case, or one; the table; and, after all of them, docs/benchmarks.md.
 
-    python -m bench.run [--case NAME[,NAME]]
+python -m bench.run [--case NAME[,NAME]]
 """
 
 import argparse
@@ -24,7 +24,9 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("--case", default="", help="one, or some with commas between them; then docs/benchmarks.md stays as it is")
+    parser.add_argument(
+        "--case", default="", help="one, or some with commas between them; then docs/benchmarks.md stays as it is"
+    )
     given = parser.parse_args()
     chosen = given.case.split(",") if given.case else list(CASES)
     if unknown := set(chosen) - set(CASES):

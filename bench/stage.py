@@ -35,8 +35,13 @@ class Stage:
         self._stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
         try:
             # Commits are durable, as by default; more memory and rarer checkpoints than the defaults, as anybody has who runs a server.
-            options = {"max_connections": CONNECTIONS, "shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "15min",
-                       "log_checkpoints": "off"}
+            options = {
+                "max_connections": CONNECTIONS,
+                "shared_buffers": "512MB",
+                "max_wal_size": "8GB",
+                "checkpoint_timeout": "15min",
+                "log_checkpoints": "off",
+            }
             self.postgres = self.start(Postgres(self.directory / "postgres", self.directory / "pg", options=options))
             self.valkey = self.start(Valkey(self.directory / "valkey", port=free_port()))
         except BaseException:
@@ -71,7 +76,9 @@ class Stage:
     def instance(self, people, number=1, *, unix=False, kind=Instance, **settings):
         """A ready instance on a port, or with `unix` on a unix socket."""
         where = {"socket_path": self.directory / f"web.{number}.sock"} if unix else {"port": free_port()}
-        with running(kind(f"web.{number}", people.url, self.valkey.url, env={**SETTINGS, **settings}, **where)) as instance:
+        with running(
+            kind(f"web.{number}", people.url, self.valkey.url, env={**SETTINGS, **settings}, **where)
+        ) as instance:
             yield instance
 
     @contextmanager

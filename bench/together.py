@@ -52,7 +52,11 @@ class Service:
             words, dialect, path = [self.people.token(number) for number in range(SOCKETS)], "parley", "/ws"
             words = words if hello is None else [[word, hello] for word in words]
         else:
-            words = [word for chat in small or [self.chat] for word in self.servers[0].words(chat, SOCKETS // max(1, len(small)))]
+            words = [
+                word
+                for chat in small or [self.chat]
+                for word in self.servers[0].words(chat, SOCKETS // max(1, len(small)))
+            ]
             dialect, path = self.kind.dialect, self.kind.path
         self.sockets("open", group="all", at=self.nginx.port, dialect=dialect, path=path, words=words)
 

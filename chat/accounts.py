@@ -40,7 +40,9 @@ class Accounts:
     `hasher` is argon2's; `days` is how long an unused session lives; `open`: anybody may sign up, also without an invitation.
     """
 
-    def __init__(self, db, limits: AttemptLimits, *, days: int = 30, open: bool = True, hasher: PasswordHasher | None = None):
+    def __init__(
+        self, db, limits: AttemptLimits, *, days: int = 30, open: bool = True, hasher: PasswordHasher | None = None
+    ):
         self._db = db
         self._limits = limits
         self._days = days
@@ -60,8 +62,16 @@ class Accounts:
             self._inhabited = (await self._db.row("select exists (select from users) as yes")).yes
         return self._inhabited
 
-    async def sign_up(self, op: str | None, username: str, password: str, display_name: str | None, address: str, user_agent: str,
-                      invitation: str | None = None) -> dict:
+    async def sign_up(
+        self,
+        op: str | None,
+        username: str,
+        password: str,
+        display_name: str | None,
+        address: str,
+        user_agent: str,
+        invitation: str | None = None,
+    ) -> dict:
         """Create an account and sign it in; answers `{user, token}`. A retry with the same `op` gets the same token.
 
         `invitation` is an invitation's token. Raises `Refused`: username_taken, invitation_needed, invitation_invalid,
@@ -69,8 +79,15 @@ class Accounts:
         """
         await self._take_attempt([f"address:{address}"], [self._limits.per_address])
         hashed = await self._in_thread(self._hasher.hash, password)
-        row = await self._db.row("select * from create_user(%s, %s, %s, %s, %s, %s)", username, display_name or username, hashed,
-                                 op and hashlib.sha256(op.encode()).digest(), self.open, invitation)
+        row = await self._db.row(
+            "select * from create_user(%s, %s, %s, %s, %s, %s)",
+            username,
+            display_name or username,
+            hashed,
+            op and hashlib.sha256(op.encode()).digest(),
+            self.open,
+            invitation,
+        )
         if row.password_hash != hashed and not await self._verifies(row.password_hash, password):
             raise Refused("idempotency_key_reused", field="Idempotency-Key")
         return await self._sign_in(row, op, "sign-up", user_agent)
@@ -96,12 +113,19 @@ class Accounts:
         row = await self._db.row(
             """select s.id, s.user_id, u.is_owner, s.last_used_at < now() - make_interval(secs => %s) as stale
                from sessions s join users u on u.id = s.user_id
-               where s.token_hash = %s and s.revoked_at is null and s.expires_at > now()""", TOUCH_SECONDS, _hash(token))
+               where s.token_hash = %s and s.revoked_at is null and s.expires_at > now()""",
+            TOUCH_SECONDS,
+            _hash(token),
+        )
         if row is None:
             return None
         if row.stale:
-            await self._db.rows("""update sessions set last_used_at = now(), expires_at = now() + make_interval(days => %s)
-                                   where id = %s returning id""", self._days, row.id)
+            await self._db.rows(
+                """update sessions set last_used_at = now(), expires_at = now() + make_interval(days => %s)
+                                   where id = %s returning id""",
+                self._days,
+                row.id,
+            )
         return Session(row.id, row.user_id, row.is_owner)
 
     async def change_password(self, session: Session, current: str, new: str, address: str) -> list[str]:
@@ -116,36 +140,54 @@ class Accounts:
         if not (await self._verifies(row.password_hash, current) or await self._verifies(row.password_hash, new)):
             raise Refused("wrong_password", field="currentPassword")
         hashed = await self._in_thread(self._hasher.hash, new)
-        ended = await self._db.rows("select ended from change_password(%s, %s, %s, %s)", session.user_id, session.id, row.password_hash, hashed)
+        ended = await self._db.rows(
+            "select ended from change_password(%s, %s, %s, %s)", session.user_id, session.id, row.password_hash, hashed
+        )
         await self._db.row("select return_sign_in_attempt(%s)", keys)
         return [one.ended for one in ended]
 
     async def sign_out(self, token: str) -> Session:
         """End the session of a token, and answer it; ending it again changes nothing. Raises `Refused`: not_signed_in."""
         row = await self._db.row(
-            "update sessions set revoked_at = coalesce(revoked_at, now_ms()) where token_hash = %s returning id, user_id", _hash(token))
+            "update sessions set revoked_at = coalesce(revoked_at, now_ms()) where token_hash = %s returning id, user_id",
+            _hash(token),
+        )
         if row is None:
             raise Refused("not_signed_in")
         return Session(row.id, row.user_id)
 
     async def forget_old(self):
         """Housekeeping: drop sessions and invitations that ended a month ago and attempts outside every window."""
-        await self._db.rows("delete from sessions where least(revoked_at, expires_at) < now() - interval '30 days' returning 1")
-        await self._db.rows("delete from invitations where least(revoked_at, expires_at) < now() - interval '30 days' returning 1")
-        await self._db.rows("delete from sign_in_attempts where window_start < now() - make_interval(secs => %s) returning 1",
-                            2 * self._limits.window)
+        await self._db.rows(
+            "delete from sessions where least(revoked_at, expires_at) < now() - interval '30 days' returning 1"
+        )
+        await self._db.rows(
+            "delete from invitations where least(revoked_at, expires_at) < now() - interval '30 days' returning 1"
+        )
+        await self._db.rows(
+            "delete from sign_in_attempts where window_start < now() - make_interval(secs => %s) returning 1",
+            2 * self._limits.window,
+        )
 
     async def _sign_in(self, row, op, purpose, user_agent):
         token = secrets.token_urlsafe(32)
         if op:
             key = (await self._db.row("select encode(token_key, 'hex') as key from parley")).key
             token = hmac.new(bytes.fromhex(key), f"{purpose}:{row.id}:{op}".encode(), hashlib.sha256).hexdigest()
-        await self._db.row("select * from create_session(%s, %s, %s, %s, %s)",
-                           row.id, _hash(token), self._days, user_agent[:200], row.password_hash)
+        await self._db.row(
+            "select * from create_session(%s, %s, %s, %s, %s)",
+            row.id,
+            _hash(token),
+            self._days,
+            user_agent[:200],
+            row.password_hash,
+        )
         return {"user": payloads.me(row), "token": token}
 
     async def _take_attempt(self, keys, limits):
-        wait = (await self._db.row("select take_sign_in_attempt(%s, %s, %s) as wait", keys, limits, self._limits.window)).wait
+        wait = (
+            await self._db.row("select take_sign_in_attempt(%s, %s, %s) as wait", keys, limits, self._limits.window)
+        ).wait
         if wait:
             raise Refused("too_many_attempts", retry_after=wait)
 

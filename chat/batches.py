@@ -24,7 +24,9 @@ class Batches:
     and goes later.
     """
 
-    def __init__(self, run, run_alone, *, seconds: float, most: int = MOST, lanes: int = LANES, patience: float = PATIENCE):
+    def __init__(
+        self, run, run_alone, *, seconds: float, most: int = MOST, lanes: int = LANES, patience: float = PATIENCE
+    ):
         self._run, self._run_alone = run, run_alone
         self._seconds = seconds
         self._most, self._lanes, self._patience = most, lanes, patience

@@ -38,8 +38,17 @@ CHANNELS = {
         Channel("messageDeleted", Kind.LOGGED, Audience.PARTICIPANTS, ("id", "chatId")),
         Channel("chatAdded", Kind.LOGGED, Audience.PARTICIPANTS, _CHAT),
         Channel("chatUpdated", Kind.LOGGED, Audience.PARTICIPANTS, _CHAT),
-        Channel("chatMessageNotification", Kind.PROJECTION, Audience.OTHERS, _NOTICE, projects="messageAdded", default=False),
-        Channel("messageUpdateForChatList", Kind.PROJECTION, Audience.OTHERS, _NOTICE, projects="messageAdded", default=False),
+        Channel(
+            "chatMessageNotification", Kind.PROJECTION, Audience.OTHERS, _NOTICE, projects="messageAdded", default=False
+        ),
+        Channel(
+            "messageUpdateForChatList",
+            Kind.PROJECTION,
+            Audience.OTHERS,
+            _NOTICE,
+            projects="messageAdded",
+            default=False,
+        ),
         Channel("unreadCountUpdated", Kind.STATE, Audience.USER, ("chatId", "userId", "unreadCount")),
         Channel("messageReadUpdated", Kind.STATE, Audience.PARTICIPANTS, ("messageId", "userId", "readAt")),
     )

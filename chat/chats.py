@@ -12,20 +12,41 @@ def _outcome(row) -> Outcome:
     return Outcome(payloads.chat_answer(row), events, row.event_seq, row.repeated)
 
 
-async def create(db, actor: str, op: str, chat_type: str, name: str | None, description: str | None,
-                 participant_ids: list[str], most: int) -> Outcome:
+async def create(
+    db,
+    actor: str,
+    op: str,
+    chat_type: str,
+    name: str | None,
+    description: str | None,
+    participant_ids: list[str],
+    most: int,
+) -> Outcome:
     """Create a chat of the actor and others; a direct chat that is there is returned as it is.
 
     Raises `Refused`: invalid_value, not_found (of a user), too_many_participants, idempotency_key_reused.
     """
     if chat_type == "direct" and (name is not None or description is not None):
-        raise Refused("invalid_value", "A direct chat has no name and no description.", "name" if name is not None else "description")
+        raise Refused(
+            "invalid_value",
+            "A direct chat has no name and no description.",
+            "name" if name is not None else "description",
+        )
     if chat_type == "direct" and (len(participant_ids) != 1 or participant_ids == [actor]):
         raise Refused("invalid_value", "A direct chat has exactly one other participant.", "participantIds")
-    return _outcome(await db.row(
-        "select * from create_chat(%s, %s, %s, %s, %s, %s, %s::uuid[], %s)", actor, op,
-        digest("create", chat_type, name, description, sorted(participant_ids)),
-        chat_type, name, description, participant_ids, most))
+    return _outcome(
+        await db.row(
+            "select * from create_chat(%s, %s, %s, %s, %s, %s, %s::uuid[], %s)",
+            actor,
+            op,
+            digest("create", chat_type, name, description, sorted(participant_ids)),
+            chat_type,
+            name,
+            description,
+            participant_ids,
+            most,
+        )
+    )
 
 
 async def update(db, actor: str, op: str, chat_id: str, changed: dict) -> Outcome:
@@ -33,9 +54,19 @@ async def update(db, actor: str, op: str, chat_id: str, changed: dict) -> Outcom
 
     Raises `Refused`: not_found, direct_chat_is_fixed, idempotency_key_reused.
     """
-    return _outcome(await db.row(
-        "select * from update_chat(%s, %s, %s, %s, %s, %s, %s, %s)", actor, op, digest("update", chat_id, changed), chat_id,
-        "name" in changed, changed.get("name"), "description" in changed, changed.get("description")))
+    return _outcome(
+        await db.row(
+            "select * from update_chat(%s, %s, %s, %s, %s, %s, %s, %s)",
+            actor,
+            op,
+            digest("update", chat_id, changed),
+            chat_id,
+            "name" in changed,
+            changed.get("name"),
+            "description" in changed,
+            changed.get("description"),
+        )
+    )
 
 
 async def add(db, actor: str, op: str, chat_id: str, user_ids: list[str], most: int) -> Outcome:
@@ -43,19 +74,38 @@ async def add(db, actor: str, op: str, chat_id: str, user_ids: list[str], most: 
 
     Raises `Refused`: not_found, direct_chat_is_fixed, too_many_participants, idempotency_key_reused.
     """
-    return _outcome(await db.row("select * from add_participants(%s, %s, %s, %s, %s::uuid[], %s)", actor, op,
-                                 digest("add", chat_id, sorted(user_ids)), chat_id, user_ids, most))
+    return _outcome(
+        await db.row(
+            "select * from add_participants(%s, %s, %s, %s, %s::uuid[], %s)",
+            actor,
+            op,
+            digest("add", chat_id, sorted(user_ids)),
+            chat_id,
+            user_ids,
+            most,
+        )
+    )
 
 
 async def remove(db, actor: str, op: str, chat_id: str, user_id: str) -> Outcome:
     """Remove somebody from a group, or leave it. Raises `Refused`: not_found, not_the_owner, direct_chat_is_fixed, idempotency_key_reused."""
-    return _outcome(await db.row("select * from remove_participant(%s, %s, %s, %s, %s)", actor, op,
-                                 digest("remove", chat_id, user_id), chat_id, user_id))
+    return _outcome(
+        await db.row(
+            "select * from remove_participant(%s, %s, %s, %s, %s)",
+            actor,
+            op,
+            digest("remove", chat_id, user_id),
+            chat_id,
+            user_id,
+        )
+    )
 
 
 async def delete(db, actor: str, op: str, chat_id: str) -> Outcome:
     """Delete a chat for everybody. Raises `Refused`: not_found, not_the_owner, idempotency_key_reused."""
-    return _outcome(await db.row("select * from delete_chat(%s, %s, %s, %s)", actor, op, digest("deleteChat", chat_id), chat_id))
+    return _outcome(
+        await db.row("select * from delete_chat(%s, %s, %s, %s)", actor, op, digest("deleteChat", chat_id), chat_id)
+    )
 
 
 _VIEW = """
@@ -69,9 +119,17 @@ left join lateral (select * from messages where chat_id = c.id and deleted_at is
 
 
 def _view(row) -> dict:
-    last = row.m_id and payloads.message_view(SimpleNamespace(
-        id=row.m_id, chat_id=row.id, seq=row.m_seq, sender_id=row.m_sender_id, content=row.m_content,
-        created_at=row.m_created_at, edited_at=row.m_edited_at))
+    last = row.m_id and payloads.message_view(
+        SimpleNamespace(
+            id=row.m_id,
+            chat_id=row.id,
+            seq=row.m_seq,
+            sender_id=row.m_sender_id,
+            content=row.m_content,
+            created_at=row.m_created_at,
+            edited_at=row.m_edited_at,
+        )
+    )
     return payloads.chat_view(row, last)
 
 
@@ -89,10 +147,16 @@ async def page(db, actor: str, *, after: str | None = None, limit: int = 50) -> 
     Raises `Refused`: invalid_value (the cursor is no chat of the actor's, or not any more).
     """
     rows = await db.rows(
-        _VIEW + """where p.user_id = %s and (%s::uuid is null or (c.active_at, c.id) < (
+        _VIEW
+        + """where p.user_id = %s and (%s::uuid is null or (c.active_at, c.id) < (
                        select x.active_at, x.id from chats x join participants y on y.chat_id = x.id
                        where x.id = %s and y.user_id = p.user_id))
-                   order by c.active_at desc, c.id desc limit %s""", actor, after, after, limit + 1)
+                   order by c.active_at desc, c.id desc limit %s""",
+        actor,
+        after,
+        after,
+        limit + 1,
+    )
     if after and not rows and not await is_participant(db, actor, after):
         raise Refused("invalid_value", "This is no chat of yours. Begin the list again.", "after")
     items = [_view(row) for row in rows[:limit]]

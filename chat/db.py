@@ -51,7 +51,9 @@ class Database:
     said no) or `Unavailable` (no answer now).
     """
 
-    def __init__(self, url: str, *, size: int = 8, seconds: float = 5.0, lock_seconds: float = 2.0, name: str = "parley"):
+    def __init__(
+        self, url: str, *, size: int = 8, seconds: float = 5.0, lock_seconds: float = 2.0, name: str = "parley"
+    ):
         self._dsn = psycopg2.extensions.make_dsn(
             _as_dsn(url),
             application_name=name,
@@ -97,7 +99,9 @@ class Database:
                     self.last_success = time.time()
                     if last_try and refusal.code == "not_found":
                         # Nobody may know whether the first try was committed. If it was, who asks may be gone from the chat since.
-                        raise Unavailable("not found, but it may have been there when it was asked for first") from error
+                        raise Unavailable(
+                            "not found, but it may have been there when it was asked for first"
+                        ) from error
                     raise refusal from None
                 if not isinstance(error, _BROKEN) and not (error.pgcode or "").startswith(_TEMPORARY):
                     raise

@@ -44,10 +44,19 @@ class Outcome:
 
 def envelope(event: Event, epoch: str, instance: str) -> bytes:
     """The event as it goes over Redis: the documented object under the channel's own key, our data under `_`."""
-    return orjson.dumps({
-        event.channel: event.data,
-        "_": {"v": ENVELOPE_VERSION, "chatId": event.chat_id, "seq": event.seq, "epoch": epoch, "from": instance, **event.meta},
-    })
+    return orjson.dumps(
+        {
+            event.channel: event.data,
+            "_": {
+                "v": ENVELOPE_VERSION,
+                "chatId": event.chat_id,
+                "seq": event.seq,
+                "epoch": epoch,
+                "from": instance,
+                **event.meta,
+            },
+        }
+    )
 
 
 def opened(channel: str, payload: bytes) -> tuple[Event, str, str]:
@@ -62,7 +71,13 @@ def opened(channel: str, payload: bytes) -> tuple[Event, str, str]:
             raise ValueError("unknown version")
         epoch, instance = meta.pop("epoch"), meta.pop("from")
         event = Event(channel, meta.pop("chatId"), meta.pop("seq"), body[channel], meta)
-        if (type(event.chat_id), type(event.seq), type(event.data), type(epoch), type(instance)) != (str, int, dict, str, str):
+        if (type(event.chat_id), type(event.seq), type(event.data), type(epoch), type(instance)) != (
+            str,
+            int,
+            dict,
+            str,
+            str,
+        ):
             raise ValueError("wrong types")
         return event, epoch, instance
     except (KeyError, TypeError, AttributeError) as error:
@@ -87,8 +102,11 @@ def glances(epoch: str):
 
     def glance(channel: str, payload: bytes) -> tuple[str, bytes, bytes] | None:
         _, _, meta = payload.rpartition(_META)
-        if (end := meta.find(after_seq, _SEQ_AT, last)) > 0 and meta.startswith(_SEQ, 36) and (
-                meta.endswith(b"}}") and payload.startswith(_BEGINNINGS[channel])):
+        if (
+            (end := meta.find(after_seq, _SEQ_AT, last)) > 0
+            and meta.startswith(_SEQ, 36)
+            and (meta.endswith(b"}}") and payload.startswith(_BEGINNINGS[channel]))
+        ):
             seq = meta[_SEQ_AT:end]
             if seq.isdigit():
                 return meta[:36].decode("latin-1"), seq, meta
@@ -99,7 +117,9 @@ def glances(epoch: str):
 
 def digest(*parts) -> int:
     """What tells a retry from another request under the same key: a signed 64-bit number, as PostgreSQL stores it."""
-    return int.from_bytes(hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()[:8], "big", signed=True)
+    return int.from_bytes(
+        hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()[:8], "big", signed=True
+    )
 
 
 @dataclass(slots=True)
@@ -196,7 +216,9 @@ async def memberships(db, user_ids) -> dict[str, Membership]:
                   p.joined_seq, unread
            from users u left join (participants p join chats c on c.id = p.chat_id
                       cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count)) on p.user_id = u.id
-           where u.id = any(%s::uuid[])""", array(user_ids))
+           where u.id = any(%s::uuid[])""",
+        array(user_ids),
+    )
     found = {}
     for row in rows:
         if row.user_id not in found:
@@ -211,7 +233,10 @@ async def standings(db, chat_id: str, user_ids) -> dict[str, Standing]:
     rows = await db.rows(
         """select p.user_id, c.head_seq, c.floor_seq, p.read_seq, p.joined_seq, unread
            from participants p join chats c on c.id = p.chat_id cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count)
-           where p.chat_id = %s and p.user_id = any(%s::uuid[])""", chat_id, array(user_ids))
+           where p.chat_id = %s and p.user_id = any(%s::uuid[])""",
+        chat_id,
+        array(user_ids),
+    )
     return {row.user_id: _standing(row) for row in rows}
 
 
@@ -244,12 +269,17 @@ async def changes(db, heads: dict[str, int], versions: dict[str, int], sessions)
            select 'user', u.id, 0 from unnest(%s::uuid[], %s::bigint[]) as k (id, version) join users u on u.id = k.id and u.membership_version <> k.version
            union all
            select 'session', s.id, 0 from sessions s where s.id = any(%s::uuid[]) and (s.revoked_at is not null or s.expires_at < now())""",
-        array(heads), array(heads.values()), array(versions), array(versions.values()), array(sessions))
+        array(heads),
+        array(heads.values()),
+        array(versions),
+        array(versions.values()),
+        array(sessions),
+    )
     found = {"chat": {}, "user": {}, "session": {}, "epoch": {}}
     for row in rows:
         found[row.what][row.id] = row.value
     ran_back = any(head < heads[chat_id] for chat_id, head in found["chat"].items())
-    (epoch, milliseconds), = found["epoch"].items()
+    ((epoch, milliseconds),) = found["epoch"].items()
     at = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
     return Changes(epoch, at, ran_back, found["chat"], set(found["user"]), set(found["session"]))
 

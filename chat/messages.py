@@ -30,7 +30,8 @@ class _Sending:
 async def send(db, actor: str, op: str, chat_id: str, content: str, unread_limit: int) -> Outcome:
     """Send a message; answers the Message. Raises `Refused`: not_found, idempotency_key_reused."""
     row = await db.batches(_send_together, _send_alone).call(
-        _Sending(actor, op, digest("send", chat_id, content), chat_id, content, unread_limit))
+        _Sending(actor, op, digest("send", chat_id, content), chat_id, content, unread_limit)
+    )
     message = payloads.message(row)
     events = []
     if not row.repeated:
@@ -45,30 +46,55 @@ async def send(db, actor: str, op: str, chat_id: str, content: str, unread_limit
 
 async def _send_alone(db, one: _Sending):
     # Does the same as send_messages, and is a quarter cheaper for one.
-    return await db.row("select * from send_message(%s, %s, %s, %s, %s, %s)",
-                        one.actor, one.op, one.digest, one.chat_id, one.content, one.unread_limit)
+    return await db.row(
+        "select * from send_message(%s, %s, %s, %s, %s, %s)",
+        one.actor,
+        one.op,
+        one.digest,
+        one.chat_id,
+        one.content,
+        one.unread_limit,
+    )
 
 
 async def _send_together(db, several: list[_Sending]) -> list:
     rows = await db.rows(
         "select * from send_messages(%s::uuid[], %s::uuid[], %s::bigint[], %s::uuid[], %s::text[], %s) order by item",
-        *([getattr(one, name) for one in several] for name in ("actor", "op", "digest", "chat_id", "content")), several[0].unread_limit)
-    return [Refused(row.refusal, field="Idempotency-Key" if row.refusal == "idempotency_key_reused" else None) if row.refusal else row
-            for row in rows]
+        *([getattr(one, name) for one in several] for name in ("actor", "op", "digest", "chat_id", "content")),
+        several[0].unread_limit,
+    )
+    return [
+        Refused(row.refusal, field="Idempotency-Key" if row.refusal == "idempotency_key_reused" else None)
+        if row.refusal
+        else row
+        for row in rows
+    ]
 
 
 async def edit(db, actor: str, op: str, message_id: str, content: str) -> Outcome:
     """Edit a message; answers the Message. Raises `Refused`: not_found, not_the_sender, message_is_deleted, idempotency_key_reused."""
-    row = await db.row("select * from edit_message(%s, %s, %s, %s, %s)",
-                       actor, op, digest("edit", message_id, content), message_id, content)
+    row = await db.row(
+        "select * from edit_message(%s, %s, %s, %s, %s)",
+        actor,
+        op,
+        digest("edit", message_id, content),
+        message_id,
+        content,
+    )
     events = [] if row.repeated else [Event("messageUpdated", row.chat_id, row.event_seq, payloads.message(row))]
     return Outcome(payloads.message_view(row), events, row.event_seq, row.repeated)
 
 
 async def delete(db, actor: str, op: str, message_id: str, unread_limit: int) -> Outcome:
     """Leave a tombstone; answers nothing. Raises `Refused`: not_found, not_the_sender, idempotency_key_reused."""
-    row = await db.row("select * from delete_message(%s, %s, %s, %s, %s)",
-                       actor, op, digest("delete", message_id), message_id, unread_limit)
+    row = await db.row(
+        "select * from delete_message(%s, %s, %s, %s, %s)",
+        actor,
+        op,
+        digest("delete", message_id),
+        message_id,
+        unread_limit,
+    )
     events = []
     if not row.repeated:
         meta = {"unread": "derive"} if row.derive else {}
@@ -82,8 +108,16 @@ _COLUMNS = "m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edit
 _MINE = "m.chat_id = (select p.chat_id from participants p where p.chat_id = %s and p.user_id = %s)"
 
 
-async def page(db, actor: str, chat_id: str, *, before: str | None = None, after: str | None = None,
-               around: str | None = None, limit: int = 50) -> dict:
+async def page(
+    db,
+    actor: str,
+    chat_id: str,
+    *,
+    before: str | None = None,
+    after: str | None = None,
+    around: str | None = None,
+    limit: int = 50,
+) -> dict:
     """A page of Messages, oldest first: the newest, or before, after or around a message of this chat.
 
     Raises `Refused`: not_found (the chat, or the message named), invalid_value (more than one of the three).
@@ -94,7 +128,11 @@ async def page(db, actor: str, chat_id: str, *, before: str | None = None, after
     where, anchor = given[0] if given else ("before", None)
     start = await db.row(
         """select (select seq from messages where id = %s and chat_id = p.chat_id) as seq
-           from participants p where p.chat_id = %s and p.user_id = %s""", anchor, chat_id, actor)
+           from participants p where p.chat_id = %s and p.user_id = %s""",
+        anchor,
+        chat_id,
+        actor,
+    )
     if start is None:
         raise Refused("not_found")
     if anchor and start.seq is None:
@@ -105,13 +143,27 @@ async def page(db, actor: str, chat_id: str, *, before: str | None = None, after
             f"""(select {_COLUMNS} from messages m where {_MINE} and m.seq <= %s order by m.seq desc limit %s)
                 union all
                 (select {_COLUMNS} from messages m where {_MINE} and m.seq > %s order by m.seq limit %s) order by seq""",
-            chat_id, actor, start.seq, older, chat_id, actor, start.seq, limit - older)
+            chat_id,
+            actor,
+            start.seq,
+            older,
+            chat_id,
+            actor,
+            start.seq,
+            limit - older,
+        )
         return payloads.page([payloads.message_view(row) for row in rows], None)
     older = where == "before"
     compare, order = ("<", "desc") if older else (">", "asc")
     rows = await db.rows(
         f"""select {_COLUMNS} from messages m where {_MINE} and (%s::bigint is null or m.seq {compare} %s)
-            order by m.seq {order} limit %s""", chat_id, actor, start.seq, start.seq, limit + 1)
+            order by m.seq {order} limit %s""",
+        chat_id,
+        actor,
+        start.seq,
+        start.seq,
+        limit + 1,
+    )
     following = rows[limit - 1].id if len(rows) > limit else None
     rows = rows[:limit][::-1] if older else rows[:limit]
     return payloads.page([payloads.message_view(row) for row in rows], following)

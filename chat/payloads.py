@@ -68,7 +68,13 @@ def chat_answer(row) -> dict:
 
 def chat_view(row, last_message: dict | None) -> dict:
     """A chat as one participant sees it."""
-    return {**chat_answer(row), "head": row.head_seq, "unreadCount": row.unread, "muted": row.muted, "lastMessage": last_message}
+    return {
+        **chat_answer(row),
+        "head": row.head_seq,
+        "unreadCount": row.unread,
+        "muted": row.muted,
+        "lastMessage": last_message,
+    }
 
 
 def notice(message: dict) -> dict:

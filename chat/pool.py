@@ -66,8 +66,14 @@ class Pool:
 
     async def _connect(self):
         if not self._closed:
-            connection = await aiopg.connect(self._dsn, timeout=None, enable_json=False, enable_hstore=False, enable_uuid=False,
-                                             cursor_factory=NamedTupleCursor)
+            connection = await aiopg.connect(
+                self._dsn,
+                timeout=None,
+                enable_json=False,
+                enable_hstore=False,
+                enable_uuid=False,
+                cursor_factory=NamedTupleCursor,
+            )
             cursor = await connection.cursor()
             self._open.add(cursor)
         if self._closed:

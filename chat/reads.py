@@ -18,8 +18,10 @@ async def mark(db, actor: str, message_id: str) -> Outcome:
     read = payloads.read(message_id, actor, row.read_at)
     events = []
     if row.moved:
-        events = [Event("messageReadUpdated", row.chat_id, row.seq, read, {"head": row.head_seq}),
-                  count_event(row.chat_id, actor, row.unread, row.head_seq, row.read_seq)]
+        events = [
+            Event("messageReadUpdated", row.chat_id, row.seq, read, {"head": row.head_seq}),
+            count_event(row.chat_id, actor, row.unread, row.head_seq, row.read_seq),
+        ]
     return Outcome(read, events, None, not row.moved)
 
 
@@ -30,7 +32,10 @@ async def of_message(db, actor: str, message_id: str, *, after: str | None = Non
     """
     message = await db.row(
         """select m.id, m.chat_id, m.seq, m.sender_id from messages m
-           join participants p on p.chat_id = m.chat_id and p.user_id = %s where m.id = %s""", actor, message_id)
+           join participants p on p.chat_id = m.chat_id and p.user_id = %s where m.id = %s""",
+        actor,
+        message_id,
+    )
     if message is None:
         raise Refused("not_found")
     rows = await db.rows(
@@ -40,7 +45,16 @@ async def of_message(db, actor: str, message_id: str, *, after: str | None = Non
              and p.read_seq >= %s and p.joined_seq < %s and p.user_id <> %s and p.read_at is not null
              and (%s::uuid is null or p.user_id > %s)
            order by p.user_id limit %s""",
-        message.seq, message.chat_id, actor, message.seq, message.seq, message.sender_id, after, after, limit + 1)
+        message.seq,
+        message.chat_id,
+        actor,
+        message.seq,
+        message.seq,
+        message.sender_id,
+        after,
+        after,
+        limit + 1,
+    )
     items = [payloads.read(message_id, row.user_id, row.at) for row in rows[:limit]]
     return payloads.page(items, rows[limit - 1].user_id if len(rows) > limit else None)
 
@@ -50,7 +64,9 @@ async def watermarks(db, chat_id: str) -> list[dict]:
     rows = await db.rows(
         """select p.user_id, m.id as message_id, p.read_seq as seq, p.read_at
            from participants p left join messages m on p.read_at is not null and m.chat_id = p.chat_id and m.seq = p.read_seq
-           where p.chat_id = %s order by p.user_id""", chat_id)
+           where p.chat_id = %s order by p.user_id""",
+        chat_id,
+    )
     return [payloads.watermark(row) for row in rows]
 
 
@@ -65,6 +81,18 @@ async def since(db, chat_ids, moment: datetime, actor: str | None = None) -> lis
            where r.chat_id = any(%s::uuid[]) and r.at > %s
              and (%s::uuid is null or exists (select from participants p where p.chat_id = r.chat_id and p.user_id = %s))
            order by r.chat_id, r.user_id, r.seq desc""",
-        array(chat_ids), moment - COMMIT_MARGIN, actor, actor)
-    return [Event("messageReadUpdated", row.chat_id, row.seq, payloads.read(row.message_id, row.user_id, row.at),
-                  {"head": row.head_seq}) for row in rows]
+        array(chat_ids),
+        moment - COMMIT_MARGIN,
+        actor,
+        actor,
+    )
+    return [
+        Event(
+            "messageReadUpdated",
+            row.chat_id,
+            row.seq,
+            payloads.read(row.message_id, row.user_id, row.at),
+            {"head": row.head_seq},
+        )
+        for row in rows
+    ]

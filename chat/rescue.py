@@ -17,7 +17,9 @@ def reset_password(url: str, username: str) -> str:
     password = secrets.token_urlsafe(12)
     with _transaction(url) as cursor:
         user_id = _change(cursor, "update users set password_hash = %s", username, PasswordHasher().hash(password))
-        cursor.execute("update sessions set revoked_at = now_ms() where user_id = %s and revoked_at is null", (user_id,))
+        cursor.execute(
+            "update sessions set revoked_at = now_ms() where user_id = %s and revoked_at is null", (user_id,)
+        )
     return password
 
 

@@ -18,8 +18,11 @@ def parse(text: str) -> list[tuple[str, str, bool]]:
 
     `tea "with milk" -sugar le` → tea, the phrase, le…, and not sugar. Raises `Refused`: invalid_value where nothing is wanted.
     """
-    parts = [("phrase" if word == "" else "words", phrase or word, minus == "")
-             for minus, phrase, word in _TOKEN.findall(text) if phrase or word]
+    parts = [
+        ("phrase" if word == "" else "words", phrase or word, minus == "")
+        for minus, phrase, word in _TOKEN.findall(text)
+        if phrase or word
+    ]
     if not any(wanted for _, _, wanted in parts):
         raise Refused("invalid_value", "Give at least one word to look for.", "q")
     kind, last, wanted = parts[-1]
@@ -45,7 +48,9 @@ def _prefix(word):
     return "'" + word.replace("\\", "\\\\").replace("'", "''") + "':*"
 
 
-async def page(db, actor: str, text: str, *, chat_id: str | None = None, before: str | None = None, limit: int = 20) -> dict:
+async def page(
+    db, actor: str, text: str, *, chat_id: str | None = None, before: str | None = None, limit: int = 20
+) -> dict:
     """A page of Hits, newest first, from all chats of the actor or from one; `next` is a message's id.
 
     Raises `Refused`: invalid_value (no word to look for), not_found (the chat or the message before), search_too_broad.
@@ -56,7 +61,14 @@ async def page(db, actor: str, text: str, *, chat_id: str | None = None, before:
     marking = f"StartSel={start}, StopSel={stop}, HighlightAll=true"
     try:
         rows = await db.rows(
-            f"select * from search_messages(%s, {terms}, %s, %s, %s, %s)", actor, *words, marking, chat_id, before, limit + 1)
+            f"select * from search_messages(%s, {terms}, %s, %s, %s, %s)",
+            actor,
+            *words,
+            marking,
+            chat_id,
+            before,
+            limit + 1,
+        )
     except Unavailable as error:
         if error.why == "statement_timeout":
             raise Refused("search_too_broad") from error
@@ -71,7 +83,10 @@ async def _check(db, actor, chat_id, before):
     if chat_id and not await chats.is_participant(db, actor, chat_id):
         raise Refused("not_found", field="chatId")
     if before and not await db.rows(
-            "select from messages m join participants p on p.chat_id = m.chat_id and p.user_id = %s where m.id = %s", actor, before):
+        "select from messages m join participants p on p.chat_id = m.chat_id and p.user_id = %s where m.id = %s",
+        actor,
+        before,
+    ):
         raise Refused("not_found", field="before")
 
 

@@ -55,6 +55,8 @@ async def of_user(db, actor: str) -> dict:
     rows = await db.rows(
         """select c.id, unread
            from participants p join chats c on c.id = p.chat_id cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count)
-           where p.user_id = %s and unread > 0 order by c.id""", actor)
+           where p.user_id = %s and unread > 0 order by c.id""",
+        actor,
+    )
     items = [payloads.unread(row.id, actor, row.unread) for row in rows]
     return {**payloads.page(items, None), "total": sum(row.unread for row in rows)}

@@ -10,8 +10,18 @@ from faults.invariants.repair import built_is_fresh, synced_at_head, unread_is_d
 from faults.invariants.service import answered_in_time
 
 INVARIANTS = (
-    acknowledged_exactly_once, unacknowledged_at_most_once, seq_is_contiguous, nothing_twice, all_agree, real_time_order,
-    synced_at_head, built_is_fresh, unread_is_derived, only_participants_hear, signed_out_hear_nothing, answered_in_time,
+    acknowledged_exactly_once,
+    unacknowledged_at_most_once,
+    seq_is_contiguous,
+    nothing_twice,
+    all_agree,
+    real_time_order,
+    synced_at_head,
+    built_is_fresh,
+    unread_is_derived,
+    only_participants_hear,
+    signed_out_hear_nothing,
+    answered_in_time,
 )
 
 

@@ -171,7 +171,9 @@ class Client:
         self.busy += 1
         try:
             for attempt in itertools.count(1):
-                status, answer = await self._attempt(number, key, kind, method, path, body, about, through if attempt == 1 else None)
+                status, answer = await self._attempt(
+                    number, key, kind, method, path, body, about, through if attempt == 1 else None
+                )
                 again = status is None or status >= 500 or status == 429 or status == 401 and kind != "sign-out"
                 if not again or not retry:
                     return status, answer

@@ -19,7 +19,12 @@ from local.processes import free_port
 from local.valkey import Valkey
 
 PREPARED = "prepared"  # the database that every trial begins with a copy of
-SETTINGS = {"LOG_LEVEL": "WARNING", "SIGN_UP": "open", "SIGN_IN_ATTEMPTS_PER_ADDRESS": "1000000", "SIGN_IN_ATTEMPTS_PER_ACCOUNT": "1000000"}
+SETTINGS = {
+    "LOG_LEVEL": "WARNING",
+    "SIGN_UP": "open",
+    "SIGN_IN_ATTEMPTS_PER_ADDRESS": "1000000",
+    "SIGN_IN_ATTEMPTS_PER_ACCOUNT": "1000000",
+}
 MOST_CONNECTIONS = 60
 
 
@@ -40,9 +45,21 @@ class Server(Instance):
 
 def postgres(directory: Path, socket_dir: Path) -> Postgres:
     """The rig's PostgreSQL. Without fsync a killed process loses nothing, only a machine that stops would."""
-    return Postgres(directory, socket_dir, port=free_port(), password=os.urandom(8).hex(), options={
-        "fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB", "max_connections": MOST_CONNECTIONS,
-        "min_wal_size": "32MB", "max_wal_size": "128MB", "log_min_messages": "fatal"})
+    return Postgres(
+        directory,
+        socket_dir,
+        port=free_port(),
+        password=os.urandom(8).hex(),
+        options={
+            "fsync": "off",
+            "full_page_writes": "off",
+            "shared_buffers": "128MB",
+            "max_connections": MOST_CONNECTIONS,
+            "min_wal_size": "32MB",
+            "max_wal_size": "128MB",
+            "log_min_messages": "fatal",
+        },
+    )
 
 
 class Cluster:
@@ -126,12 +143,12 @@ class Cluster:
         self.postgres.create_database(self.database)
         subprocess.run([_program("pg_restore"), "-d", self.direct_url, path], check=True)
         environment = {**os.environ, "DATABASE_URL": self.direct_url}
-        subprocess.run([sys.executable, "server.py", "new-epoch"], env=environment, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "server.py", "new-epoch"], env=environment, check=True, stdout=subprocess.DEVNULL
+        )
         for server in self.instances:
             server.start(wait=False)
 
 
 def _program(name):
     return binaries.find("postgres").parent / name
-
-

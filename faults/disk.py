@@ -15,7 +15,11 @@ class SmallDisk:
         if os.geteuid() != 0:
             return "only root may mount a small file system"
         self.path.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.mib}m,mode=711", "tmpfs", self.path], capture_output=True, text=True)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={self.mib}m,mode=711", "tmpfs", self.path],
+            capture_output=True,
+            text=True,
+        )
         return done.stderr.strip() or "mount failed" if done.returncode else None
 
     def unmount(self):

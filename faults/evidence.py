@@ -156,13 +156,25 @@ class Evidence:
                     operation = found.get(record.operation)
                     if operation is None:
                         operation = found[record.operation] = Operation(
-                            record.operation, history.client, history.user, record.kind, record.key, record.chat,
-                            record.message, tuple(record.users), record.text)
+                            record.operation,
+                            history.client,
+                            history.user,
+                            record.kind,
+                            record.key,
+                            record.chat,
+                            record.message,
+                            tuple(record.users),
+                            record.text,
+                        )
                     operation.attempts.append(Attempt(record.at))
                 elif isinstance(record, Answered):
                     attempt = found[record.operation].attempts[-1]
                     attempt.ended, attempt.status, attempt.seq, attempt.body = (
-                        record.at, record.status, record.seq, record.body)
+                        record.at,
+                        record.status,
+                        record.seq,
+                        record.body,
+                    )
                 elif isinstance(record, Unanswered):
                     found[record.operation].attempts[-1].ended = record.at
         return sorted(found.values(), key=lambda operation: operation.first_sent)
@@ -194,8 +206,10 @@ class Evidence:
 
     def hurt(self, part: str, name: str | None, start: float, end: float) -> bool:
         """Whether the rig hurt this part (`None`: any of them) at some time between the two."""
-        return any(w.part == part and (name is None or w.name == name) and w.start <= end and w.end >= start
-                   for w in self.windows)
+        return any(
+            w.part == part and (name is None or w.name == name) and w.start <= end and w.end >= start
+            for w in self.windows
+        )
 
     def rig_time(self, event: Event) -> float:
         """When an event was committed, by the rig's clock; the database runs on the same machine."""

@@ -15,18 +15,23 @@ SNAPSHOTS = 6  # clients at a time
 
 def read(database_url: str) -> Final:
     with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+
         def rows(sql):
             cursor.execute(sql)
             return cursor.fetchall()
 
-        epoch, = rows("select epoch::text from parley")[0]
+        (epoch,) = rows("select epoch::text from parley")[0]
         events = rows("""select chat_id::text, seq, kind, message_id::text, user_id::text, actor_id::text, op_id::text,
                                 extract(epoch from at)::float from chat_events order by chat_id, seq""")
         messages = rows("""select id::text, chat_id::text, seq, sender_id::text, content, extract(epoch from created_at)::float
                            from messages""")
         watermarks = rows("select chat_id::text, user_id::text, read_seq from participants")
-    return Final(epoch, [Event(*row) for row in events], [Message(*row) for row in messages],
-                 {(chat, user): seq for chat, user, seq in watermarks})
+    return Final(
+        epoch,
+        [Event(*row) for row in events],
+        [Message(*row) for row in messages],
+        {(chat, user): seq for chat, user, seq in watermarks},
+    )
 
 
 def participants(database_url: str) -> dict:
@@ -45,7 +50,10 @@ async def snapshots(clients: list[Client]) -> list[Snapshot]:
             fresh = {}
             for chat_id in await _chat_ids(client):
                 chat = Chat()
-                chat.load(await _get(client, f"/api/chats/{chat_id}"), await _get(client, f"/api/chats/{chat_id}/messages?limit=100"))
+                chat.load(
+                    await _get(client, f"/api/chats/{chat_id}"),
+                    await _get(client, f"/api/chats/{chat_id}/messages?limit=100"),
+                )
                 fresh[chat_id] = chat.view()
             built = {chat_id: chat.view() for chat_id, chat in client.replica.chats.items() if chat.loaded}
             return Snapshot(client.name, client.person.user, fresh, built)

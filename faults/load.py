@@ -6,7 +6,18 @@ import random
 from faults.clients import Client
 
 # kind: how many of a hundred. `look` reads a page, as people do who scroll.
-KINDS = {"send": 52, "read": 18, "edit": 9, "delete": 6, "look": 4, "rename": 3, "add": 3, "remove": 2, "create": 2, "pry": 1}
+KINDS = {
+    "send": 52,
+    "read": 18,
+    "edit": 9,
+    "delete": 6,
+    "look": 4,
+    "rename": 3,
+    "add": 3,
+    "remove": 2,
+    "create": 2,
+    "pry": 1,
+}
 CROWD = 1000  # participants of the large chat
 HOT, LARGE = 0, 1  # places in the list of chats
 CREATED_MOST = 30
@@ -17,7 +28,9 @@ FORSAKEN = 0.08  # of the operations are not repeated, so that some stay unanswe
 def groups(people: int, rng: random.Random) -> list[list[int]]:
     """Who is in which of the 12 chats, by number; the first of each list owns it. The large one gets its crowd besides."""
     everyone = list(range(people))
-    hot = rng.sample(everyone, people)  # as many on each instance as are sent to with one system call, see realtime/crowd.py
+    hot = rng.sample(
+        everyone, people
+    )  # as many on each instance as are sent to with one system call, see realtime/crowd.py
     large = rng.sample(everyone, max(3, people // 2))
     small = [rng.sample(everyone, min(people, rng.randint(4, 12))) for _ in range(8)]
     direct = [rng.sample(everyone, 2) for _ in range(2)]
@@ -65,7 +78,7 @@ class Load:
                 next_sign_out = loop.time() + self.rng.uniform(1, 3) * 60 / len(self.clients)
                 self.begin(self.rng.choice(self.clients).sign_out_and_in())
             client = self.rng.choice(self.clients)
-            kind, = self.rng.choices(list(KINDS), list(KINDS.values()))
+            (kind,) = self.rng.choices(list(KINDS), list(KINDS.values()))
             if client.busy < UNDER_WAY_MOST and (operation := getattr(self, "_" + kind)(client)):
                 retry = self.rng.random() > FORSAKEN
                 self.begin(client.perform(kind, *operation[0], retry=retry, **operation[1]))
@@ -85,7 +98,7 @@ class Load:
         if not chosen:
             return None, None
         weights = [8 if chat_id == self.chats[HOT] else 1 for chat_id in chosen]
-        chat_id, = self.rng.choices(chosen, weights)
+        (chat_id,) = self.rng.choices(chosen, weights)
         return chat_id, client.replica.chats[chat_id]
 
     def _text(self, client):
@@ -106,7 +119,11 @@ class Load:
         chat_id, message = self._message(client, lambda chat, m: m[2] == client.person.user)
         if message:
             text = self._text(client)
-            return ("PATCH", f"/api/messages/{message}", {"content": text}), {"chat": chat_id, "message": message, "text": text}
+            return ("PATCH", f"/api/messages/{message}", {"content": text}), {
+                "chat": chat_id,
+                "message": message,
+                "text": text,
+            }
 
     def _delete(self, client):
         chat_id, message = self._message(client, lambda chat, m: client.person.user in (m[2], chat.owner))
@@ -156,6 +173,11 @@ class Load:
     def _create(self, client):
         if self._created < CREATED_MOST:
             self._created += 1
-            users = self.rng.sample([user for user in self.people if user != client.person.user], min(4, len(self.people) - 1))
+            users = self.rng.sample(
+                [user for user in self.people if user != client.person.user], min(4, len(self.people) - 1)
+            )
             text = self._text(client)
-            return ("POST", "/api/chats", {"chatType": "group", "name": text, "participantIds": users}), {"users": users, "text": text}
+            return ("POST", "/api/chats", {"chatType": "group", "name": text, "participantIds": users}), {
+                "users": users,
+                "text": text,
+            }

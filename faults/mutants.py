@@ -12,9 +12,11 @@ MUTANTS = {}
 
 def mutant(name: str, fault: str):
     """Put a patch into the list; `fault` is the one under which the checker must see it."""
+
     def enter(patch):
         MUTANTS[name] = (patch, fault)
         return patch
+
     return enter
 
 

@@ -50,7 +50,7 @@ async def prepare(port: int, database_url: str, people: int, seed: int) -> Scene
         if kind == "group":
             body["name"] = f"Group {place}"
         if place == load.LARGE:
-            body["participantIds"] += crowd[:load.CROWD - len(members)]
+            body["participantIds"] += crowd[: load.CROWD - len(members)]
         status, answer = await _post(port, "/api/chats", body, owner.token)
         assert status in (200, 201), answer
         chats.append(answer["id"])
@@ -62,7 +62,9 @@ def _crowd(database_url, count):
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.execute(
             """insert into users (id, username, display_name, password_hash, created_at)
-               select id, 'crowd-' || id, 'One of many', 'none', now() from unnest(%s::uuid[]) as id""", [ids])
+               select id, 'crowd-' || id, 'One of many', 'none', now() from unnest(%s::uuid[]) as id""",
+            [ids],
+        )
     connection.close()
     return ids
 

@@ -175,7 +175,8 @@ class Link:
 
     async def listen(self):
         self._listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self).client, "127.0.0.1", 0, backlog=1024)
+            lambda: Connection(self).client, "127.0.0.1", 0, backlog=1024
+        )
         self.port = self._listener.sockets[0].getsockname()[1]
 
     def set(self, mode: str, rate: int = 0):

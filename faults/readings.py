@@ -43,7 +43,9 @@ class Readings:
     async def _read(self, server):
         pid = server.pid
         try:
-            self.memory[server.name] = max(psutil.Process(pid).memory_info().rss / 2**20, self.memory.get(server.name, 0))
+            self.memory[server.name] = max(
+                psutil.Process(pid).memory_info().rss / 2**20, self.memory.get(server.name, 0)
+            )
             text = (await asyncio.to_thread(server.get, "/metrics", 1.0))[1].decode()
         except (OSError, http.client.HTTPException, ValueError, AttributeError, psutil.Error):
             return

@@ -63,8 +63,14 @@ class Chat:
         self.watermarks[user] = max(seq, self.watermarks.get(user, 0))
 
     def view(self) -> View:
-        return View(sorted(self.participants), self.name, self.unread,
-                    {key: (m[3], m[0], m[1]) for key, m in self.messages.items()}, dict(self.watermarks), self.since)
+        return View(
+            sorted(self.participants),
+            self.name,
+            self.unread,
+            {key: (m[3], m[0], m[1]) for key, m in self.messages.items()},
+            dict(self.watermarks),
+            self.since,
+        )
 
 
 class Replica:
@@ -76,7 +82,9 @@ class Replica:
         self.cursors: dict[str, int] = {}
         self.chats: dict[str, Chat] = {}
         self.synced = False  # on the present socket
-        self._uncounted: dict[str, int] = {}  # chats of the welcome for which no unread count has come, with their heads
+        self._uncounted: dict[
+            str, int
+        ] = {}  # chats of the welcome for which no unread count has come, with their heads
 
     def hello(self) -> dict:
         fields = {"type": "hello", "epoch": self.epoch, "cursors": dict(self.cursors)}

@@ -46,7 +46,9 @@ class Verdict:
     slowest_repair: float
     memory: float  # most MiB of an instance
     seconds: float
-    held_up: float  # longest that the rig's own loop did not turn: beyond half a second, its times are not to be trusted
+    held_up: (
+        float  # longest that the rig's own loop did not turn: beyond half a second, its times are not to be trusted
+    )
     evidence: Evidence = field(repr=False, default=None)
 
     @property
@@ -67,8 +69,10 @@ class Rig:
         self.held_up = 0.0  # longest the rig's own loop did not turn
         people = [Person(account.user, account.username, account.password, account.token) for account in scene.accounts]
         # The last sixth are second devices of the first people: one account, one session, two sockets.
-        self.clients = [Client(f"client.{number}", people[number % len(people)], port)
-                        for number, port in enumerate(cluster.client_ports)]
+        self.clients = [
+            Client(f"client.{number}", people[number % len(people)], port)
+            for number, port in enumerate(cluster.client_ports)
+        ]
         self.load = Load(self.clients, scene.chats, scene.crowd, size.rate, seed)
 
     @contextmanager
@@ -95,8 +99,14 @@ class Rig:
         gc.disable()  # a full collection over a million records would stop all clients at once
         counters = readings.Readings(self.cluster)
         watch = asyncio.ensure_future(self._watch())
-        evidence = Evidence([client.history for client in self.clients], None, windows=self.windows, limits=self.size.limits,
-                            wall=time.time() - time.monotonic(), initial=final.participants(self.cluster.direct_url))
+        evidence = Evidence(
+            [client.history for client in self.clients],
+            None,
+            windows=self.windows,
+            limits=self.size.limits,
+            wall=time.time() - time.monotonic(),
+            initial=final.participants(self.cluster.direct_url),
+        )
         try:
             for client in self.clients:
                 client.start()
@@ -132,7 +142,9 @@ class Rig:
         """Let so much time pass after healing, and after the last sign-in: whoever signs in late has as long to be synced."""
         people = {client.person for client in self.clients}
         with suppress(TimeoutError):  # the checker names who could not sign in
-            await self.until(lambda: not any(person.changing for person in people), self.size.quiet, "everybody is signed in")
+            await self.until(
+                lambda: not any(person.changing for person in people), self.size.quiet, "everybody is signed in"
+            )
         since = max(since, *(person.signed_in_at for person in people))
         await asyncio.sleep(max(0.0, since + self.size.quiet - time.monotonic()))
 
@@ -141,8 +153,18 @@ class Rig:
         counts["swallowed"] = sum(link.get("swallowed", 0) for link in self.cluster.links.counts().values())
         violations = [str(violation) for violation in checker.check(evidence)] + self.problems
         toothless = [name for name in fault.proves if not counts[name]]
-        return Verdict(fault.name, self.seed, violations, counts, toothless, slowest_repair(evidence),
-                       max(evidence.memory.values()), seconds, self.held_up, evidence)
+        return Verdict(
+            fault.name,
+            self.seed,
+            violations,
+            counts,
+            toothless,
+            slowest_repair(evidence),
+            max(evidence.memory.values()),
+            seconds,
+            self.held_up,
+            evidence,
+        )
 
     async def _watch(self):
         while True:

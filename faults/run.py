@@ -28,8 +28,16 @@ from local.processes import Trouble, free_port, raise_file_limit
 from local.valkey import Valkey
 
 DISK_MIB = 260
-FIGURES = {"operations": "operations", "acknowledged": "acknowledged", "ambiguous": "ambiguous", "repeated": "repeated",
-           "injected": "faults injected", "pulled_events": "events pulled", "reconnections": "reconnections", "resumes": "resumed"}
+FIGURES = {
+    "operations": "operations",
+    "acknowledged": "acknowledged",
+    "ambiguous": "ambiguous",
+    "repeated": "repeated",
+    "injected": "faults injected",
+    "pulled_events": "events pulled",
+    "reconnections": "reconnections",
+    "resumes": "resumed",
+}
 
 
 class Stage:
@@ -61,7 +69,9 @@ class Stage:
     def stop(self):
         self.postgres.kill()
 
-    def trial(self, fault: catalog.Fault, seed: int, seconds: float | None = None, mutant: str | None = None) -> Verdict:
+    def trial(
+        self, fault: catalog.Fault, seed: int, seconds: float | None = None, mutant: str | None = None
+    ) -> Verdict:
         """One trial on a fresh copy of the database. Raises `NotRun`."""
         self._trials += 1
         name = f"trial_{self._trials}"
@@ -98,7 +108,9 @@ def stage(size: Size, seed: int, fault: str | None = None):
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def run_one(name: str, seed: int, size: Size, seconds=None, mutant=None, kept: Path | None = None, on: Stage | None = None) -> Verdict | None:
+def run_one(
+    name: str, seed: int, size: Size, seconds=None, mutant=None, kept: Path | None = None, on: Stage | None = None
+) -> Verdict | None:
     """Run and report one trial; None where this machine cannot have the fault."""
     fault = catalog.load()[name]
     print(f"{name}: {fault.what}" + (f" With the mutant {mutant}." if mutant else ""), flush=True)
@@ -139,9 +151,12 @@ def _figures(counts) -> str:
 def sum_up(verdicts: list[Verdict]):
     """The figures of all trials together."""
     counts = sum((verdict.counts for verdict in verdicts), Counter())
-    print(f"{len(verdicts)} faults: {_figures(counts)}; slowest repair {max(verdict.slowest_repair for verdict in verdicts):.2f} s; "
-          f"most memory of an instance {max(verdict.memory for verdict in verdicts):.0f} MiB; "
-          f"{sum(len(verdict.violations) for verdict in verdicts)} violations", flush=True)
+    print(
+        f"{len(verdicts)} faults: {_figures(counts)}; slowest repair {max(verdict.slowest_repair for verdict in verdicts):.2f} s; "
+        f"most memory of an instance {max(verdict.memory for verdict in verdicts):.0f} MiB; "
+        f"{sum(len(verdict.violations) for verdict in verdicts)} violations",
+        flush=True,
+    )
 
 
 def main() -> int:
@@ -168,7 +183,9 @@ def main() -> int:
         return 1
     finally:
         guard.close()
-    print(f"{'FAILED: ' + ', '.join(failed) if failed else 'All passed'}, in {(time.monotonic() - began) / 60:.1f} minutes")
+    print(
+        f"{'FAILED: ' + ', '.join(failed) if failed else 'All passed'}, in {(time.monotonic() - began) / 60:.1f} minutes"
+    )
     return bool(failed)
 
 
@@ -186,7 +203,10 @@ def run(given, size: Size, known) -> list[str]:
                     print(f"  the checker does not see the mutant {mutant}")
                     failed.append(mutant)
         else:
-            verdicts = [run_one(name, given.seed, size, given.seconds, given.mutant, given.keep, shared) for name in given.faults]
+            verdicts = [
+                run_one(name, given.seed, size, given.seconds, given.mutant, given.keep, shared)
+                for name in given.faults
+            ]
             verdicts = [verdict for verdict in verdicts if verdict]
             failed = [verdict.fault for verdict in verdicts if not verdict.passed]
             if len(verdicts) > 1:

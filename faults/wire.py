@@ -39,12 +39,19 @@ class Connection:
 
     async def _request(self, method, path, headers, body):
         if self._streams is None:
-            self._streams = await (asyncio.open_unix_connection(self._at, limit=2**22) if isinstance(self._at, str)
-                                   else asyncio.open_connection("127.0.0.1", self._at, limit=2**22))
+            self._streams = await (
+                asyncio.open_unix_connection(self._at, limit=2**22)
+                if isinstance(self._at, str)
+                else asyncio.open_connection("127.0.0.1", self._at, limit=2**22)
+            )
         reader, writer = self._streams
         content = b"" if body is None else json.dumps(body).encode()
-        lines = [f"{method} {path} HTTP/1.1", "Host: parley", f"Content-Length: {len(content)}",
-                 *(f"{name}: {value}" for name, value in headers.items())]
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            "Host: parley",
+            f"Content-Length: {len(content)}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
         if body is not None:
             lines.append("Content-Type: application/json")
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + content)
@@ -82,10 +89,13 @@ class Stream:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
         try:
             key = base64.b64encode(os.urandom(16)).decode()
-            writer.write((
-                "GET /ws HTTP/1.1\r\nHost: parley\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: parley.v1\r\n"
-                f"Authorization: Bearer {token}\r\n\r\n").encode())
+            writer.write(
+                (
+                    "GET /ws HTTP/1.1\r\nHost: parley\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: parley.v1\r\n"
+                    f"Authorization: Bearer {token}\r\n\r\n"
+                ).encode()
+            )
             status, _ = _head(await reader.readuntil(b"\r\n\r\n"))
             if status != 101:
                 raise ValueError(f"status {status}")
@@ -138,15 +148,20 @@ class Stream:
             size = int.from_bytes(buffer[2:start], "big")
         if len(buffer) < start + size:
             return None
-        frame = buffer[0] & 0x0F, bytes(buffer[start:start + size])
-        del buffer[:start + size]
+        frame = buffer[0] & 0x0F, bytes(buffer[start : start + size])
+        del buffer[: start + size]
         return frame
 
     def _write(self, opcode, payload):
         mask = os.urandom(4)
         size = len(payload)
-        head = struct.pack("!BB", 0x80 | opcode, 0x80 | size) if size < 126 else struct.pack(
-            "!BBH", 0x80 | opcode, 0x80 | 126, size) if size < 65536 else struct.pack("!BBQ", 0x80 | opcode, 0xFF, size)
+        head = (
+            struct.pack("!BB", 0x80 | opcode, 0x80 | size)
+            if size < 126
+            else struct.pack("!BBH", 0x80 | opcode, 0x80 | 126, size)
+            if size < 65536
+            else struct.pack("!BBQ", 0x80 | opcode, 0xFF, size)
+        )
         whole = int.from_bytes(payload, "big") ^ int.from_bytes((mask * (size // 4 + 1))[:size], "big")
         if not self._writer.transport.is_closing():
             self._writer.write(head + mask + whole.to_bytes(size, "big"))

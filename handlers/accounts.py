@@ -25,25 +25,57 @@ class AccountHandler(ApiHandler):
 
 
 class SignUp(AccountHandler):
-    @operation("signUp", "Create an account and sign in", body="NewAccount", answers={201: "SignedIn"},
-               access=Access.PUBLIC, mutation=True,
-               errors=("username_taken", "invitation_needed", "invitation_invalid", "too_many_attempts", "idempotency_key_reused", "unavailable"))
+    @operation(
+        "signUp",
+        "Create an account and sign in",
+        body="NewAccount",
+        answers={201: "SignedIn"},
+        access=Access.PUBLIC,
+        mutation=True,
+        errors=(
+            "username_taken",
+            "invitation_needed",
+            "invitation_invalid",
+            "too_many_attempts",
+            "idempotency_key_reused",
+            "unavailable",
+        ),
+    )
     async def post(self):
         """The first account owns the server. The answer sets the session cookie as well."""
         display_name = self.body.get("displayName")
-        self.signed_in(await self.services.accounts.sign_up(
-            self.given_op, self.body["username"], self.body["password"], display_name and display_name.strip(),
-            self.address, self.user_agent, self.body.get("invitation")), 201)
+        self.signed_in(
+            await self.services.accounts.sign_up(
+                self.given_op,
+                self.body["username"],
+                self.body["password"],
+                display_name and display_name.strip(),
+                self.address,
+                self.user_agent,
+                self.body.get("invitation"),
+            ),
+            201,
+        )
 
 
 class SignIn(AccountHandler):
-    @operation("signIn", "Sign in", body="Credentials", answers={200: "SignedIn"},
-               access=Access.PUBLIC, mutation=True,
-               errors=("wrong_credentials", "too_many_attempts", "idempotency_key_reused", "unavailable"))
+    @operation(
+        "signIn",
+        "Sign in",
+        body="Credentials",
+        answers={200: "SignedIn"},
+        access=Access.PUBLIC,
+        mutation=True,
+        errors=("wrong_credentials", "too_many_attempts", "idempotency_key_reused", "unavailable"),
+    )
     async def post(self):
         """The answer sets the session cookie as well. It does not tell whether name or password was wrong."""
-        self.signed_in(await self.services.accounts.sign_in(
-            self.given_op, self.body["username"], self.body["password"], self.address, self.user_agent), 200)
+        self.signed_in(
+            await self.services.accounts.sign_in(
+                self.given_op, self.body["username"], self.body["password"], self.address, self.user_agent
+            ),
+            200,
+        )
 
 
 class SignOut(AccountHandler):
@@ -69,12 +101,21 @@ class Me(AccountHandler):
 
 
 class Password(AccountHandler):
-    @operation("changePassword", "Change your password", body="PasswordChange", answers={204: None}, mutation=True,
-               errors=("wrong_password", "too_many_attempts"))
+    @operation(
+        "changePassword",
+        "Change your password",
+        body="PasswordChange",
+        answers={204: None},
+        mutation=True,
+        errors=("wrong_password", "too_many_attempts"),
+    )
     async def put(self):
         """All other sessions of the user end, on every instance."""
-        self.ended(await self.services.accounts.change_password(
-            self.session, self.body["currentPassword"], self.body["newPassword"], self.address))
+        self.ended(
+            await self.services.accounts.change_password(
+                self.session, self.body["currentPassword"], self.body["newPassword"], self.address
+            )
+        )
         self.nothing()
 
 
@@ -82,7 +123,9 @@ class Sessions(AccountHandler):
     @operation("listSessions", "Where you are signed in", query=("after", "limit"), answers={200: "SessionList"})
     async def get(self):
         """Sessions of browsers and tokens of programs, the newest first."""
-        self.answer_json(await sessions.live(self.db, self.session, after=self.query.get("after"), limit=self.query["limit"]))
+        self.answer_json(
+            await sessions.live(self.db, self.session, after=self.query.get("after"), limit=self.query["limit"])
+        )
 
     @operation("endOtherSessions", "Sign out everywhere else", answers={204: None}, mutation=True)
     async def delete(self):

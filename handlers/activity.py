@@ -14,7 +14,9 @@ class Activity(Page):
             self.redirect("/sign-in?" + urlencode({"next": self.request.path}))
             return
         self.set_status(200 if self.may_watch else 403)
-        self.show("activity.html", may_watch=self.may_watch, demo=self.services.settings.demo, user_id=self.session.user_id)
+        self.show(
+            "activity.html", may_watch=self.may_watch, demo=self.services.settings.demo, user_id=self.session.user_id
+        )
 
 
 class ActivityStream(StreamHandler):

@@ -102,7 +102,9 @@ class Services:
     sessions: Sessions = field(init=False)
     pace: Pace = field(init=False)
     access_log: AccessLog = field(init=False, default_factory=AccessLog)
-    searches: asyncio.Semaphore = field(init=False)  # the turns of searches, so that sending always finds a free connection
+    searches: asyncio.Semaphore = field(
+        init=False
+    )  # the turns of searches, so that sending always finds a free connection
     searchers: Counter = field(init=False, default_factory=Counter)  # user → searches under way or waiting
     under_way: int = field(init=False, default=0)  # requests that are not answered yet; open sockets do not count
 

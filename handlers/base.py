@@ -28,7 +28,11 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 # What Tornado itself refuses with, in our words. Any other status of its own making is our fault.
 _CODES_OF_TORNADO = {
-    400: "invalid_value", 403: "not_found", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large",
+    400: "invalid_value",
+    403: "not_found",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
 }
 
 
@@ -217,8 +221,11 @@ class Base(RequestHandler):
         return _CODES_OF_TORNADO.get(status, "internal")
 
     def allowed_methods(self) -> list[str]:
-        return [method for method in METHODS
-                if getattr(type(self), method.lower()) is not getattr(RequestHandler, method.lower())]
+        return [
+            method
+            for method in METHODS
+            if getattr(type(self), method.lower()) is not getattr(RequestHandler, method.lower())
+        ]
 
     def options(self, *path):
         """What may be done here. No other site gets any answer more, so no preflight of theirs succeeds."""
@@ -237,8 +244,14 @@ class Base(RequestHandler):
         seconds = self.request.request_time()
         _timer(method, self.route, self.get_status()).observe(seconds)
         self.services.access_log.note(
-            logging.DEBUG if self.quiet else logging.INFO, "%s %s %d %.1f ms user %s",
-            method, self.route, self.get_status(), seconds * 1000, self.session.user_id if self.session else "-")
+            logging.DEBUG if self.quiet else logging.INFO,
+            "%s %s %d %.1f ms user %s",
+            method,
+            self.route,
+            self.get_status(),
+            seconds * 1000,
+            self.session.user_id if self.session else "-",
+        )
 
     quiet = False  # asked often and by machines: logged at DEBUG
 

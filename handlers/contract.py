@@ -40,9 +40,13 @@ class OpenApi(ContractHandler):
 
 
 class Docs(ContractHandler):
-    @operation("docs", "This document as a page", answers={200: "Text", 304: None}, media="text/html",
-               access=Access.PUBLIC)
+    @operation(
+        "docs", "This document as a page", answers={200: "Text", 304: None}, media="text/html", access=Access.PUBLIC
+    )
     async def get(self):
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        template, document = self.settings["templates"].get_template("api_docs.html"), self.settings["contract"].document
+        template, document = (
+            self.settings["templates"].get_template("api_docs.html"),
+            self.settings["contract"].document,
+        )
         self.finish(template.render(document=document, nouns=by_noun(document)))

@@ -13,7 +13,14 @@ class Break(ApiHandler):
         if not self.services.settings.demo:
             raise Refused("not_found")
 
-    @operation("breakSomething", "Break something on purpose", body="Break", answers={204: None}, mutation=True, errors=("not_found",))
+    @operation(
+        "breakSomething",
+        "Break something on purpose",
+        body="Break",
+        answers={204: None},
+        mutation=True,
+        errors=("not_found",),
+    )
     async def post(self):
         """Only where `DEMO` is on, as in `make run`; 404 elsewhere.
 

@@ -25,31 +25,41 @@ class HealthHandler(ApiHandler):
 
 
 class Healthz(HealthHandler):
-    @operation("health", "Whether this process lives, and what it knows of its services", answers={200: "Health"},
-               access=Access.PUBLIC)
+    @operation(
+        "health",
+        "Whether this process lives, and what it knows of its services",
+        answers={200: "Health"},
+        access=Access.PUBLIC,
+    )
     async def get(self):
         """Always 200 while the process answers, and without asking the services: a restart would mend none of them."""
         db, delivery = self.db, self.services.delivery
         used, most = db.pool_use
         healthy = (db.last_failure or 0) <= (db.last_success or 0) and not delivery.degraded
-        self.answer_json({
-            "status": "ok" if healthy else "degraded",
-            "version": VERSION,
-            "draining": delivery.draining,
-            "database": {
-                "lastSuccess": self.moment(db.last_success),
-                "lastFailure": self.moment(db.last_failure),
-                "lastError": db.last_error,
-                "connections": used,
-                "mostConnections": most,
-            },
-            "delivery": delivery.state(),
-        })
+        self.answer_json(
+            {
+                "status": "ok" if healthy else "degraded",
+                "version": VERSION,
+                "draining": delivery.draining,
+                "database": {
+                    "lastSuccess": self.moment(db.last_success),
+                    "lastFailure": self.moment(db.last_failure),
+                    "lastError": db.last_error,
+                    "connections": used,
+                    "mostConnections": most,
+                },
+                "delivery": delivery.state(),
+            }
+        )
 
 
 class Readyz(HealthHandler):
-    @operation("readiness", "Whether this instance should get requests", answers={200: "Readiness", 503: "Readiness"},
-               access=Access.PUBLIC)
+    @operation(
+        "readiness",
+        "Whether this instance should get requests",
+        answers={200: "Readiness", 503: "Readiness"},
+        access=Access.PUBLIC,
+    )
     async def get(self):
         """Not while it drains, PostgreSQL does not answer, or the schema is not this release's.
 
@@ -68,7 +78,9 @@ class Readyz(HealthHandler):
         else:
             self.answer_json(
                 {"status": "degraded", "reason": "Redis does not carry events now; they arrive a little later."}
-                if delivery.degraded else {"status": "ok", "reason": None})
+                if delivery.degraded
+                else {"status": "ok", "reason": None}
+            )
 
 
 class Metrics(HealthHandler):

@@ -25,7 +25,9 @@ log = logging.getLogger("parley.http")
 
 READ_BYTES = 65536  # at a time
 HEAD_BYTES = 65536  # of a request line with its headers
-LINGER_BYTES = 16 * 1024 * 1024  # that a client may still send after its last answer, before it is cut off and may miss that answer
+LINGER_BYTES = (
+    16 * 1024 * 1024
+)  # that a client may still send after its last answer, before it is cut off and may miss that answer
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -39,7 +41,9 @@ class Connection(HTTPConnection):
             self.remote_ip = address[0]
             # Nearly every answer is one write, and none waits for the acknowledgement of the last one.
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        self.since = time.monotonic()  # when it began to wait for its client, to send or to take; None while a request is worked on
+        self.since = (
+            time.monotonic()
+        )  # when it began to wait for its client, to send or to take; None while a request is worked on
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._socket = accepted
@@ -93,7 +97,10 @@ class Connection(HTTPConnection):
             if self._most is not None and self._bytes >= self._most:
                 self._refuse(Refused("body_too_large") if self._headed else Refused("head_too_large"))
         except HttpParserUpgrade as upgrade:
-            self._bytes, self._rest = 0, data[upgrade.args[0]:]  # in the other protocol, or, where the handler speaks none, in this one
+            self._bytes, self._rest = (
+                0,
+                data[upgrade.args[0] :],
+            )  # in the other protocol, or, where the handler speaks none, in this one
             if int(self._values.get("content-length", 0)) or "transfer-encoding" in self._values:
                 self._understand_body(self._asked.pop())
         except HttpParserInvalidMethodError:
@@ -150,9 +157,17 @@ class Connection(HTTPConnection):
 
     def on_message_complete(self):
         parser, self._most = self._parser, None
-        self._asked.append(Request(
-            self, parser.get_method().decode("latin1"), self._target.decode("latin1"), f"HTTP/{parser.get_http_version()}", self._values,
-            b"".join(self._body), parser.should_keep_alive()))
+        self._asked.append(
+            Request(
+                self,
+                parser.get_method().decode("latin1"),
+                self._target.decode("latin1"),
+                f"HTTP/{parser.get_http_version()}",
+                self._values,
+                b"".join(self._body),
+                parser.should_keep_alive(),
+            )
+        )
 
     # Answering
 
@@ -186,8 +201,10 @@ class Connection(HTTPConnection):
 
     def _answer_last(self, refusal):
         body = orjson.dumps(refusal.body())
-        self._write(b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (
-            refusal.status, responses[refusal.status].encode(), len(body), body))
+        self._write(
+            b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+            % (refusal.status, responses[refusal.status].encode(), len(body), body)
+        )
         if not self._out:
             self._say_no_more()
 
@@ -209,7 +226,10 @@ class Connection(HTTPConnection):
         chunked = has_body and length is None and request.version != "HTTP/1.0"
         if headers.get("Connection") == "close" or has_body and length is None and not chunked:
             request.keep_alive = False
-        lines = [f"HTTP/1.1 {start_line.code} {start_line.reason}", *[f"{name}: {value}" for name, value in headers.get_all()]]
+        lines = [
+            f"HTTP/1.1 {start_line.code} {start_line.reason}",
+            *[f"{name}: {value}" for name, value in headers.get_all()],
+        ]
         if chunked:
             lines.append("Transfer-Encoding: chunked")
         if "Connection" not in headers:

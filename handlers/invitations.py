@@ -14,18 +14,34 @@ class InvitationHandler(ApiHandler):
 
 
 class Invitations(InvitationHandler):
-    @operation("listInvitations", "The invitations", query=("after", "limit"), answers={200: "InvitationList"}, access=Access.OWNER)
+    @operation(
+        "listInvitations",
+        "The invitations",
+        query=("after", "limit"),
+        answers={200: "InvitationList"},
+        access=Access.OWNER,
+    )
     async def get(self):
         """Those that were not withdrawn, the newest first. What has expired or been used up stays for a month."""
         page = await invitations.listed(self.db, after=self.query.get("after"), limit=self.query["limit"])
         self.answer_json({**page, "items": [self.with_link(one) for one in page["items"]]})
 
-    @operation("createInvitation", "Invite people", body="NewInvitation", answers={201: "Invitation"}, access=Access.OWNER,
-               mutation=True, errors=("idempotency_key_reused",))
+    @operation(
+        "createInvitation",
+        "Invite people",
+        body="NewInvitation",
+        answers={201: "Invitation"},
+        access=Access.OWNER,
+        mutation=True,
+        errors=("idempotency_key_reused",),
+    )
     async def post(self):
         """Its link is for whoever gets it, as long and as often as it is valid."""
         # To JSON, 7.0 is a whole number.
-        days, uses = int(self.body.get("days", self.limits.invitation_days)), int(self.body.get("uses", self.limits.invitation_uses))
+        days, uses = (
+            int(self.body.get("days", self.limits.invitation_days)),
+            int(self.body.get("uses", self.limits.invitation_uses)),
+        )
         self.answer_json(self.with_link(await invitations.create(self.db, self.user_id, self.op, days, uses)), 201)
 
 

@@ -15,7 +15,10 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
 class Page(Base):
     """Parent of the pages."""
 
-    default_headers = {**Base.default_headers, "Cache-Control": "no-store"}  # so that Back after signing out shows nothing
+    default_headers = {
+        **Base.default_headers,
+        "Cache-Control": "no-store",
+    }  # so that Back after signing out shows nothing
 
     def head(self, *path):
         return self.get(*path)
@@ -28,9 +31,15 @@ class Page(Base):
         self.xsrf_token  # noqa: B018  sets its cookie where there is none
         settings = self.services.settings
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        told = {"maxMessageChars": settings.max_message_chars, "maxNameChars": settings.max_name_chars,
-                "minPasswordChars": settings.min_password_chars, "maxPasswordChars": MOST_PASSWORD_CHARS,
-                "invitationDays": settings.invitation_days, "invitationUses": settings.invitation_uses, "signUp": settings.sign_up}
+        told = {
+            "maxMessageChars": settings.max_message_chars,
+            "maxNameChars": settings.max_name_chars,
+            "minPasswordChars": settings.min_password_chars,
+            "maxPasswordChars": MOST_PASSWORD_CHARS,
+            "invitationDays": settings.invitation_days,
+            "invitationUses": settings.invitation_uses,
+            "signUp": settings.sign_up,
+        }
         self.finish(self.settings["templates"].get_template(template).render(settings=told, **values))
 
 
@@ -90,7 +99,9 @@ class Join(AccountPage):
     async def visit(self, token):
         state, inviter = await invitations.state(self.services.db, token) if _TOKEN.match(token) else (None, None)
         if state == "valid":
-            self.show("sign_up.html", first=False, invitation={"token": token, "by": inviter, "host": self.request.host})
+            self.show(
+                "sign_up.html", first=False, invitation={"token": token, "by": inviter, "host": self.request.host}
+            )
         elif self.services.accounts.open:
             self.redirect("/sign-up")
         else:

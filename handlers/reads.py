@@ -17,9 +17,13 @@ class Read(ApiHandler):
 class Reads(ApiHandler):
     noun = "Reading"
 
-    @operation("listReads", "Who has read a message, and when first", query=("after", "limit"),
-               answers={200: "ReadList"})
+    @operation(
+        "listReads", "Who has read a message, and when first", query=("after", "limit"), answers={200: "ReadList"}
+    )
     async def get(self, message_id):
         """Its sender is left out. `next` is a user's id."""
-        self.answer_json(await reads.of_message(
-            self.db, self.user_id, message_id, after=self.query.get("after"), limit=self.query["limit"]))
+        self.answer_json(
+            await reads.of_message(
+                self.db, self.user_id, message_id, after=self.query.get("after"), limit=self.query["limit"]
+            )
+        )

@@ -41,7 +41,9 @@ class RequestHeaders(Mapping):
 class Request(HTTPServerRequest):
     """What Tornado's says, less what our handlers do not read: forms, and arguments that may come from anywhere."""
 
-    def __init__(self, connection, method: str, target: str, version: str, values: dict[str, str], body: bytes, keep_alive: bool):
+    def __init__(
+        self, connection, method: str, target: str, version: str, values: dict[str, str], body: bytes, keep_alive: bool
+    ):
         """Raises `Refused`: invalid_http, of another version, without a Host or with one that is none."""
         if version not in ("HTTP/1.1", "HTTP/1.0"):
             raise Refused("invalid_http")

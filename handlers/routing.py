@@ -83,4 +83,6 @@ class _Work:
         """The request is complete: begin with its handler."""
         handler = self._handler(self._application, self._request, route=self._route)
         work = handler._execute([], *self._arguments)
-        self._request.task = asyncio.Task(work, loop=asyncio.get_running_loop(), **_EAGER)  # the loop itself holds it weakly
+        self._request.task = asyncio.Task(
+            work, loop=asyncio.get_running_loop(), **_EAGER
+        )  # the loop itself holds it weakly

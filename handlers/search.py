@@ -13,14 +13,25 @@ MOST_OF_ONE_USER = 5  # under way or waiting: nobody's searches keep those of th
 class Search(ApiHandler):
     noun = "Search"
 
-    @operation("searchMessages", "Search your chats", query=("text", "chatId", "before", "hits"), answers={200: "HitList"},
-               errors=("not_found", "search_too_broad", "too_fast"))
+    @operation(
+        "searchMessages",
+        "Search your chats",
+        query=("text", "chatId", "before", "hits"),
+        answers={200: "HitList"},
+        errors=("not_found", "search_too_broad", "too_fast"),
+    )
     async def get(self):
         """Newest first. `next` is the `before` of the following page."""
         query = self.query
         async with self._turn():
-            found = await search.page(self.db, self.user_id, query["q"], chat_id=query.get("chatId"),
-                                      before=query.get("before"), limit=query["limit"])
+            found = await search.page(
+                self.db,
+                self.user_id,
+                query["q"],
+                chat_id=query.get("chatId"),
+                before=query.get("before"),
+                limit=query["limit"],
+            )
         self.answer_json(found)
 
     @asynccontextmanager

@@ -23,7 +23,9 @@ class Sessions:
     def __init__(self, accounts: Accounts, *, clock=time.monotonic):
         self._accounts = accounts
         self._clock = clock
-        self._known: OrderedDict[bytes, tuple[Session, float, float]] = OrderedDict()  # when it was read, and until when it is good
+        self._known: OrderedDict[bytes, tuple[Session, float, float]] = (
+            OrderedDict()
+        )  # when it was read, and until when it is good
         self._forgotten = 0
 
     async def get(self, token: str | None, *, fresh: bool = False) -> Session | None:
@@ -60,7 +62,11 @@ class Sessions:
         """The database was asked then, on the clock, and these sessions go on."""
         for key, (session, read_at, until) in self._known.items():
             if session.id in ids:
-                self._known[key] = (session, read_at, max(until, min(at + CONFIRMED_SECONDS, read_at + LONGEST_SECONDS)))
+                self._known[key] = (
+                    session,
+                    read_at,
+                    max(until, min(at + CONFIRMED_SECONDS, read_at + LONGEST_SECONDS)),
+                )
 
     def forget_ended(self, session_ids):
         """These sessions have ended; their tokens are not known."""

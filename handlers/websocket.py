@@ -143,7 +143,9 @@ class Protocol(WebSocketProtocol13):
         if self.client_terminated or self.stream.closed():
             return
         self.close(code)
-        self.client_terminated = self._lingering = True  # it may be half-way through a frame: nothing that follows is one
+        self.client_terminated = self._lingering = (
+            True  # it may be half-way through a frame: nothing that follows is one
+        )
         asyncio.ensure_future(self._linger())
 
     async def _linger(self):

@@ -68,8 +68,12 @@ class Run:
         )
         self.valkey = Valkey(options.var / "valkey", socket_path=self.sockets / "valkey.sock", **talk)
         # Whoever tries it out signs up in two browsers, and nobody else comes to this address.
-        env = {"TRUST_PROXY": "true", "SIGN_UP": os.environ.get("SIGN_UP") or "open", "DEMO": os.environ.get("DEMO") or "true",
-               "DRAIN_SECONDS": os.environ.get("DRAIN_SECONDS") or DRAIN_SECONDS}
+        env = {
+            "TRUST_PROXY": "true",
+            "SIGN_UP": os.environ.get("SIGN_UP") or "open",
+            "DEMO": os.environ.get("DEMO") or "true",
+            "DRAIN_SECONDS": os.environ.get("DRAIN_SECONDS") or DRAIN_SECONDS,
+        }
         self.instances = [
             Instance(
                 name,

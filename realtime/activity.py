@@ -46,7 +46,15 @@ class Trace:
     def take(self) -> tuple[list[dict], int]:
         """The points so far, once, and how many more there were than are told."""
         points = [
-            {"step": step, "channel": channel, "chatId": chat_id, "seq": seq, "at": round(at * 1000, 2), "n": number, "of": of}
+            {
+                "step": step,
+                "channel": channel,
+                "chatId": chat_id,
+                "seq": seq,
+                "at": round(at * 1000, 2),
+                "n": number,
+                "of": of,
+            }
             for (step, channel, chat_id, seq, of), (at, number) in self._points.items()
         ]
         left_out, self._left_out = self._left_out, 0
@@ -73,9 +81,17 @@ class Trace:
     def committed(self, events):
         for event in events:
             if event.channel in LOGGED:
-                self._note("committed", event.channel, event.chat_id, event.seq, of=alias(event.chat_id, event.data.get("senderId")))
+                self._note(
+                    "committed",
+                    event.channel,
+                    event.chat_id,
+                    event.seq,
+                    of=alias(event.chat_id, event.data.get("senderId")),
+                )
             elif event.channel == "messageReadUpdated":
-                self._note("read", event.channel, event.chat_id, event.seq, of=alias(event.chat_id, event.data["userId"]))
+                self._note(
+                    "read", event.channel, event.chat_id, event.seq, of=alias(event.chat_id, event.data["userId"])
+                )
 
     def published(self, batch, taken: bool):
         """Redis has taken these `(address, payload)`s, or not."""
@@ -242,10 +258,17 @@ class Activity:
         points, left_out = trace.take()
         if not points and report is None:
             return
-        payload = orjson.dumps({
-            "type": "activity", "instance": self._instance, "boot": self._boot, "at": round(time.time() * 1000, 2),
-            "points": points, "leftOut": left_out, "report": report and {**report, "counts": self.counts},
-        })
+        payload = orjson.dumps(
+            {
+                "type": "activity",
+                "instance": self._instance,
+                "boot": self._boot,
+                "at": round(time.time() * 1000, 2),
+                "points": points,
+                "leftOut": left_out,
+                "report": report and {**report, "counts": self.counts},
+            }
+        )
         self._publish([(ACTIVITY, payload)])
         self._tell_viewers(payload)
 

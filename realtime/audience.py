@@ -31,7 +31,9 @@ PAUSE_SECONDS = 0.01
 class Audience:
     """Presence on one instance. `publish` hands pairs of channel and payload to Redis; `degraded()` says that it does not carry them."""
 
-    def __init__(self, db, hub: Hub, boot: str, *, limit: int, beat_seconds: float, grace_seconds: float, publish, degraded):
+    def __init__(
+        self, db, hub: Hub, boot: str, *, limit: int, beat_seconds: float, grace_seconds: float, publish, degraded
+    ):
         self._db = db
         self._hub = hub
         self._limit = limit
@@ -128,13 +130,17 @@ class Audience:
 
     async def _learn(self):
         """Ask who is in the chats of the sockets that are about to be told."""
-        unknown = {watch for session in self._hub.moved for watch in session.watches.values() if watch.participants is None}
+        unknown = {
+            watch for session in self._hub.moved for watch in session.watches.values() if watch.participants is None
+        }
         while unknown:
             asked = {watch.chat_id: watch for watch, _ in zip(list(unknown), range(CHATS), strict=False)}
             unknown -= set(asked.values())
             marks = {}
             for chat_id, watch in asked.items():
-                marks[chat_id] = watch.participants = set()  # nobody yet; whatever happens meanwhile puts something else in its place
+                marks[chat_id] = watch.participants = (
+                    set()
+                )  # nobody yet; whatever happens meanwhile puts something else in its place
             answer = None
             try:
                 answer = await participants.of(self._db, asked, self._limit)

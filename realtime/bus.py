@@ -48,7 +48,11 @@ class Link:
         if self._class.__name__ != "UnixDomainSocketConnection":
             options["socket_keepalive"] = True
         self._options = {
-            **options, "protocol": 2, "retry": Retry(NoBackoff(), 0), "socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": None,
+            **options,
+            "protocol": 2,
+            "retry": Retry(NoBackoff(), 0),
+            "socket_connect_timeout": CONNECT_SECONDS,
+            "socket_timeout": None,
             "driver_info": None,  # naming itself to Redis would read package metadata from disk at every attempt to connect
         }
         self._wait = wait
@@ -157,7 +161,9 @@ class Publisher(Link):
         self._say()
 
     def _say(self):
-        self._replies.say(b"".join([pack_command(("PUBLISH", *publish)) for publish in self._under_way]), len(self._under_way))
+        self._replies.say(
+            b"".join([pack_command(("PUBLISH", *publish)) for publish in self._under_way]), len(self._under_way)
+        )
 
     def _arrived(self):
         batch, self._under_way, self._tried_again = self._under_way, [], False

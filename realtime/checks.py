@@ -37,8 +37,9 @@ class Checks:
         got the database's answer. Otherwise counts may be missing whose watermark came. Raises `Unavailable`.
         """
         watches = self._hub.watches
-        changes = await log.changes(self._db, {chat_id: watch.known for chat_id, watch in watches.items()},
-                                    self._hub.versions, session_ids)
+        changes = await log.changes(
+            self._db, {chat_id: watch.known for chat_id, watch in watches.items()}, self._hub.versions, session_ids
+        )
         metrics.head_checks.labels("behind" if changes.heads or changes.users else "same").inc()
         if changes.epoch != self._epoch():
             return changes

@@ -47,7 +47,9 @@ class Crowd(dict):
                 return _Free(wires), []
             self._kept = _Free(wires, keep=True), frozenset(wires)
             return self._kept[0], []
-        return _Free([wire for wire in self.values() if wire not in busy]), [wire for wire in self.values() if wire in busy]
+        return _Free([wire for wire in self.values() if wire not in busy]), [
+            wire for wire in self.values() if wire in busy
+        ]
 
 
 class _Free:
@@ -73,7 +75,7 @@ class _Free:
             failed = self._one_by_one(data)
         for place, result in failed:
             if result >= 0 or -result in (errno.EAGAIN, errno.EINTR):
-                self._wires[place].take_on(memoryview(data)[max(0, result):])
+                self._wires[place].take_on(memoryview(data)[max(0, result) :])
             else:
                 self._wires[place].break_off(OSError(-result, os.strerror(-result)))
 

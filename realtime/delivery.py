@@ -63,41 +63,90 @@ class Limits:
 class Delivery:
     """The real-time side of one instance, named `instance`, on one database and one Redis."""
 
-    def __init__(self, db, redis_url: str, instance: str, limits: Limits = Limits(), *, verify_tls: bool = True, demo: bool = False):
+    def __init__(
+        self,
+        db,
+        redis_url: str,
+        instance: str,
+        limits: Limits = Limits(),
+        *,
+        verify_tls: bool = True,
+        demo: bool = False,
+    ):
         """`demo`: it can be told to break things, see `realtime.demo`."""
         self.db = db
         self.instance = instance
         self.limits = limits
         self.addresses = Addresses(limits.channel_scope)
         self.hub = Hub(self._unwatched, self._watched)
-        self.feed = Feed(db, self.hub, page=limits.replay_page, limit=limits.replay_limit, buffer=limits.socket_buffer_bytes,
-                         participants=lambda watch, ids: self.audience.know(watch, ids))
+        self.feed = Feed(
+            db,
+            self.hub,
+            page=limits.replay_page,
+            limit=limits.replay_limit,
+            buffer=limits.socket_buffer_bytes,
+            participants=lambda watch, ids: self.audience.know(watch, ids),
+        )
         self.openings = asyncio.Semaphore(CATCH_UPS)
         self.catch_ups = asyncio.Semaphore(CATCH_UPS)
         self.draining = False
         self.remembered = None  # what remembers sessions without a socket: has `ids()`, `confirmed(ids, at)`, `forget_ended(ids)`, `clear()`
         self._look = asyncio.Event()  # compare heads now, and not when it is time
-        self._publisher = (DisorderlyPublisher if demo else Publisher)(redis_url, verify_tls=verify_tls, on_down=self._look.set)
-        self.hearing = Hearing(self.feed, {
-            CONTROL: self._heard_control, TYPING: self._heard_typing,
-            PRESENCE: lambda payload: self.audience.heard(_object(payload)), ACTIVITY: lambda payload: self.activity.heard(payload),
-        }, on_foreign_history=self._look.set)
-        self._subscriber = Subscriber(redis_url, self.addresses.everywhere, self.hearing.heard, self._subscribed,
-                                      verify_tls=verify_tls, on_down=self._look.set)
+        self._publisher = (DisorderlyPublisher if demo else Publisher)(
+            redis_url, verify_tls=verify_tls, on_down=self._look.set
+        )
+        self.hearing = Hearing(
+            self.feed,
+            {
+                CONTROL: self._heard_control,
+                TYPING: self._heard_typing,
+                PRESENCE: lambda payload: self.audience.heard(_object(payload)),
+                ACTIVITY: lambda payload: self.activity.heard(payload),
+            },
+            on_foreign_history=self._look.set,
+        )
+        self._subscriber = Subscriber(
+            redis_url,
+            self.addresses.everywhere,
+            self.hearing.heard,
+            self._subscribed,
+            verify_tls=verify_tls,
+            on_down=self._look.set,
+        )
         self.checks = Checks(db, self.hub, self.feed, lambda: self.epoch)
         self._subscriptions = Subscriptions(self.hub, self._subscriber, self.addresses, self.checks.compare)
         self._boot = uuid.uuid4().hex  # tells this process's canaries from those of a namesake
         self.audience = Audience(
-            db, self.hub, self._boot, limit=limits.presence_participants, beat_seconds=limits.presence_beat_seconds,
-            grace_seconds=limits.presence_grace_seconds, publish=self._publisher.publish, degraded=lambda: self.degraded)
-        self._canary = Canary(self._boot, self._publisher, self._subscriber, self._control, seconds=limits.canary_seconds,
-                              timeout=limits.canary_timeout_seconds)
+            db,
+            self.hub,
+            self._boot,
+            limit=limits.presence_participants,
+            beat_seconds=limits.presence_beat_seconds,
+            grace_seconds=limits.presence_grace_seconds,
+            publish=self._publisher.publish,
+            degraded=lambda: self.degraded,
+        )
+        self._canary = Canary(
+            self._boot,
+            self._publisher,
+            self._subscriber,
+            self._control,
+            seconds=limits.canary_seconds,
+            timeout=limits.canary_timeout_seconds,
+        )
         self._whole_at = None  # until when nothing was missed from Redis, by the clock of the database
         self._checked_at = None
         self._lag = 0.0  # seconds by which the loop was late
         self._tasks = []
-        self.activity = Activity(instance, self._boot, limits, report=self._report, publish=self._publisher.publish, control=self._control,
-                                 on_trace=self._trace)
+        self.activity = Activity(
+            instance,
+            self._boot,
+            limits,
+            report=self._report,
+            publish=self._publisher.publish,
+            control=self._control,
+            on_trace=self._trace,
+        )
         self.demo = Demo(instance, self._boot, self._publisher, self.hub, control=self._control) if demo else None
         metrics.sockets.set_function(lambda: len(self.hub.sessions))
         metrics.watched_chats.set_function(lambda: len(self.hub.watches))
@@ -108,8 +157,10 @@ class Delivery:
         self.epoch = await self.db.epoch()
         self._publisher.start()
         self._subscriber.start()
-        self._tasks = [asyncio.ensure_future(loop()) for loop in (
-            self._canary.run, self._check_heads, self._sweep, self.audience.run, self._subscriptions.run)]
+        self._tasks = [
+            asyncio.ensure_future(loop())
+            for loop in (self._canary.run, self._check_heads, self._sweep, self.audience.run, self._subscriptions.run)
+        ]
 
     async def stop(self):
         await ended(*self._tasks)
@@ -141,8 +192,12 @@ class Delivery:
 
     def _tell(self, events):
         # To the others first: they deliver while we do.
-        self._publisher.publish([(self.addresses.of(event.channel, event.chat_id), log.envelope(event, self.epoch, self.instance))
-                                 for event in events])
+        self._publisher.publish(
+            [
+                (self.addresses.of(event.channel, event.chat_id), log.envelope(event, self.epoch, self.instance))
+                for event in events
+            ]
+        )
         for event in events:
             # Our own sockets at once, with or without Redis; the echo is dropped as one heard twice.
             try:
@@ -175,7 +230,14 @@ class Delivery:
         if self.degraded:
             return
         self._tell_typing(chat_id, user_id)
-        self._publisher.publish([(self.addresses.of(TYPING, chat_id), orjson.dumps({"chatId": chat_id, "userId": user_id, "from": self._boot}))])
+        self._publisher.publish(
+            [
+                (
+                    self.addresses.of(TYPING, chat_id),
+                    orjson.dumps({"chatId": chat_id, "userId": user_id, "from": self._boot}),
+                )
+            ]
+        )
 
     @property
     def epoch(self) -> str | None:
@@ -201,7 +263,10 @@ class Delivery:
             "draining": self.draining,
             "publisher": _link(self._publisher),
             "subscriber": _link(self._subscriber),
-            "canary": {"heardAt": None if heard_at is None else _iso(heard_at), "state": "heard" if self._canary.is_heard else "missing"},
+            "canary": {
+                "heardAt": None if heard_at is None else _iso(heard_at),
+                "state": "heard" if self._canary.is_heard else "missing",
+            },
             "heads": {"checkedAt": None if self._checked_at is None else _iso(self._checked_at)},
         }
 
@@ -244,14 +309,20 @@ class Delivery:
 
     def _heard_typing(self, payload):
         message = _object(payload)
-        if message.get("from") != self._boot and isinstance(message.get("chatId"), str) and isinstance(message.get("userId"), str):
+        if (
+            message.get("from") != self._boot
+            and isinstance(message.get("chatId"), str)
+            and isinstance(message.get("userId"), str)
+        ):
             self._tell_typing(message["chatId"], message["userId"])
 
     def _tell_typing(self, chat_id, user_id):
         watch = self.hub.watches.get(chat_id)
         if watch is not None:
             frame = frames.encode(frames.typing(chat_id, user_id))
-            for session in list(watch.attached):  # `send` lets broadcasts go first, and who is too slow for them falls behind
+            for session in list(
+                watch.attached
+            ):  # `send` lets broadcasts go first, and who is too slow for them falls behind
                 if session.user_id != user_id:
                     session.send(frame)
 

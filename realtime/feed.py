@@ -36,8 +36,16 @@ class Feed:
     `participants(watch, ids)` is called when a chat has other ones; with None where they are not known.
     """
 
-    def __init__(self, db, hub: Hub, *, page: int = 100, limit: int = 1000, buffer: int = 256 * 1024,
-                 participants=lambda watch, ids: None):
+    def __init__(
+        self,
+        db,
+        hub: Hub,
+        *,
+        page: int = 100,
+        limit: int = 1000,
+        buffer: int = 256 * 1024,
+        participants=lambda watch, ids: None,
+    ):
         self._db = db
         self._hub = hub
         self._page = page
@@ -147,8 +155,11 @@ class Feed:
     def _admit(self, event):
         """The sockets of the event's participants that do not watch its chat: are they to?"""
         users = self._hub.users
-        outside = [user_id for user_id in event.data.get("participantIds", ())
-                   if any(event.chat_id not in session.watches for session in users.get(user_id, ()))]
+        outside = [
+            user_id
+            for user_id in event.data.get("participantIds", ())
+            if any(event.chat_id not in session.watches for session in users.get(user_id, ()))
+        ]
         for user_id in outside:
             self._hub.doubt(user_id)
         if outside:
@@ -200,8 +211,12 @@ class Feed:
                 tick.queue_broadcasts()  # whoever is too slow for the message falls behind, and must not get what is derived from it
                 wanting = [session for session in wanting if session in watch.attached]
             if wanting:
-                notice = Event(name, event.chat_id, event.seq, {
-                    "chatId": event.chat_id, "message": event.data, "senderId": event.data["senderId"]})
+                notice = Event(
+                    name,
+                    event.chat_id,
+                    event.seq,
+                    {"chatId": event.chat_id, "message": event.data, "senderId": event.data["senderId"]},
+                )
                 frame = frames.encode(frames.of_event(notice))
                 for session in wanting:
                     session.send(frame)
@@ -264,7 +279,11 @@ class Feed:
         # Those who came since the question was asked: the page may show what happened after their removal. They ask for themselves.
         strangers = [session for session in watch.sessions() if session.user_id not in page.asked]
         for session in watch.sessions():
-            if session.user_id in page.asked and session.user_id not in page.members and watch.behind.get(session, 0) <= page.head:
+            if (
+                session.user_id in page.asked
+                and session.user_id not in page.members
+                and watch.behind.get(session, 0) <= page.head
+            ):
                 self.leave(session, watch)
         if void(watch.known, page.head, page.floor, self._limit):
             for session in list(watch.attached):
@@ -294,7 +313,7 @@ class Feed:
         """Let the sockets of these users into and out of chats as the database has it. Raises `Unavailable`."""
         user_ids = list(user_ids)
         for start in range(0, len(user_ids), MEMBERSHIPS):
-            some = user_ids[start:start + MEMBERSHIPS]
+            some = user_ids[start : start + MEMBERSHIPS]
             before = {user_id: self._hub.versions.get(user_id) for user_id in some}
             with self.opening.noting():
                 for user_id, membership in (await log.memberships(self._db, some)).items():
@@ -328,4 +347,3 @@ class Feed:
 
     async def close(self):
         await ended(*self._tasks)
-

@@ -155,7 +155,9 @@ _CHOICES = {}  # each set of channels that was ever asked for, once for all sock
 def hello(fields: dict) -> Hello:
     """The fields of `hello`, which are those of `POST /api/sync` as well. Raises `BadFrame`."""
     _only(fields, "epoch", "cursors", "channels", "since", "presence")
-    epoch, cursors, channels, since, presence = (fields.get(name) for name in ("epoch", "cursors", "channels", "since", "presence"))
+    epoch, cursors, channels, since, presence = (
+        fields.get(name) for name in ("epoch", "cursors", "channels", "since", "presence")
+    )
     if epoch is not None and not isinstance(epoch, str):
         raise BadFrame("epoch is a string or null.", "epoch")
     if not isinstance(cursors, dict | None) or len(cursors or ()) > MAX_CURSORS:

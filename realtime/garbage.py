@@ -45,7 +45,10 @@ class Garbage:
         self._seen = self._hub.opened
         gc.collect()
         gc.freeze()
-        if gc.get_freeze_count() > 2 * self._kept + OF_SOCKET * len(self._hub.sessions) + OF_CHAT * len(self._hub.watches) + SPARE:
+        if (
+            gc.get_freeze_count()
+            > 2 * self._kept + OF_SOCKET * len(self._hub.sessions) + OF_CHAT * len(self._hub.watches) + SPARE
+        ):
             self._search()
 
     def _search(self):

@@ -14,8 +14,23 @@ class Watch:
     up, or ahead because their replay saw a commit before this instance heard of it.
     """
 
-    __slots__ = ("chat_id", "known", "heard", "owed", "said", "said_bytes", "said_since", "pulling", "attached", "behind", "counts", "reads", "waiting", "stale_counts",
-                 "participants")
+    __slots__ = (
+        "chat_id",
+        "known",
+        "heard",
+        "owed",
+        "said",
+        "said_bytes",
+        "said_since",
+        "pulling",
+        "attached",
+        "behind",
+        "counts",
+        "reads",
+        "waiting",
+        "stale_counts",
+        "participants",
+    )
 
     def __init__(self, chat_id: str, known: int):
         self.chat_id = chat_id
@@ -50,13 +65,17 @@ class Hub:
         self.opened = 0  # sockets that have ever come
         self.sockets = Counter()  # user id → sockets, also those that have not said hello
         self.users: dict[str, tuple] = {}  # user id → their sessions; a set of one would be four times as large
-        self.versions: dict[str, int] = {}  # user id → membership version that their sessions agree with; negative: in doubt
+        self.versions: dict[
+            str, int
+        ] = {}  # user id → membership version that their sessions agree with; negative: in doubt
         self._doubts = itertools.count(-1, -1)
         self.watches: dict[str, Watch] = {}
         self.listening = Counter()  # channel → sessions that have asked for it
         self.turnover = 0  # how often a user has come or gone
         self.asking = set()  # sessions that want to know who is online
-        self.moved = set()  # those of them that must be told everything: their chats have changed, or they missed something
+        self.moved = (
+            set()
+        )  # those of them that must be told everything: their chats have changed, or they missed something
 
     def connect(self, session):
         """A socket is there; it watches nothing yet."""

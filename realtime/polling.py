@@ -24,7 +24,9 @@ async def sync(realtime, user_id: str, fields: dict) -> list[dict]:
         async with realtime.catch_ups:
             missing = {chat_id: membership.chats[chat_id].head - at for chat_id, at in lagging.items()}
             chosen = resume.some(missing, realtime.limits.replay_page, SYNC_EVENTS)
-            logs = await log.replay(realtime.db, {chat_id: lagging[chat_id] for chat_id in chosen}, [user_id], realtime.limits.replay_page)
+            logs = await log.replay(
+                realtime.db, {chat_id: lagging[chat_id] for chat_id in chosen}, [user_id], realtime.limits.replay_page
+            )
         for chat_id in chosen:
             page = logs.get(chat_id)
             if page is None or user_id not in page.members:

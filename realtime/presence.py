@@ -46,7 +46,9 @@ class Presence:
         """Who has come online, and who has gone, since this was last asked."""
         before, self._before = self._before, {}
         now = {user_id for user_id in before if user_id in self._places}
-        return [user for user in now if not before[user]], [user for user, was in before.items() if was and user not in now]
+        return [user for user in now if not before[user]], [
+            user for user, was in before.items() if was and user not in now
+        ]
 
     def begin(self):
         """The others can hear this process, and it them, from now on: what they said until now may be incomplete."""

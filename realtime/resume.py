@@ -16,7 +16,9 @@ class Plan:
     first: list[dict]
     positions: dict[str, int]
     resets: list[str]  # their reasons
-    missed: set[str]  # chats that the client did not have at their heads: their unread counts are told even where they are zero
+    missed: set[
+        str
+    ]  # chats that the client did not have at their heads: their unread counts are told even where they are zero
 
 
 def plan(user_id: str, instance: str, membership: Membership, hello: Hello, limit: int) -> Plan:
@@ -59,8 +61,11 @@ def some(missing: dict[str, int], page: int, most: int) -> list[str]:
 
 def counts(user_id: str, membership: Membership, missed) -> list[Event]:
     """The unread counts that a client which comes back is told: those above zero, and those that may have changed."""
-    return [count(user_id, chat_id, standing)
-            for chat_id, standing in membership.chats.items() if standing.unread or chat_id in missed]
+    return [
+        count(user_id, chat_id, standing)
+        for chat_id, standing in membership.chats.items()
+        if standing.unread or chat_id in missed
+    ]
 
 
 def count(user_id: str, chat_id: str, standing: Standing) -> Event:

@@ -45,7 +45,9 @@ class Ring:
     def __init__(self):
         if not sys.platform.startswith("linux") or sys.byteorder != "little" or sys.maxsize < 2**32:
             raise Unavailable("it needs Linux on a 64-bit processor")
-        self._enter = _system_call(_ENTER, ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_long)
+        self._enter = _system_call(
+            _ENTER, ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_long
+        )
         parameters = bytearray(120)
         struct.pack_into("=I", parameters, 8, _SUBMIT_ALL | _SINGLE_ISSUER | _DEFER_TASKRUN)
         setup = _system_call(_SETUP, ctypes.c_long, ctypes.c_void_p)
@@ -68,7 +70,7 @@ class Ring:
 
     def _map(self, parameters):
         entries, answers = struct.unpack_from("=II", parameters)
-        features, = struct.unpack_from("=I", parameters, 20)
+        (features,) = struct.unpack_from("=I", parameters, 20)
         _, tail_at, mask_at, _, _, _, places_at = struct.unpack_from("=7I", parameters, 40)
         head_at, answered_at, answer_mask_at, _, _, answers_at = struct.unpack_from("=6I", parameters, 80)
         if not features & _SINGLE_MMAP:
@@ -78,8 +80,8 @@ class Ring:
         words = self._words = self._rings.cast("I")
         self._tail, self._head, self._answered = tail_at // 4, head_at // 4, answered_at // 4
         self._mask, self._answer_mask = words[mask_at // 4], words[answer_mask_at // 4]
-        self._answers = self._rings[answers_at:answers_at + 16 * answers].cast("i")
-        words[places_at // 4:places_at // 4 + entries] = memoryview(array("I", range(entries)))
+        self._answers = self._rings[answers_at : answers_at + 16 * answers].cast("i")
+        words[places_at // 4 : places_at // 4 + entries] = memoryview(array("I", range(entries)))
 
     def _try(self):
         """A kernel may take the call and refuse the request, as a sandbox may tell it to."""
@@ -90,13 +92,19 @@ class Ring:
                 raise Unavailable
 
     def _mapped(self, size, offset):
-        return memoryview(mmap.mmap(self._fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ | mmap.PROT_WRITE, offset=offset))
+        return memoryview(
+            mmap.mmap(self._fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ | mmap.PROT_WRITE, offset=offset)
+        )
 
     def orders(self, numbers: list[int]) -> list[bytearray]:
         """Requests to send to these file descriptors, for any number of times. That they are still the same sockets is the caller's care."""
-        return [bytearray().join(_REQUEST.pack(_SEND, 0, 0, number, 0, self._address, 0, _FLAGS, place)
-                                 for place, number in enumerate(numbers[start:start + MANY]))
-                for start in range(0, len(numbers), MANY)]
+        return [
+            bytearray().join(
+                _REQUEST.pack(_SEND, 0, 0, number, 0, self._address, 0, _FLAGS, place)
+                for place, number in enumerate(numbers[start : start + MANY])
+            )
+            for start in range(0, len(numbers), MANY)
+        ]
 
     def send(self, orders: list[bytearray], data: bytes) -> list[tuple[int, int]]:
         """Send `data`, at most `MOST_BYTES`, to all of them.
@@ -104,7 +112,7 @@ class Ring:
         Answers `(place, result)` of those that did not take all of it: how many bytes they took, or a negative errno. Raises `OSError` where
         the kernel refuses the call itself: who got it is not known then, and the ring is of no more use.
         """
-        self._said[:len(data)] = data
+        self._said[: len(data)] = data
         failed, before = [], 0
         for some in orders:
             count = len(some) // _REQUEST.size
@@ -122,8 +130,8 @@ class Ring:
         tail = words[self._tail]
         start = (tail & self._mask) * _REQUEST.size
         until_end = min(len(requests), len(self._requests) - start)
-        self._requests[start:start + until_end] = requests[:until_end]
-        self._requests[:len(requests) - until_end] = requests[until_end:]
+        self._requests[start : start + until_end] = requests[:until_end]
+        self._requests[: len(requests) - until_end] = requests[until_end:]
         words[self._tail] = (tail + count) & 0xFFFFFFFF
         # One call takes and answers all of them, unless a signal or a lack of memory cuts it short.
         left = count
@@ -141,9 +149,12 @@ class Ring:
         """The results of the newest requests, in the order in which they came."""
         words, start = self._answers, self._words[self._head] & self._answer_mask
         until_end = min(count, self._answer_mask + 1 - start)
-        found = array("i", words[_ANSWER_WORDS * start + _RESULT_AT:_ANSWER_WORDS * (start + until_end):_ANSWER_WORDS].tobytes())
+        found = array(
+            "i",
+            words[_ANSWER_WORDS * start + _RESULT_AT : _ANSWER_WORDS * (start + until_end) : _ANSWER_WORDS].tobytes(),
+        )
         if until_end < count:
-            found.frombytes(words[_RESULT_AT:_ANSWER_WORDS * (count - until_end):_ANSWER_WORDS].tobytes())
+            found.frombytes(words[_RESULT_AT : _ANSWER_WORDS * (count - until_end) : _ANSWER_WORDS].tobytes())
         return found
 
     def _answers_of(self, count):

@@ -28,8 +28,27 @@ class Session:
     `realtime` is the instance (`delivery.Delivery`); `wire` the way out; `close(code, reason)` ends the socket.
     """
 
-    __slots__ = ("user_id", "session_id", "channels", "watches", "catching_up", "closed", "_realtime", "wire", "_close", "_said_hello",
-                 "_opened", "_missed_state", "_missed_reads_since", "_allowance", "_allowance_at", "_typed", "_hello_timer", "_task", "__weakref__")
+    __slots__ = (
+        "user_id",
+        "session_id",
+        "channels",
+        "watches",
+        "catching_up",
+        "closed",
+        "_realtime",
+        "wire",
+        "_close",
+        "_said_hello",
+        "_opened",
+        "_missed_state",
+        "_missed_reads_since",
+        "_allowance",
+        "_allowance_at",
+        "_typed",
+        "_hello_timer",
+        "_task",
+        "__weakref__",
+    )
 
     def __init__(self, realtime, session_id: str, user_id: str, wire, close):
         self.user_id = user_id
@@ -50,7 +69,8 @@ class Session:
         self._typed = NOTHING_TYPED
         self._task = None
         self._hello_timer = asyncio.get_running_loop().call_later(
-            realtime.limits.hello_seconds, self.end, Close.NO_HELLO, "no hello")
+            realtime.limits.hello_seconds, self.end, Close.NO_HELLO, "no hello"
+        )
 
     # Out
 
@@ -205,7 +225,9 @@ class Session:
         await self._tell_counts(resume.counts(self.user_id, membership, plan.missed))
         if hello.since is not None:
             await self._tell_reads(hello.since)
-        self.say(frames.synced({chat_id: self._position(watch) for chat_id, watch in self.watches.items()}, membership.at))
+        self.say(
+            frames.synced({chat_id: self._position(watch) for chat_id, watch in self.watches.items()}, membership.at)
+        )
         self._finish()
         if hello.presence:
             realtime.hub.ask(self)
@@ -257,7 +279,10 @@ class Session:
     def _missing(self, heads=None) -> dict[str, int]:
         """How many events this socket is behind its instance and these heads, of each chat where it is."""
         heads = heads or {}
-        missing = ((chat_id, max(watch.known, heads.get(chat_id, 0)) - self._position(watch)) for chat_id, watch in self.watches.items())
+        missing = (
+            (chat_id, max(watch.known, heads.get(chat_id, 0)) - self._position(watch))
+            for chat_id, watch in self.watches.items()
+        )
         return {chat_id: number for chat_id, number in missing if number > 0}
 
     async def _replay(self, heads=None):

@@ -97,8 +97,11 @@ class States:
         event, watch.owed = watch.owed, None
         if event is not None:
             # Only a sender who had read everything is told nothing.
-            fresh = (user_id for user_id, count in watch.counts.items() if count.seq >= event.seq or (
-                user_id == event.data.get("senderId") and not count.data["unreadCount"]))
+            fresh = (
+                user_id
+                for user_id, count in watch.counts.items()
+                if count.seq >= event.seq or (user_id == event.data.get("senderId") and not count.data["unreadCount"])
+            )
             self.refresh_counts(watch, watch.user_ids().difference(fresh))
 
     async def _refresh_counts(self, watch):

@@ -86,7 +86,9 @@ class Subscriptions:
     def _until_due(self):
         """Seconds until a chat has been left for long enough; None where none has been left, or nothing can be done about it."""
         oldest = next(iter(self._left.values()), None)
-        return max(0.0, oldest + LINGER_SECONDS - time.monotonic()) if oldest is not None and self._subscriber.up else None
+        return (
+            max(0.0, oldest + LINGER_SECONDS - time.monotonic()) if oldest is not None and self._subscriber.up else None
+        )
 
     async def _follow(self):
         while self._subscriber.up and (self._deaf or self._until_due() == 0):

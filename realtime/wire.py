@@ -38,7 +38,19 @@ class Stream(IOStream):
 class Wire:
     """The way out of one socket. `queued` bytes wait for the end of this tick, `unsent` ones for the kernel."""
 
-    __slots__ = ("_stream", "socket", "number", "_frames", "queued", "unsent", "progress_at", "_drain", "_direct", "_gone", "_crowds")
+    __slots__ = (
+        "_stream",
+        "socket",
+        "number",
+        "_frames",
+        "queued",
+        "unsent",
+        "progress_at",
+        "_drain",
+        "_direct",
+        "_gone",
+        "_crowds",
+    )
 
     def __init__(self, stream):
         self._stream = stream
@@ -147,7 +159,7 @@ class Wire:
         for start in range(0, len(data), PROGRESS_STEP):
             if self._stream.closed():
                 return
-            step = bytes(data[start:start + PROGRESS_STEP])
+            step = bytes(data[start : start + PROGRESS_STEP])
             self._stream.write(step).add_done_callback(lambda written, size=len(step): self._written(written, size))
 
     def _written(self, written, size):

@@ -156,7 +156,9 @@ class User:
         deadline = time.monotonic() + seconds
         for address in itertools.cycle(at if isinstance(at, list) else [at]):
             with contextlib.suppress(*NO_ANSWER):
-                answer = await self.request(method, path, body, at=address, key=key, seconds=deadline - time.monotonic())
+                answer = await self.request(
+                    method, path, body, at=address, key=key, seconds=deadline - time.monotonic()
+                )
                 if answer.status not in (429, 503):
                     self._good(answer)
                     return answer
@@ -377,7 +379,9 @@ class Stream(Replica):
         assert not self.connected
         base = (at or self.user.url).replace("http", "ws", 1)
         signed = {"Authorization": f"Bearer {self.user.token}"} if self.user.token else {}
-        there = HTTPRequest(f"{base}/ws", headers={**signed, **(headers or {})}, connect_timeout=seconds, request_timeout=seconds)
+        there = HTTPRequest(
+            f"{base}/ws", headers={**signed, **(headers or {})}, connect_timeout=seconds, request_timeout=seconds
+        )
         self._fresh()
         self.close_code = None
         self._socket = await websocket_connect(there, subprotocols=[SUBPROTOCOL])

@@ -186,7 +186,10 @@ def chromium_path() -> str | None:
 
     The one without windows first: the others draw their own toolbars even where nobody sees them.
     """
-    return next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"))), None)
+    return next(
+        filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"))),
+        None,
+    )
 
 
 def chromium_arguments() -> list:

@@ -38,20 +38,29 @@ def _case(stage, case, mark, what, groups):
         people = stack.enter_context(stage.database())
         people.add(2 * CONCURRENT)
         ids = people.chats(groups, "group" if len(groups) == 1 else "direct")
-        senders = [(members[number // len(groups)], ids[number % len(groups)]) for number in range(CONCURRENT)
-                   for members in [groups[number % len(groups)]]]
+        senders = [
+            (members[number // len(groups)], ids[number % len(groups)])
+            for number in range(CONCURRENT)
+            for members in [groups[number % len(groups)]]
+        ]
         plan = [[people.ids[user], chat] for user, chat in senders]
         senders_load = stack.enter_context(Load("senders"))
         script = _script(stage, people, plan)
         ours, single = [], []
         for _ in range(RUNS):
             single.append(_pgbench(people, script))
-            ours.append(senders_load("run", url=people.url, plan=plan, concurrent=CONCURRENT, seconds=SECONDS, content=CONTENT)["rate"])
+            ours.append(
+                senders_load("run", url=people.url, plan=plan, concurrent=CONCURRENT, seconds=SECONDS, content=CONTENT)[
+                    "rate"
+                ]
+            )
         yield report.times(case, what, median(ours), median(single), mark, "messages/s", "one commit a message")
         instance = stack.enter_context(stage.instance(people))
         load = stack.enter_context(stage.requests())
         asked = [["POST", f"/api/chats/{chat}/messages", people.headers(user), body(CONTENT)] for user, chat in senders]
-        rates = [load("run", at=instance.port, requests=asked, concurrent=CONCURRENT, seconds=SECONDS) for _ in range(3)]
+        rates = [
+            load("run", at=instance.port, requests=asked, concurrent=CONCURRENT, seconds=SECONDS) for _ in range(3)
+        ]
         figure = f"{median(rate['rate'] for rate in rates):,.0f} messages/s, p99 {median(rate['p99'] for rate in rates):.0f} ms"
         yield report.shown(case, f"{what}, over HTTP to one instance", figure)
 
@@ -62,13 +71,34 @@ def _script(stage, people, plan):
         people.rows("insert into plan values (%s, %s, %s)", number, actor, chat)
     people.rows("analyze plan")
     path = stage.directory / "send.sql"
-    path.write_text(f"select sent.* from plan, send_message(actor, gen_random_uuid(), 0, chat, '{CONTENT}', 50) sent where n = :client_id;\n")
+    path.write_text(
+        f"select sent.* from plan, send_message(actor, gen_random_uuid(), 0, chat, '{CONTENT}', 50) sent where n = :client_id;\n"
+    )
     return path
 
 
 def _pgbench(people, script) -> float:
     """Messages a second of 64 connections, each message its own commit."""
     program = binaries.find("postgres").parent / "pgbench"
-    done = subprocess.run([program, "-n", "-M", "prepared", "-c", str(CONCURRENT), "-j", "1", "-t", str(SINGLY), "-f", script, people.url],
-                          env={**os.environ, "PGOPTIONS": PLANNING}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [
+            program,
+            "-n",
+            "-M",
+            "prepared",
+            "-c",
+            str(CONCURRENT),
+            "-j",
+            "1",
+            "-t",
+            str(SINGLY),
+            "-f",
+            script,
+            people.url,
+        ],
+        env={**os.environ, "PGOPTIONS": PLANNING},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return float(re.search(r"tps = ([\d.]+)", done.stdout).group(1))

@@ -32,8 +32,12 @@ def tcp(stage):
             for each in limit:
                 shares = ", ".join(f"{median(each.used) / median(other.used):.2f} × {other.name}" for other in found)
                 if shares:
-                    yield report.shown("fanout", "one at a time, CPU per delivery of the C loop, which only sends", shares)
-            yield report.shown("fanout", f"one at a time, own code and the kernel's, beside {_names(found)}", _shares([ours, *found]))
+                    yield report.shown(
+                        "fanout", "one at a time, CPU per delivery of the C loop, which only sends", shares
+                    )
+            yield report.shown(
+                "fanout", f"one at a time, own code and the kernel's, beside {_names(found)}", _shares([ours, *found])
+            )
 
 
 def unix(stage):
@@ -51,8 +55,12 @@ def _limits(arena, case, rounds, marks):
         alternate([ours, *found], together, RUNS_OF_LIMITS, rounds)
         yield from _against(case, what, ours, found, why, {LIMIT: marks[together]})
         if together == 1:
-            yield report.shown(case, f"one at a time, own code and the kernel's, beside {_names(found)}", _shares([ours, *found]))
-            yield report.shown(case, "the load's own CPU per delivery, which is not counted", f"{median(ours.load_used):.3g} µs")
+            yield report.shown(
+                case, f"one at a time, own code and the kernel's, beside {_names(found)}", _shares([ours, *found])
+            )
+            yield report.shown(
+                case, "the load's own CPU per delivery, which is not counted", f"{median(ours.load_used):.3g} µs"
+            )
     yield report.shown(case, "bytes of a frame", str(ours.frame_bytes))
 
 
@@ -71,7 +79,9 @@ def nginx(stage):
             if other is None:
                 yield report.not_run("nginx", what, why[kind.name])
             else:
-                yield report.within("nginx", what, mine, median(other.used) + median(other.nginx_used), 0.9, "µs", kind.name)
+                yield report.within(
+                    "nginx", what, mine, median(other.used) + median(other.nginx_used), 0.9, "µs", kind.name
+                )
         for each in (ours, *found):
             figure = f"{median(each.used):.3g} µs, nginx {median(each.nginx_used):.3g} µs"
             yield report.shown("nginx", f"{each.name} and its nginx, CPU per delivery", figure)
@@ -83,8 +93,11 @@ def asked_for(stage):
         ours = arena.ours({})
         ours.warm_up(1)
         ours.run(ROUNDS, 1)
-        yield report.shown("counts", "one at a time, the clients asking for unread counts as well: CPU per delivered message",
-                           f"{ours.used[-1]:.3g} µs")
+        yield report.shown(
+            "counts",
+            "one at a time, the clients asking for unread counts as well: CPU per delivered message",
+            f"{ours.used[-1]:.3g} µs",
+        )
 
 
 def _names(contenders) -> str:

@@ -29,7 +29,13 @@ def participants(stage):
         people.rows("analyze")
         instance = stack.enter_context(stage.instance(people))
         latency, written = {size: [] for size in SIZES}, {size: [] for size in SIZES}
-        sockets("open", group="online", at=instance.port, dialect="parley", words=[[people.token(number), {}] for number in range(ONLINE)])
+        sockets(
+            "open",
+            group="online",
+            at=instance.port,
+            dialect="parley",
+            words=[[people.token(number), {}] for number in range(ONLINE)],
+        )
         for run in range(RUNS + 1):
             for size in SIZES:
                 request = ["POST", f"/api/chats/{chats[size]}/messages", people.headers(0), body(CONTENT)]
@@ -44,8 +50,14 @@ def participants(stage):
             figures = {size: median(values) for size, values in found.items()}
             worst = max(figures.values()) / figures[2]
             text = ", ".join(f"{size:,}: {report.number(figure)} {unit}" for size, figure in figures.items())
-            yield report.at_most("participants", f"{name} of a message, 2 to 10,000 participants", worst, MARK,
-                                 f"{worst:.2f} × ({text})", f"≤ {MARK:g} × that of 2")
+            yield report.at_most(
+                "participants",
+                f"{name} of a message, 2 to 10,000 participants",
+                worst,
+                MARK,
+                f"{worst:.2f} × ({text})",
+                f"≤ {MARK:g} × that of 2",
+            )
 
 
 def history(stage):
@@ -56,7 +68,9 @@ def history(stage):
         people.add(6)
         chats = {size: people.chat([0, 1]) for size in (SMALL, LARGE)}
         many = {size: people.chats([(0, user)] * CHATS) for size, user in ((SMALL, 2), (LARGE, 3))}
-        people.rows("drop index messages_text")  # of the search, which none of these questions uses; it takes most of the time to write
+        people.rows(
+            "drop index messages_text"
+        )  # of the search, which none of these questions uses; it takes most of the time to write
         for size, chat in chats.items():
             people.seed([chat], size)
         people.seed(many[SMALL], SMALL)
@@ -68,7 +82,9 @@ def history(stage):
         instance = stack.enter_context(stage.instance(people))
         asked = {
             "opening a chat": lambda size: _get(people, 1, f"/api/chats/{chats[size]}/messages?limit=50"),
-            "a page in its middle": lambda size: _get(people, 1, f"/api/chats/{chats[size]}/messages?around={_middle(people, chats[size], size)}"),
+            "a page in its middle": lambda size: _get(
+                people, 1, f"/api/chats/{chats[size]}/messages?around={_middle(people, chats[size], size)}"
+            ),
             "unread counts of 200 chats": lambda size: _get(people, 2 if size == SMALL else 3, "/api/unread"),
             "resume of a client 500 events behind": lambda size: _resume(people, chats[size], size),
         }
@@ -80,7 +96,9 @@ def history(stage):
                     if answer["refused"]:
                         raise RuntimeError(f"{what}: {answer['status']}: {answer['last']}")
                     found[size].append(answer["p50"])
-            yield report.within("history", what, median(found[LARGE]), median(found[SMALL]), MARK, "ms", "the same on 1,000 messages")
+            yield report.within(
+                "history", what, median(found[LARGE]), median(found[SMALL]), MARK, "ms", "the same on 1,000 messages"
+            )
 
 
 def _log_position(people) -> int:

@@ -27,11 +27,18 @@ def memory_and_pauses(stage):
         chats = people.chats([range(first, first + IN_A_CHAT) for first in range(0, SOCKETS, IN_A_CHAT)])
         people.rows("analyze")
         notes = stage.directory / "gc.txt"
-        with stage.sockets() as sockets, stage.instance(people, kind=Watched, GC_NOTES=str(notes)) as instance, stage.requests() as load:
+        with (
+            stage.sockets() as sockets,
+            stage.instance(people, kind=Watched, GC_NOTES=str(notes)) as instance,
+            stage.requests() as load,
+        ):
             at_start = len(_lines(notes))  # nobody waits for an instance that is not ready
             words = [[people.token(number), {}] for number in range(SOCKETS)]
             ours, opening = _of_each(sockets, instance, "parley", "/ws", words)
-            asked = [["POST", f"/api/chats/{chat}/messages", people.headers(number * IN_A_CHAT), body("Hello")] for number, chat in enumerate(chats)]
+            asked = [
+                ["POST", f"/api/chats/{chat}/messages", people.headers(number * IN_A_CHAT), body("Hello")]
+                for number, chat in enumerate(chats)
+            ]
             load("run", at=instance.port, requests=asked, concurrent=8, seconds=4.0)
         pauses = [float(line.split()[1]) for line in _lines(notes)[at_start:]]
         found, why = {}, {}
@@ -39,18 +46,28 @@ def memory_and_pauses(stage):
             with missing(kind.name, why):
                 peer = kind(stage, database=people.url, port=free_port())
                 with stage.sockets() as sockets, running(peer):
-                    found[kind.name], _ = _of_each(sockets, peer, peer.dialect, peer.path, peer.words(chats[0], SOCKETS))
+                    found[kind.name], _ = _of_each(
+                        sockets, peer, peer.dialect, peer.path, peer.words(chats[0], SOCKETS)
+                    )
         bare = found[servers.Bare.name]
         yield report.within("idle", "memory of the process per socket", ours, bare, 1.0, "KB", "a bare Tornado handler")
         for kind in PEERS[1:]:
             if kind.name in found:
-                yield report.shown("idle", f"{kind.name}, memory of the process per socket", f"{found[kind.name]:.1f} KB")
+                yield report.shown(
+                    "idle", f"{kind.name}, memory of the process per socket", f"{found[kind.name]:.1f} KB"
+                )
             else:
                 yield report.not_run("idle", f"{kind.name}, memory of the process per socket", why[kind.name])
         yield report.shown("idle", "CPU of the instance to open a socket, signed in and greeted", f"{opening:.2f} ms")
         worst = max(pauses, default=0.0)
-        yield report.at_most("idle", "longest pause for garbage, with 10,000 sockets opened and then messages sent", worst, PAUSE,
-                             f"{worst:.0f} ms ({len(pauses)} above 1 ms)", f"≤ {PAUSE:g} ms")
+        yield report.at_most(
+            "idle",
+            "longest pause for garbage, with 10,000 sockets opened and then messages sent",
+            worst,
+            PAUSE,
+            f"{worst:.0f} ms ({len(pauses)} above 1 ms)",
+            f"≤ {PAUSE:g} ms",
+        )
 
 
 def _lines(path) -> list[str]:

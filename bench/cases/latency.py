@@ -27,11 +27,17 @@ def end_to_end(stage):
         for kind in PEERS:
             with missing(kind.name, why):
                 services.append(stack.enter_context(Service(stage, people, chat, kind)))
-        for where, chats, size in ((f"in chats of {SMALL}", small, SMALL), (f"in one chat of {SOCKETS:,}", [chat], SOCKETS)):
+        for where, chats, size in (
+            (f"in chats of {SMALL}", small, SMALL),
+            (f"in one chat of {SOCKETS:,}", [chat], SOCKETS),
+        ):
             yield from _compared(where, services, chats, size, why)
             mine, shares = _again(services[0], BROWSER, chats, size)
-            yield report.shown("latency", f"{where}, the clients asking for all that a browser asks for, p50 and p99",
-                               f"{mine['p50']:.1f} ms, {mine['p99']:.1f} ms ({shares})")
+            yield report.shown(
+                "latency",
+                f"{where}, the clients asking for all that a browser asks for, p50 and p99",
+                f"{mine['p50']:.1f} ms, {mine['p99']:.1f} ms ({shares})",
+            )
 
 
 def _compared(where, services, chats, size, why):
@@ -42,7 +48,11 @@ def _compared(where, services, chats, size, why):
         _run(service, chats, size, 0.5)
     for number in range(RUNS):
         for service in services:
-            if number and service.kind and (not found[service.name][-1]["whole"] or found[service.name][-1]["p50"] > OVERRUN):
+            if (
+                number
+                and service.kind
+                and (not found[service.name][-1]["whole"] or found[service.name][-1]["p50"] > OVERRUN)
+            ):
                 continue  # it cannot keep up, and more runs would only take longer
             with service.meter() as used:
                 found[service.name].append(_run(service, chats, size, SECONDS))
@@ -51,17 +61,25 @@ def _compared(where, services, chats, size, why):
                 nginx = used["nginx"] / (RATE * SECONDS * size) * 1e3
     mine = {name: median(run[name] for run in found["Parley"]) for name in ("p50", "p99")}
     for name, mark in (("p50", P50), ("p99", P99)):
-        yield report.at_most("latency", f"{where}, sent → received, {name}", mine[name], mark, f"{mine[name]:.1f} ms", f"≤ {mark:g} ms")
+        yield report.at_most(
+            "latency", f"{where}, sent → received, {name}", mine[name], mark, f"{mine[name]:.1f} ms", f"≤ {mark:g} ms"
+        )
     for kind in PEERS:
         if kind.name not in found:
             yield report.not_run("latency", f"{where}, against {kind.name}", why[kind.name])
             continue
         for name in ("p50", "p99"):
             theirs = median(run[name] for run in found[kind.name])
-            yield report.within("latency", f"{where}, {name} against {kind.name}", mine[name], theirs, 1.0, "ms", kind.name)
+            yield report.within(
+                "latency", f"{where}, {name} against {kind.name}", mine[name], theirs, 1.0, "ms", kind.name
+            )
     if size == SOCKETS:
         # It hands them on one after another, and half of the sockets come before the one in the middle.
-        yield report.shown("latency", f"{where}, p50 if all but nginx took no time", f"{nginx * size / 2:.1f} ms ({nginx * 1e3:.1f} µs of nginx for each)")
+        yield report.shown(
+            "latency",
+            f"{where}, p50 if all but nginx took no time",
+            f"{nginx * size / 2:.1f} ms ({nginx * 1e3:.1f} µs of nginx for each)",
+        )
     yield report.shown("latency", f"{where}, share of a processor, Parley's last run", shares["Parley"])
 
 
@@ -92,4 +110,9 @@ def _run(service, chats, size, seconds) -> dict:
     taken = answer["count"] - answer["refused"]
     reached = service.sockets("reach", group="all", events=before + taken * size, seconds=DRAIN)
     # Where nothing arrived, no time was short enough.
-    return {"p50": math.inf, "p99": math.inf, **service.sockets("time", group="all", on=False), "whole": reached["ok"] and not lost}
+    return {
+        "p50": math.inf,
+        "p99": math.inf,
+        **service.sockets("time", group="all", on=False),
+        "whole": reached["ok"] and not lost,
+    }

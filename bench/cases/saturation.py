@@ -35,8 +35,15 @@ def saturation(stage):
         mine = median(reached["Parley"]) * SOCKETS
         for kind in PEERS:
             if kind.name in reached:
-                yield report.times("saturation", f"deliveries a second with p99 ≤ 100 ms, against {kind.name}", mine,
-                                   median(reached[kind.name]) * SOCKETS, 1.0, "/s", kind.name)
+                yield report.times(
+                    "saturation",
+                    f"deliveries a second with p99 ≤ 100 ms, against {kind.name}",
+                    mine,
+                    median(reached[kind.name]) * SOCKETS,
+                    1.0,
+                    "/s",
+                    kind.name,
+                )
             else:
                 yield report.not_run("saturation", f"deliveries a second, against {kind.name}", why[kind.name])
         yield report.shown("saturation", "the load's share of a processor, at most", f"{busiest:.0%}")

@@ -29,7 +29,9 @@ class Sender:
 
     def run(self, count=COUNT):
         with Meter(server=self.server.pid, postgres=self._postgres.pid) as used:
-            answer = self._load("count", at=self.server.port, requests=self._requests, concurrent=CONCURRENT, count=count)
+            answer = self._load(
+                "count", at=self.server.port, requests=self._requests, concurrent=CONCURRENT, count=count
+            )
         if answer["refused"] or '"errors"' in answer["last"]:
             raise RuntimeError(f"{self.name} answered {answer['status']}: {answer['last']}")
         self.used.append(used["server"] / answer["count"] * 1e6)
@@ -45,7 +47,10 @@ def small(stage):
         groups = [(2 * number, 2 * number + 1) for number in range(CONCURRENT)]
         chats = people.chats(groups, "direct")
         servers.tables(people, chats, groups)
-        asked = [["POST", f"/api/chats/{chat}/messages", people.headers(2 * number), body(CONTENT)] for number, chat in enumerate(chats)]
+        asked = [
+            ["POST", f"/api/chats/{chat}/messages", people.headers(2 * number), body(CONTENT)]
+            for number, chat in enumerate(chats)
+        ]
         trips = _statements(stage, people, load, asked)
         instance = stack.enter_context(stage.instance(people))
         ours = Sender("Parley", instance, stage.postgres, load, asked)
@@ -54,8 +59,15 @@ def small(stage):
         with missing("graphql-ws", why):
             kind = servers.Graphql(stage, database=people.url, port=free_port())
             stack.enter_context(running(kind))
-            contenders.append(Sender("the document's stack", kind, stage.postgres, load, [
-                kind.request(chat, people.ids[2 * number], CONTENT) for number, chat in enumerate(chats)]))
+            contenders.append(
+                Sender(
+                    "the document's stack",
+                    kind,
+                    stage.postgres,
+                    load,
+                    [kind.request(chat, people.ids[2 * number], CONTENT) for number, chat in enumerate(chats)],
+                )
+            )
         for contender in contenders:
             contender.run(COUNT)
             contender.used.clear(), contender.database_used.clear(), contender.rates.clear()
@@ -63,15 +75,43 @@ def small(stage):
             for contender in contenders:
                 contender.run()
         mine, against = median(ours.used), {contender.name: median(contender.used) for contender in contenders}
-        yield report.within("send", "CPU of the instance per message, against bare Tornado", mine, against["bare Tornado"], 2.0, "µs", "bare Tornado")
+        yield report.within(
+            "send",
+            "CPU of the instance per message, against bare Tornado",
+            mine,
+            against["bare Tornado"],
+            2.0,
+            "µs",
+            "bare Tornado",
+        )
         if "the document's stack" in against:
-            yield report.within("send", "CPU of the instance per message, against the document's stack", mine, against["the document's stack"], 0.2, "µs", "the document's stack")
+            yield report.within(
+                "send",
+                "CPU of the instance per message, against the document's stack",
+                mine,
+                against["the document's stack"],
+                0.2,
+                "µs",
+                "the document's stack",
+            )
             bare_alone = against["bare Tornado"] / against["the document's stack"]
-            yield report.shown("send", "what of that bare Tornado takes, without a database", f"{bare_alone:.2f} × the document's stack")
+            yield report.shown(
+                "send",
+                "what of that bare Tornado takes, without a database",
+                f"{bare_alone:.2f} × the document's stack",
+            )
         else:
-            yield report.not_run("send", "CPU of the instance per message against the document's stack", why["graphql-ws"])
-        yield report.at_most("send", "statements per message", trips, 1.1, f"{trips:.2f}, with what an instance asks at its start and every few seconds",
-                             "one database round trip")
+            yield report.not_run(
+                "send", "CPU of the instance per message against the document's stack", why["graphql-ws"]
+            )
+        yield report.at_most(
+            "send",
+            "statements per message",
+            trips,
+            1.1,
+            f"{trips:.2f}, with what an instance asks at its start and every few seconds",
+            "one database round trip",
+        )
         for contender in contenders:
             figure = f"{median(contender.rates):,.0f} a second"
             if contender.server is not bare:

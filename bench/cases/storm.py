@@ -22,24 +22,61 @@ def storm(stage):
         chats = people.chats([range(first, first + IN_A_CHAT) for first in range(0, CLIENTS, IN_A_CHAT)])
         people.rows("analyze")
         with stage.instance(people, 1) as first, stage.instance(people, 2) as second:
-            sockets("open", group="first", at=first.port, dialect="parley", words=[people.token(number) for number in range(CLIENTS)])
+            sockets(
+                "open",
+                group="first",
+                at=first.port,
+                dialect="parley",
+                words=[people.token(number) for number in range(CLIENTS)],
+            )
             first.kill()
             sockets("close", group="first")
             for number, chat in enumerate(chats):
                 people.write(chat, number * IN_A_CHAT, ["Missed"] * MISSED)
-            words = [[people.token(number), {"epoch": people.epoch, "cursors": {chats[number // IN_A_CHAT]: 1}}] for number in range(CLIENTS)]
+            words = [
+                [people.token(number), {"epoch": people.epoch, "cursors": {chats[number // IN_A_CHAT]: 1}}]
+                for number in range(CLIENTS)
+            ]
             before = memory(second.pid)
             with Watch(people, "parley web.2") as watch:
-                answer = sockets("open", group="second", at=second.port, dialect="parley", words=words, at_once=CLIENTS, seconds=110, patient=True)
+                answer = sockets(
+                    "open",
+                    group="second",
+                    at=second.port,
+                    dialect="parley",
+                    words=words,
+                    at_once=CLIENTS,
+                    seconds=110,
+                    patient=True,
+                )
             state = sockets("state", group="second")
             peak = (_peak(second.pid) - before) / 1e6
             whole = state["events"] == CLIENTS * MISSED
-            yield report.at_most("storm", "seconds until all 5,000 are synced", answer["seconds"] if whole else float("inf"), MOST_SECONDS,
-                                 f"{answer['seconds']:.1f} s, {state['events']:,} of {CLIENTS * MISSED:,} missed events told, "
-                                 f"{answer['tries'] - CLIENTS:,} connections tried again", f"all, within {MOST_SECONDS:g} s")
-            yield report.at_most("storm", "memory of the instance, at its most", peak, MOST_MEMORY, f"{peak:.0f} MB", f"≤ {MOST_MEMORY} MB more")
-            yield report.at_most("storm", "connections to the database, at most", watch.connections, POOL,
-                                 f"{watch.connections}; somebody else's query took up to {watch.slowest * 1000:.0f} ms", f"≤ {POOL}")
+            yield report.at_most(
+                "storm",
+                "seconds until all 5,000 are synced",
+                answer["seconds"] if whole else float("inf"),
+                MOST_SECONDS,
+                f"{answer['seconds']:.1f} s, {state['events']:,} of {CLIENTS * MISSED:,} missed events told, "
+                f"{answer['tries'] - CLIENTS:,} connections tried again",
+                f"all, within {MOST_SECONDS:g} s",
+            )
+            yield report.at_most(
+                "storm",
+                "memory of the instance, at its most",
+                peak,
+                MOST_MEMORY,
+                f"{peak:.0f} MB",
+                f"≤ {MOST_MEMORY} MB more",
+            )
+            yield report.at_most(
+                "storm",
+                "connections to the database, at most",
+                watch.connections,
+                POOL,
+                f"{watch.connections}; somebody else's query took up to {watch.slowest * 1000:.0f} ms",
+                f"≤ {POOL}",
+            )
 
 
 class Watch:

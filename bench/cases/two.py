@@ -21,11 +21,16 @@ def two(stage):
         people, chat, _ = prepared(stack, stage)
         small = people.chats([(2 * number, 2 * number + 1) for number in range(CONCURRENT)], "direct")
         services = {number: stack.enter_context(Service(stage, people, chat, processes=number)) for number in (1, 2)}
-        asked = [["POST", f"/api/chats/{each}/messages", people.headers(2 * number), body(CONTENT)] for number, each in enumerate(small)]
+        asked = [
+            ["POST", f"/api/chats/{each}/messages", people.headers(2 * number), body(CONTENT)]
+            for number, each in enumerate(small)
+        ]
         sent = {number: [] for number in services}
         for run in range(RUNS + 1):
             for number, service in services.items():
-                answer = service.requests("count", at=service.nginx.port, requests=asked, concurrent=CONCURRENT, count=COUNT)
+                answer = service.requests(
+                    "count", at=service.nginx.port, requests=asked, concurrent=CONCURRENT, count=COUNT
+                )
                 if run:
                     sent[number].append(answer["rate"])
         figure = ", ".join(f"{number}: {median(values):,.0f}/s" for number, values in sent.items())
@@ -39,15 +44,23 @@ def two(stage):
                 if run:
                     took[number].append(worst)
                     cpu[number].append(used)
-        figure = ", ".join(f"{number}: {median(took[number]):.1f} ms, {median(cpu[number]):.1f} µs of CPU each" for number in services)
-        yield report.shown("two", "a message to all of 1,000 sockets by 1 and by 2 instances, p99 and CPU of instances and nginx", figure)
+        figure = ", ".join(
+            f"{number}: {median(took[number]):.1f} ms, {median(cpu[number]):.1f} µs of CPU each" for number in services
+        )
+        yield report.shown(
+            "two",
+            "a message to all of 1,000 sockets by 1 and by 2 instances, p99 and CPU of instances and nginx",
+            figure,
+        )
 
 
 def _fan_out(service) -> tuple[float, float]:
     sockets, events = service.sockets, service.sockets("state", group="all")["events"]
     request = ["POST", f"/api/chats/{service.chat}/messages", service.people.headers(0), body(TIMED)]
     sockets("time", group="all", on=True)
-    with Meter(nginx=service.nginx.pid, **{server.name.replace(".", ""): server.pid for server in service.servers}) as used:
+    with Meter(
+        nginx=service.nginx.pid, **{server.name.replace(".", ""): server.pid for server in service.servers}
+    ) as used:
         for _ in range(EVENTS):
             service.requests("count", at=service.nginx.port, requests=[request], concurrent=1, count=1)
             events += SOCKETS

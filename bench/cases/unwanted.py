@@ -21,10 +21,19 @@ def unwanted(stage):
         people.add(4)
         people.chat([0, 1])
         other = people.chat([2, 3])
-        batch = [events.Message(str(uuid.uuid4()), other, people.ids[2], events.CONTENT, "2026-01-01T00:00:00.000Z", 2, 2)] * TOGETHER
+        batch = [
+            events.Message(str(uuid.uuid4()), other, people.ids[2], events.CONTENT, "2026-01-01T00:00:00.000Z", 2, 2)
+        ] * TOGETHER
         envelopes = events.published(batch, people.epoch)
         per_event, heard = _cost(stage, people, sockets, bus, envelopes)
-        yield report.at_most("unwanted", "CPU of the instance per event", per_event, MARK, f"{per_event:.2f} µs ({heard} heard)", f"≤ {MARK:g} µs")
+        yield report.at_most(
+            "unwanted",
+            "CPU of the instance per event",
+            per_event,
+            MARK,
+            f"{per_event:.2f} µs ({heard} heard)",
+            f"≤ {MARK:g} µs",
+        )
         scoped = [(f"{channel}.{other}", payload) for channel, payload in envelopes]
         per_event, heard = _cost(stage, people, sockets, bus, scoped, CHANNEL_SCOPE="chat")
         figure = f"{heard} heard of {RUNS * MESSAGES * len(envelopes) // TOGETHER} ({per_event:.2f} µs)"
@@ -54,7 +63,11 @@ def _heard(instance) -> int:
     """Events of the nine channels that the instance has heard."""
     with urllib.request.urlopen(f"{instance.url}/metrics") as answer:
         lines = [line.split() for line in answer.read().decode().splitlines()]
-    return sum(int(float(line[1])) for line in lines if line[0].startswith("parley_events_received_total") and "parley:" not in line[0])
+    return sum(
+        int(float(line[1]))
+        for line in lines
+        if line[0].startswith("parley_events_received_total") and "parley:" not in line[0]
+    )
 
 
 def _wait_until_idle(instance, seconds=10.0):

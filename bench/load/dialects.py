@@ -35,7 +35,10 @@ class Parley(Dialect):
         return path
 
     def headers(self, word):
-        return ["Sec-WebSocket-Protocol: parley.v1", f"Authorization: Bearer {word if isinstance(word, str) else word[0]}"]
+        return [
+            "Sec-WebSocket-Protocol: parley.v1",
+            f"Authorization: Bearer {word if isinstance(word, str) else word[0]}",
+        ]
 
     def greeting(self, word):
         more = {"channels": []} if isinstance(word, str) else word[1]

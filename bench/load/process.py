@@ -21,8 +21,13 @@ class Load:
 
     def __enter__(self):
         # A session of its own, so that Ctrl-C reaches only us; the guard ends it if we are killed.
-        self._popen = subprocess.Popen([sys.executable, "-m", f"bench.load.{self._name}"], cwd=ROOT, stdin=subprocess.PIPE,
-                                       stdout=subprocess.PIPE, start_new_session=True)
+        self._popen = subprocess.Popen(
+            [sys.executable, "-m", f"bench.load.{self._name}"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
         guard.watch(self.pid)
         return self
 

@@ -45,13 +45,13 @@ class Connection(asyncio.Protocol):
                 return
             size = 0
         else:
-            size = int(head[place + 15:head.find(b"\r", place) if head.find(b"\r", place) > 0 else len(head)])
+            size = int(head[place + 15 : head.find(b"\r", place) if head.find(b"\r", place) > 0 else len(head)])
         if len(self._data) >= end + 4 + size:
             self._done(end)
 
     def _done(self, end):
         status = int(self._data[9:12])
-        self.last, self._data = self._data[end + 4:], b""
+        self.last, self._data = self._data[end + 4 :], b""
         answer, self._answer = self._answer, None
         answer.set_result(status)
 
@@ -137,7 +137,12 @@ async def _connect(at):
 
 def _parts(method, path, headers, body):
     """The request in pieces, so that sending one is two joins."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Accept: application/json", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "Host: localhost",
+        "Accept: application/json",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
     if body is not None:
         lines.append("Content-Type: application/json")
         timed = body.replace("@now@", f"@{'0' * 19}@")
@@ -157,9 +162,17 @@ def _told(delays, refused, seconds, connections):
     for connection in connections:
         connection.transport.close()
     milliseconds = [delay / 1e6 for delay in delays] or [float("inf")]
-    return {"count": len(delays), "refused": len(refused), "status": refused[:3], "seconds": seconds, "rate": len(delays) / seconds,
-            "p50": percentile(milliseconds, 0.5), "p99": percentile(milliseconds, 0.99), "worst": max(milliseconds),
-            "last": next(iter(connections)).last.decode("utf-8", "replace")[:300]}
+    return {
+        "count": len(delays),
+        "refused": len(refused),
+        "status": refused[:3],
+        "seconds": seconds,
+        "rate": len(delays) / seconds,
+        "p50": percentile(milliseconds, 0.5),
+        "p99": percentile(milliseconds, 0.99),
+        "worst": max(milliseconds),
+        "last": next(iter(connections)).last.decode("utf-8", "replace")[:300],
+    }
 
 
 if __name__ == "__main__":

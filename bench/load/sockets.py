@@ -82,9 +82,9 @@ class Socket(asyncio.Protocol):
         while size - start >= 2:
             length, head = data[start + 1], start + 2
             if length == 126:
-                length, head = int.from_bytes(data[start + 2:start + 4], "big"), start + 4
+                length, head = int.from_bytes(data[start + 2 : start + 4], "big"), start + 4
             elif length == 127:
-                length, head = int.from_bytes(data[start + 2:start + 10], "big"), start + 10
+                length, head = int.from_bytes(data[start + 2 : start + 10], "big"), start + 10
             end = head + length
             if end > size:
                 break
@@ -93,7 +93,7 @@ class Socket(asyncio.Protocol):
                 group.bytes += end - start
                 if group.timed:
                     mark = data.find(MARK, head, end)
-                    group.delays.append(time.monotonic_ns() - int(data[mark + 1:data.index(MARK, mark + 1, end)]))
+                    group.delays.append(time.monotonic_ns() - int(data[mark + 1 : data.index(MARK, mark + 1, end)]))
             else:
                 self._other(data[start] & 15, data[head:end])
             start = end
@@ -134,7 +134,13 @@ class Socket(asyncio.Protocol):
     def say(self, payload: bytes, first=0x81):
         """Send a frame under a mask of zeros."""
         size = len(payload)
-        length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big") if size < 65536 else b"\xff" + size.to_bytes(8, "big")
+        length = (
+            bytes([0x80 | size])
+            if size < 126
+            else b"\xfe" + size.to_bytes(2, "big")
+            if size < 65536
+            else b"\xff" + size.to_bytes(8, "big")
+        )
         self.transport.write(bytes([first]) + length + b"\0\0\0\0" + payload)
 
     def connection_lost(self, error):
@@ -152,8 +158,18 @@ class Sockets:
     def __init__(self):
         self._groups: dict[str, Group] = {}
 
-    async def open(self, group: str, at, dialect: str, words: list, path: str = "/ws", frame_bytes: int = 0, at_once: int = OPENING,
-                   seconds: float = 60.0, patient: bool = False) -> dict:
+    async def open(
+        self,
+        group: str,
+        at,
+        dialect: str,
+        words: list,
+        path: str = "/ws",
+        frame_bytes: int = 0,
+        at_once: int = OPENING,
+        seconds: float = 60.0,
+        patient: bool = False,
+    ) -> dict:
         """Connect one socket for each of `words`: what it says to be let in. Answers the seconds until the last was ready.
 
         Who is `patient` tries again after a second, as often as it takes.
@@ -194,11 +210,22 @@ class Sockets:
         if on or not delays:
             return {"count": 0}
         delays = [delay / 1e6 for delay in delays]
-        return {"count": len(delays), "p50": percentile(delays, 0.5), "p99": percentile(delays, 0.99), "worst": max(delays)}
+        return {
+            "count": len(delays),
+            "p50": percentile(delays, 0.5),
+            "p99": percentile(delays, 0.99),
+            "worst": max(delays),
+        }
 
     async def state(self, group: str) -> dict:
         found = self._groups[group]
-        return {"events": found.events, "bytes": found.bytes, "others": found.others, "lost": found.lost, "sockets": len(found.sockets)}
+        return {
+            "events": found.events,
+            "bytes": found.bytes,
+            "others": found.others,
+            "lost": found.lost,
+            "sockets": len(found.sockets),
+        }
 
     async def close(self, group: str) -> dict:
         """Cut the sockets of a group."""
@@ -214,13 +241,22 @@ async def _connect(group, at, path, word) -> Socket:
     ready = loop.create_future()
     request = None
     if group.dialect is not dialects.raw:
-        lines = [f"GET {group.dialect.path(path, word)} HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade",
-                 "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}", *group.dialect.headers(word)]
+        lines = [
+            f"GET {group.dialect.path(path, word)} HTTP/1.1",
+            "Host: localhost",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}",
+            *group.dialect.headers(word),
+        ]
         request = "\r\n".join([*lines, "", ""]).encode()
     if isinstance(at, str):
         _, made = await loop.create_unix_connection(lambda: Socket(group, request, word, ready), at)
     else:
-        _, made = await loop.create_connection(lambda: Socket(group, request, word, ready), "127.0.0.1", at, family=socket.AF_INET)
+        _, made = await loop.create_connection(
+            lambda: Socket(group, request, word, ready), "127.0.0.1", at, family=socket.AF_INET
+        )
     await ready
     return made
 

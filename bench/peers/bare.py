@@ -15,8 +15,17 @@ class Messages(RequestHandler):
     def post(self, chat_id):
         content = json.loads(self.request.body)["content"]
         self.set_status(201)
-        self.write({"id": chat_id, "content": content, "senderId": chat_id, "chatId": chat_id, "createdAt": "2026-01-01T00:00:00.000Z",
-                    "isEdited": False, "editedAt": None})
+        self.write(
+            {
+                "id": chat_id,
+                "content": content,
+                "senderId": chat_id,
+                "chatId": chat_id,
+                "createdAt": "2026-01-01T00:00:00.000Z",
+                "isEdited": False,
+                "editedAt": None,
+            }
+        )
 
 
 class Socket(WebSocketHandler):
@@ -26,7 +35,8 @@ class Socket(WebSocketHandler):
 
 async def main():
     Application([("/api/chats/([^/]+)/messages", Messages), ("/ws", Socket)], log_function=lambda handler: None).listen(
-        int(os.environ["LISTEN"]), "127.0.0.1", backlog=4096)
+        int(os.environ["LISTEN"]), "127.0.0.1", backlog=4096
+    )
     await asyncio.Event().wait()
 
 

@@ -46,8 +46,19 @@ def channels() -> Path:
     done = folder / "installed.txt"
     if not done.exists() or done.read_text() != wanted:
         _install("Django Channels", [sys.executable, "-m", "venv", folder])
-        _install("Django Channels", [folder / "bin" / "python", "-m", "pip", "install", "-qq", "--disable-pip-version-check",
-                                     "-r", HERE / "channels" / "requirements.txt"])
+        _install(
+            "Django Channels",
+            [
+                folder / "bin" / "python",
+                "-m",
+                "pip",
+                "install",
+                "-qq",
+                "--disable-pip-version-check",
+                "-r",
+                HERE / "channels" / "requirements.txt",
+            ],
+        )
         done.write_text(wanted)
     return folder / "bin" / "python"
 
@@ -67,13 +78,31 @@ def versions() -> dict[str, str]:
     """What is installed, by name."""
     found = {}
     if (INTO / "node" / "installed.json").exists():
-        names = ("ws", "socket.io", "@socket.io/redis-adapter", "graphql-ws", "graphql-redis-subscriptions", "graphql-http", "pg")
+        names = (
+            "ws",
+            "socket.io",
+            "@socket.io/redis-adapter",
+            "graphql-ws",
+            "graphql-redis-subscriptions",
+            "graphql-http",
+            "pg",
+        )
         found["Node"] = _output([shutil.which("node"), "--version"])
         for name in names:
             package = (INTO / "node" / "node_modules" / name / "package.json").read_text()
             found[name] = package.split('"version": "')[1].split('"')[0]
     if (INTO / "channels" / "installed.txt").exists():
-        listed = _output([INTO / "channels" / "bin" / "python", "-m", "pip", "list", "--format", "freeze", "--disable-pip-version-check"])
+        listed = _output(
+            [
+                INTO / "channels" / "bin" / "python",
+                "-m",
+                "pip",
+                "list",
+                "--format",
+                "freeze",
+                "--disable-pip-version-check",
+            ]
+        )
         for line in listed.splitlines():
             name, _, version = line.partition("==")
             if name.lower() in ("channels", "channels_redis", "django", "uvicorn"):

@@ -30,7 +30,7 @@ def main(count, size, where, fifo):
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with open(fifo) as orders:
         for line in orders:
-            send(sockets, frames[:size * int(line)])
+            send(sockets, frames[: size * int(line)])
 
 
 def send(sockets, data):

@@ -35,8 +35,13 @@ class Peer(Process):
 
     def environment(self):
         listen = str(self.socket_path or self.port)
-        return {**inherited_environment("PORT"), "LISTEN": listen, "REDIS_PORT": str(self._redis), "DATABASE_URL": self._database,
-                "NODE_ENV": "production"}
+        return {
+            **inherited_environment("PORT"),
+            "LISTEN": listen,
+            "REDIS_PORT": str(self._redis),
+            "DATABASE_URL": self._database,
+            "NODE_ENV": "production",
+        }
 
     def prepare(self):
         if self.socket_path:
@@ -75,7 +80,15 @@ class Ws(Peer):
         return [chat] * count
 
     def publish(self, message):
-        return f"peer.ws.{message.chat}", _json({"type": "event", "channel": "messageAdded", "chatId": message.chat, "seq": message.seq, "data": message.shown})
+        return f"peer.ws.{message.chat}", _json(
+            {
+                "type": "event",
+                "channel": "messageAdded",
+                "chatId": message.chat,
+                "seq": message.seq,
+                "data": message.shown,
+            }
+        )
 
 
 class SocketIo(Peer):
@@ -91,7 +104,9 @@ class SocketIo(Peer):
 
     def publish(self, message):
         packet = {"type": 2, "data": ["messageAdded", message.shown], "nsp": "/"}
-        return f"socket.io#/#{message.chat}#", msgpack.packb(["bench", packet, {"rooms": [message.chat], "except": [], "flags": {}}])
+        return f"socket.io#/#{message.chat}#", msgpack.packb(
+            ["bench", packet, {"rooms": [message.chat], "except": [], "flags": {}}]
+        )
 
 
 class Graphql(Peer):
@@ -120,15 +135,34 @@ class Channels(Peer):
 
     @classmethod
     def installed(cls):
-        return [install.channels(), "-m", "uvicorn", "--app-dir", Path(__file__).parent / "channels", "--log-level", "warning",
-                "--ws-max-queue", "1024", "--backlog", "4096"]
+        return [
+            install.channels(),
+            "-m",
+            "uvicorn",
+            "--app-dir",
+            Path(__file__).parent / "channels",
+            "--log-level",
+            "warning",
+            "--ws-max-queue",
+            "1024",
+            "--backlog",
+            "4096",
+        ]
 
     def command(self):
         where = ["--uds", self.socket_path] if self.socket_path else ["--port", self.port]
         return [*self.program, *where, "app:application"]
 
     def publish(self, message):
-        text = _json({"type": "event", "channel": "messageAdded", "chatId": message.chat, "seq": message.seq, "data": message.shown})
+        text = _json(
+            {
+                "type": "event",
+                "channel": "messageAdded",
+                "chatId": message.chat,
+                "seq": message.seq,
+                "data": message.shown,
+            }
+        )
         return "asgi__group__chat", msgpack.packb({"type": "chat.message", "text": text.decode()})
 
 

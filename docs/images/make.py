@@ -28,52 +28,86 @@ NOW = datetime(2026, 6, 19, 14, 7, tzinfo=timezone.utc)  # a Friday
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 
-PEOPLE = {"mira": "Mira Sandoval", "jonas": "Jonas Weber", "amara": "Amara Okafor", "leo": "Leo Tanaka", "sofie": "Sofie Lindqvist"}
+PEOPLE = {
+    "mira": "Mira Sandoval",
+    "jonas": "Jonas Weber",
+    "amara": "Amara Okafor",
+    "leo": "Leo Tanaka",
+    "sofie": "Sofie Lindqvist",
+}
 ME = "mira"
 
 # Chat: its people, its description, and what they said: days ago, at, who, what. Mira has not read what comes after `…`.
 CHATS = {
-    "Book club": (["sofie", "amara", ME], None, [
-        (9, "20:15", "sofie", "So it is decided: we read the short one."),
-        (9, "20:16", ME, "The short one it is"),
-    ]),
-    "Neighbours 14–22": (["leo", "jonas", "sofie", ME], "For the staircase, parcels and lost cats", [
-        (3, "08:02", "leo", "A parcel for number 18 is with me"),
-        (3, "08:40", "sofie", "Mine, thank you! I'll fetch it tonight"),
-    ]),
-    "leo": (["leo", ME], None, [
-        (1, "17:20", "leo", "Can I borrow your ladder on Sunday?"),
-        (1, "17:31", ME, "Of course, it stands in the hall"),
-    ]),
-    "jonas": (["jonas", ME], None, [
-        (1, "21:48", ME, "Are you bringing the speakers?"),
-        (0, "09:05", "jonas", "Both of them. And the long cable."),
-        (0, "09:06", ME, "You are a treasure"),
-    ]),
-    "Band practice": (["leo", "amara", "jonas", ME], None, [
-        (0, "12:10", ME, "I can be there at seven"),
-        "…",
-        (0, "13:31", "leo", "Same room as last week?"),
-        (0, "13:35", "amara", "Yes, but bring your own stands"),
-        (0, "13:52", "leo", "Will do"),
-    ]),
-    "amara": (["amara", ME], None, [
-        (1, "19:02", ME, "How was the exam?"),
-        "…",
-        (0, "14:01", "amara", "Passed!! I'll tell you everything tonight"),
-    ]),
-    "Harbour festival": (["jonas", ME, "amara", "leo", "sofie"], "Saturday 20 June, pier 4, from noon", [
-        (1, "18:41", "jonas", "The city has said yes! All the times: https://festival.example/plan"),
-        (1, "18:44", ME, "Wonderful! I'll tell the food stalls tonight."),
-        (1, "18:52", "sofie", "Do we still need somebody for the stage?"),
-        (1, "18:53", "sofie", None),
-        (1, "19:05", ME, "Yes, from four to six. Two people would be better than one."),
-        (0, "13:44", "amara", "Then Leo and I take the stage. We know that mixer anyway."),
-        (0, "13:46", "leo", "Agreed. I'm there at three for the sound check *"),
-        (0, "13:58", ME, "Perfect. And it will be 24 degrees with hardly any wind."),
-        (0, "14:05", "jonas", "And I'll bring the raincoats, just to be sure."),
-        (0, "14:06", ME, "You would"),
-    ]),
+    "Book club": (
+        ["sofie", "amara", ME],
+        None,
+        [
+            (9, "20:15", "sofie", "So it is decided: we read the short one."),
+            (9, "20:16", ME, "The short one it is"),
+        ],
+    ),
+    "Neighbours 14–22": (
+        ["leo", "jonas", "sofie", ME],
+        "For the staircase, parcels and lost cats",
+        [
+            (3, "08:02", "leo", "A parcel for number 18 is with me"),
+            (3, "08:40", "sofie", "Mine, thank you! I'll fetch it tonight"),
+        ],
+    ),
+    "leo": (
+        ["leo", ME],
+        None,
+        [
+            (1, "17:20", "leo", "Can I borrow your ladder on Sunday?"),
+            (1, "17:31", ME, "Of course, it stands in the hall"),
+        ],
+    ),
+    "jonas": (
+        ["jonas", ME],
+        None,
+        [
+            (1, "21:48", ME, "Are you bringing the speakers?"),
+            (0, "09:05", "jonas", "Both of them. And the long cable."),
+            (0, "09:06", ME, "You are a treasure"),
+        ],
+    ),
+    "Band practice": (
+        ["leo", "amara", "jonas", ME],
+        None,
+        [
+            (0, "12:10", ME, "I can be there at seven"),
+            "…",
+            (0, "13:31", "leo", "Same room as last week?"),
+            (0, "13:35", "amara", "Yes, but bring your own stands"),
+            (0, "13:52", "leo", "Will do"),
+        ],
+    ),
+    "amara": (
+        ["amara", ME],
+        None,
+        [
+            (1, "19:02", ME, "How was the exam?"),
+            "…",
+            (0, "14:01", "amara", "Passed!! I'll tell you everything tonight"),
+        ],
+    ),
+    "Harbour festival": (
+        ["jonas", ME, "amara", "leo", "sofie"],
+        "Saturday 20 June, pier 4, from noon",
+        [
+            (1, "18:41", "jonas", "The city has said yes! All the times: https://festival.example/plan"),
+            (1, "18:44", ME, "Wonderful! I'll tell the food stalls tonight."),
+            (1, "18:52", "sofie", "Do we still need somebody for the stage?"),
+            (1, "18:53", "sofie", None),
+            (1, "19:05", ME, "Yes, from four to six. Two people would be better than one."),
+            (0, "13:44", "amara", "Then Leo and I take the stage. We know that mixer anyway."),
+            (0, "13:46", "leo", "Agreed. I'm there at three for the sound check *"),
+            (0, "13:58", ME, "Perfect. And it will be 24 degrees with hardly any wind."),
+            (0, "14:05", "jonas", "And I'll bring the raincoats, just to be sure."),
+            (0, "14:06", ME, "You would"),
+        ],
+    ),
 }
 OPEN = "Harbour festival"
 # The colour of a face follows from an id: these look well beside each other, and are the same in every picture ever taken.
@@ -106,13 +140,20 @@ class Story:
             self._talk(self.chats[title], lines)
 
     def _person(self, name):
-        while colour_of((person := Person(self.cluster.url, self.cluster.database, name, PEOPLE[name])).id) != COLOURS[name]:
+        while (
+            colour_of((person := Person(self.cluster.url, self.cluster.database, name, PEOPLE[name])).id)
+            != COLOURS[name]
+        ):
             self._sql("delete from sessions where user_id = %s", person.id)
             self._sql("delete from users where id = %s", person.id)
         return person
 
     def _sql(self, text, *values):
-        with contextlib.closing(psycopg2.connect(self.cluster.database)) as connection, connection, connection.cursor() as cursor:
+        with (
+            contextlib.closing(psycopg2.connect(self.cluster.database)) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(text, values)
 
     def _chat(self, title, names, description):
@@ -145,7 +186,9 @@ class Story:
 
     def _move(self, chat, times):
         for message, at in times.items():
-            self._sql("update messages set created_at = %s, edited_at = edited_at - now() + %s where id = %s", at, at, message)
+            self._sql(
+                "update messages set created_at = %s, edited_at = edited_at - now() + %s where id = %s", at, at, message
+            )
         begun = min(times.values()) - timedelta(days=4)
         self._sql("update chats set created_at = %s, active_at = %s where id = %s", begun, max(times.values()), chat)
 
@@ -239,7 +282,9 @@ def main():
         raise SystemExit("There is no Chromium on this machine: install the package chromium, or Google Chrome.")
     directory = Path(tempfile.mkdtemp(prefix="parley-", dir="/tmp"))
     directory.chmod(0o711)
-    postgres = Postgres(directory / "postgres", directory / "pg", port=free_port(), password="pictures", options={"fsync": "off"})
+    postgres = Postgres(
+        directory / "postgres", directory / "pg", port=free_port(), password="pictures", options={"fsync": "off"}
+    )
     try:
         postgres.start()
         postgres.create_database("parley")

@@ -26,13 +26,16 @@ FAULTS: dict[str, Fault] = {}
 
 def fault(name: str, seconds: float, *proves: str):
     """Put a function into the catalog."""
+
     def enter(inject):
         FAULTS[name] = Fault(name, inject, seconds, proves)
         return inject
+
     return enter
 
 
 def load() -> dict[str, Fault]:
     """All faults, in the order of docs/reliability.md."""
     from faults.catalog import instances, redis, database, edges  # noqa: F401, I001  in this order
+
     return FAULTS

@@ -13,7 +13,11 @@ from faults.catalog import fault
 from faults.wire import Connection, NoAnswer
 
 SLOW = 1024  # bytes a second
-FAKETIME = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1", "/usr/local/lib/faketime/libfaketime.so.1")
+FAKETIME = (
+    "/usr/lib/*/faketime/libfaketime.so.1",
+    "/usr/lib/faketime/libfaketime.so.1",
+    "/usr/local/lib/faketime/libfaketime.so.1",
+)
 
 
 @fault("client-links", 20, "resumes", "ambiguous", "half-open")
@@ -29,10 +33,10 @@ async def client_links(rig, seconds):
             for name in names:
                 hurt.enter_context(rig.hurting("client", name))
             links.set(names[:quarter], "cut")
-            links.set(names[quarter:2 * quarter], "hole")
-            links.set(names[2 * quarter:3 * quarter], "slow", SLOW)
-            links.half_open(names[3 * quarter:], rig.rng.choice(["client", "server"]))
-            rig.counts["half-open"] += len(names[3 * quarter:])
+            links.set(names[quarter : 2 * quarter], "hole")
+            links.set(names[2 * quarter : 3 * quarter], "slow", SLOW)
+            links.half_open(names[3 * quarter :], rig.rng.choice(["client", "server"]))
+            rig.counts["half-open"] += len(names[3 * quarter :])
             await asyncio.sleep(rig.rng.uniform(3, 9))
             links.set(names, "pass")
         await asyncio.sleep(rig.rng.uniform(0.5, 2))
@@ -66,8 +70,12 @@ async def clock(rig, seconds):
     offset.write_text("+0\n")
     with rig.hurting("instance", server.name):
         await to_thread(server.kill)
-        server.settings |= {"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": str(offset), "FAKETIME_CACHE_DURATION": "1",
-                            "DONT_FAKE_MONOTONIC": "1"}
+        server.settings |= {
+            "LD_PRELOAD": library,
+            "FAKETIME_TIMESTAMP_FILE": str(offset),
+            "FAKETIME_CACHE_DURATION": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
         await to_thread(server.start)
     for hours in (+1, -1):
         offset.write_text(f"{hours:+}h\n")

@@ -54,8 +54,11 @@ async def _lose_tail(rig):
 def _apart(rig):
     """Chats, each with an instance where nobody of the chat has a socket: who comes back from a killed one brings the others the news."""
     pairs = [(chat_id, server) for chat_id in rig.scene.chats[2:] for server in rig.cluster.instances]
-    return [(chat_id, server) for chat_id, server in pairs
-            if not any(chat_id in client.replica.chats and client.instance == server.name for client in rig.clients)] or pairs
+    return [
+        (chat_id, server)
+        for chat_id, server in pairs
+        if not any(chat_id in client.replica.chats and client.instance == server.name for client in rig.clients)
+    ] or pairs
 
 
 async def _send_past_nginx(rig, server, chat_id):
@@ -64,8 +67,15 @@ async def _send_past_nginx(rig, server, chat_id):
     text = f"past nginx {rig.rng.getrandbits(64):016x}"
     through = Connection(str(server.socket_path))
     try:
-        await client.perform("send", "POST", f"/api/chats/{chat_id}/messages", {"content": text},
-                             through=through, chat=chat_id, text=text)
+        await client.perform(
+            "send",
+            "POST",
+            f"/api/chats/{chat_id}/messages",
+            {"content": text},
+            through=through,
+            chat=chat_id,
+            text=text,
+        )
     finally:
         through.close()
 
@@ -94,7 +104,9 @@ async def deploy(rig, seconds):
             took = time.monotonic() - began
             rig.counts["slowest exit, ms"] = max(rig.counts["slowest exit, ms"], round(took * 1000))
             if server.alive or server.exit_status != 0:
-                rig.problems.append(f"{server.name} did not end in good order within {EXIT_SECONDS} s of SIGTERM: {server.explain()}")
+                rig.problems.append(
+                    f"{server.name} did not end in good order within {EXIT_SECONDS} s of SIGTERM: {server.explain()}"
+                )
             await to_thread(server.kill)
             await to_thread(server.start)
         rig.counts["deploys"] += 1

@@ -51,16 +51,25 @@ def _streams(evidence, known):
         for step in walk(history):
             # A chat's whole history is open to whoever is in it now, so a later stay covers what was before it.
             if step.epoch == evidence.final.epoch and not any(
-                    stay.first <= step.seq <= stay.last or stay.first > step.seq and stay.asked < step.at
-                    for stay in known[step.chat, history.user]):
-                return (f"{history.client} got seq {step.seq} of chat {step.chat} ({step.channel}) at {step.at:.2f} s, "
-                        f"{_about(known[step.chat, history.user])}")
+                stay.first <= step.seq <= stay.last or stay.first > step.seq and stay.asked < step.at
+                for stay in known[step.chat, history.user]
+            ):
+                return (
+                    f"{history.client} got seq {step.seq} of chat {step.chat} ({step.channel}) at {step.at:.2f} s, "
+                    f"{_about(known[step.chat, history.user])}"
+                )
         for record in history.of(Saw):
             frame = record.frame
-            if frame["type"] == "state" and frame["channel"] == "unreadCountUpdated" and frame["data"]["userId"] != history.user:
+            if (
+                frame["type"] == "state"
+                and frame["channel"] == "unreadCountUpdated"
+                and frame["data"]["userId"] != history.user
+            ):
                 return f"{history.client} was told the unread count of {frame['data']['userId']}"
             if frame["type"] == "state" and evidence.lost is None and not known[frame["chatId"], history.user]:
-                return f"{history.client} was told a {frame['channel']} of chat {frame['chatId']}, in which it never was"
+                return (
+                    f"{history.client} was told a {frame['channel']} of chat {frame['chatId']}, in which it never was"
+                )
 
 
 def _about(found):
@@ -73,7 +82,9 @@ def _answers(evidence, known):
             continue
         for attempt in operation.attempts:
             if attempt.status == 200 and not any(
-                    stay.asked < attempt.ended and stay.over > attempt.sent for stay in known[operation.chat, operation.user]):
+                stay.asked < attempt.ended and stay.over > attempt.sent
+                for stay in known[operation.chat, operation.user]
+            ):
                 return f"{operation} was shown chat {operation.chat}, {_about(known[operation.chat, operation.user])}"
 
 
@@ -93,8 +104,10 @@ def _deleted(evidence):
     for history in evidence.histories:
         for step in walk(history):
             if step.data.get("content") and gone.get(step.data["id"], END) < step.opened:
-                return (f"{history.client} was replayed the text of message {step.data['id']} on socket {step.socket}, opened at "
-                        f"{step.opened:.2f} s; it was deleted before")
+                return (
+                    f"{history.client} was replayed the text of message {step.data['id']} on socket {step.socket}, opened at "
+                    f"{step.opened:.2f} s; it was deleted before"
+                )
 
 
 def signed_out_hear_nothing(evidence: Evidence) -> str | None:
@@ -110,8 +123,10 @@ def signed_out_hear_nothing(evidence: Evidence) -> str | None:
                     instance[record.socket] = record.frame["instance"]
                 deadline = _deadline(evidence, history.client, tokens.get(record.socket), instance.get(record.socket))
                 if record.at > deadline:
-                    return (f"{history.client} got a {record.frame['type']} at {record.at:.2f} s on socket {record.socket}, whose "
-                            f"session was signed out; it had to be closed by {deadline:.2f} s")
+                    return (
+                        f"{history.client} got a {record.frame['type']} at {record.at:.2f} s on socket {record.socket}, whose "
+                        f"session was signed out; it had to be closed by {deadline:.2f} s"
+                    )
         for socket, token in tokens.items():
             deadline = _deadline(evidence, history.client, token, instance.get(socket))
             if socket in instance and deadline < END and closed.get(socket, END) > deadline + 0.5:

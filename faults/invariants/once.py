@@ -28,7 +28,11 @@ def _event_of(evidence, operation):
     if seq is None:
         # It changed nothing (who was to be added was there), and such an answer is not kept under the key: an earlier attempt
         # that was under way may arrive later and change something after all.
-        return events and not operation.ambiguous and f"although it was answered without a seq, it is in the history at {events[0].seq}"
+        return (
+            events
+            and not operation.ambiguous
+            and f"although it was answered without a seq, it is in the history at {events[0].seq}"
+        )
     if not events:
         return f"nothing of it is in the final history (it was answered with seq {seq})"
     if len(events) > 1:
@@ -97,5 +101,11 @@ def _strangers(evidence):
     """Nothing is in the history that no client asked for."""
     users = {history.user for history in evidence.histories}
     for event in evidence.final.events:
-        if event.actor in users and evidence.rig_time(event) > evidence.began_at and (event.actor, event.key) not in evidence.operation_of:
-            return f"chat {event.chat} has a {event.kind} at seq {event.seq} under the key {event.key}, which nobody sent"
+        if (
+            event.actor in users
+            and evidence.rig_time(event) > evidence.began_at
+            and (event.actor, event.key) not in evidence.operation_of
+        ):
+            return (
+                f"chat {event.chat} has a {event.kind} at seq {event.seq} under the key {event.key}, which nobody sent"
+            )

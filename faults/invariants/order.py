@@ -14,8 +14,10 @@ def seq_is_contiguous(evidence: Evidence) -> str | None:
             if step.position is None:
                 return f"{history.client} got seq {step.seq} of chat {step.chat}, in which it had no position ({_where(step)})"
             if step.seq > step.position + 1:
-                return (f"{history.client} got seq {step.seq} of chat {step.chat} after {step.position}: "
-                        f"{step.seq - step.position - 1} missing ({_where(step)})")
+                return (
+                    f"{history.client} got seq {step.seq} of chat {step.chat} after {step.position}: "
+                    f"{step.seq - step.position - 1} missing ({_where(step)})"
+                )
     return _history_is_whole(evidence)
 
 
@@ -35,8 +37,10 @@ def nothing_twice(evidence: Evidence) -> str | None:
         for step in walk(history):
             place = (step.epoch, step.chat, step.seq, step.life)
             if place in seen:
-                return (f"{history.client} got seq {step.seq} of chat {step.chat} twice: on socket {seen[place].socket} at "
-                        f"{seen[place].at:.2f} s, and {_where(step)}")
+                return (
+                    f"{history.client} got seq {step.seq} of chat {step.chat} twice: on socket {seen[place].socket} at "
+                    f"{seen[place].at:.2f} s, and {_where(step)}"
+                )
             seen[place] = step
 
 
@@ -49,10 +53,17 @@ def all_agree(evidence: Evidence) -> str | None:
             identity = step.data["id"]
             other = first.setdefault((step.epoch, step.chat, step.seq), (step.channel, identity, history.client))
             if other[1] != identity or not _same_kind(other[0], step.channel):
-                return (f"seq {step.seq} of chat {step.chat} is {step.channel} of {identity} to {history.client}, and "
-                        f"{other[0]} of {other[1]} to {other[2]}")
+                return (
+                    f"seq {step.seq} of chat {step.chat} is {step.channel} of {identity} to {history.client}, and "
+                    f"{other[0]} of {other[1]} to {other[2]}"
+                )
             content = step.data.get("content")
-            if content and identity in texts and content not in texts[identity] and (step.chat, content) not in taken_back:
+            if (
+                content
+                and identity in texts
+                and content not in texts[identity]
+                and (step.chat, content) not in taken_back
+            ):
                 return f"{history.client} got message {identity} with a text that nobody wrote into it: {content!r} ({_where(step)})"
     for (epoch, chat, seq), (channel, identity, client) in first.items():
         if epoch != evidence.final.epoch:
@@ -61,8 +72,10 @@ def all_agree(evidence: Evidence) -> str | None:
         if event is None:
             return f"{client} got seq {seq} of chat {chat} ({channel} of {identity}), which is not in the final history"
         if identity != (event.message or event.chat) or not _same_kind(event.kind, channel):
-            return (f"seq {seq} of chat {chat} is {event.kind} of {event.message or event.chat} in the final history, and "
-                    f"{channel} of {identity} to {client}")
+            return (
+                f"seq {seq} of chat {chat} is {event.kind} of {event.message or event.chat} in the final history, and "
+                f"{channel} of {identity} to {client}"
+            )
 
 
 def _same_kind(one, other):
@@ -86,7 +99,11 @@ def _texts(evidence):
 
 def _taken_back(evidence):
     """`(chat, text)` of messages that a restore may have taken back before their senders knew which they were: sent anew, they are others."""
-    return {(operation.chat, operation.text) for operation in evidence.operations if operation.kind == "send" and evidence.was_lost(operation)}
+    return {
+        (operation.chat, operation.text)
+        for operation in evidence.operations
+        if operation.kind == "send" and evidence.was_lost(operation)
+    }
 
 
 def real_time_order(evidence: Evidence) -> str | None:
@@ -100,9 +117,15 @@ def real_time_order(evidence: Evidence) -> str | None:
         earliest = None  # answered first, of those with a greater seq
         for seq, operation in sorted(placed, key=lambda pair: pair[0], reverse=True):
             if earliest and operation.first_sent > earliest[1].success.ended:
-                return (f"in chat {chat}, {earliest[1]} was answered at {earliest[1].success.ended:.3f} s with seq {earliest[0]}, "
-                        f"and {operation}, sent at {operation.first_sent:.3f} s, has seq {seq}")
-            if operation.success and operation.success.seq is not None and (earliest is None or operation.success.ended < earliest[1].success.ended):
+                return (
+                    f"in chat {chat}, {earliest[1]} was answered at {earliest[1].success.ended:.3f} s with seq {earliest[0]}, "
+                    f"and {operation}, sent at {operation.first_sent:.3f} s, has seq {seq}"
+                )
+            if (
+                operation.success
+                and operation.success.seq is not None
+                and (earliest is None or operation.success.ended < earliest[1].success.ended)
+            ):
                 earliest = (seq, operation)
     return _times(evidence)
 

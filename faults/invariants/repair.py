@@ -21,8 +21,10 @@ def synced_at_head(evidence: Evidence) -> str | None:
             deadline = max(begin, evidence.rig_time(event)) + evidence.limits.synced
             cursor = at(timelines.get(event.chat, []), deadline)
             if cursor is None or cursor < event.seq:
-                return (f"{history.client} was at {cursor} in chat {event.chat} at {deadline:.2f} s; seq {event.seq} "
-                        f"({event.kind}) was committed at {evidence.rig_time(event):.2f} s and healing was at {evidence.healed_at:.2f} s")
+                return (
+                    f"{history.client} was at {cursor} in chat {event.chat} at {deadline:.2f} s; seq {event.seq} "
+                    f"({event.kind}) was committed at {evidence.rig_time(event):.2f} s and healing was at {evidence.healed_at:.2f} s"
+                )
 
 
 def slowest_repair(evidence: Evidence) -> float:
@@ -32,7 +34,9 @@ def slowest_repair(evidence: Evidence) -> float:
         timelines = cursors(history)
         for event in _to_reach(evidence, history.user):
             if evidence.rig_time(event) <= evidence.healed_at:
-                reached = next((when for when, seq in timelines.get(event.chat, ()) if seq is not None and seq >= event.seq), 0.0)
+                reached = next(
+                    (when for when, seq in timelines.get(event.chat, ()) if seq is not None and seq >= event.seq), 0.0
+                )
                 slowest = max(slowest, reached - evidence.healed_at)
     return slowest
 
@@ -95,8 +99,15 @@ def unread_is_derived(evidence: Evidence) -> str | None:
         above = Counter()
         for message in evidence.final.messages:
             watermark = evidence.final.watermarks.get((message.chat, snapshot.user))
-            if watermark is not None and message.content and message.sender != snapshot.user and message.seq > watermark:
+            if (
+                watermark is not None
+                and message.content
+                and message.sender != snapshot.user
+                and message.seq > watermark
+            ):
                 above[message.chat] += 1
         for chat, view in snapshot.fresh.items():
             if view.unread != above[chat]:
-                return f"{snapshot.client} is told {view.unread} unread in chat {chat}; counted, there are {above[chat]}"
+                return (
+                    f"{snapshot.client} is told {view.unread} unread in chat {chat}; counted, there are {above[chat]}"
+                )

@@ -14,7 +14,9 @@ def answered_in_time(evidence: Evidence) -> str | None:
             if attempt.ended is None:
                 continue
             seconds = attempt.ended - attempt.sent
-            if seconds > evidence.limits.answer and not evidence.hurt("client", operation.client, attempt.sent - 1, attempt.ended):
+            if seconds > evidence.limits.answer and not evidence.hurt(
+                "client", operation.client, attempt.sent - 1, attempt.ended
+            ):
                 answer = "not answered" if attempt.status is None else f"answered with {attempt.status}"
                 return f"{operation}, sent at {attempt.sent:.2f} s, was {answer} after {seconds:.1f} s"
     return _standstill(evidence) or _memory(evidence)
@@ -23,7 +25,11 @@ def answered_in_time(evidence: Evidence) -> str | None:
 def _standstill(evidence):
     sent, succeeded = defaultdict(list), defaultdict(list)
     for operation in evidence.operations:
-        if operation.chat and operation.kind in ("send", "edit") and not evidence.hurt("client", operation.client, 0, 1e18):
+        if (
+            operation.chat
+            and operation.kind in ("send", "edit")
+            and not evidence.hurt("client", operation.client, 0, 1e18)
+        ):
             sent[operation.chat].append(operation.first_sent)
             if operation.success:
                 succeeded[operation.chat].append(operation.success.ended)
@@ -32,8 +38,10 @@ def _standstill(evidence):
         for start, end in zip(moments, moments[1:], strict=False):
             waiting = sum(start <= at <= end - evidence.limits.standstill for at in times)
             if waiting >= WAITING and not evidence.hurt("all", None, start, end):
-                return (f"chat {chat} stood still from {start:.2f} s to {end:.2f} s, with {waiting} operations waiting, while the "
-                        "fault should not have stopped it")
+                return (
+                    f"chat {chat} stood still from {start:.2f} s to {end:.2f} s, with {waiting} operations waiting, while the "
+                    "fault should not have stopped it"
+                )
 
 
 def _memory(evidence):

@@ -48,8 +48,18 @@ def walk(history: History) -> Iterator[Step]:
                 case "left":
                     positions.pop(chat, None)
                 case "event" if frame["channel"] in LOGGED:
-                    yield Step(record.at, record.socket, opened, epoch, chat, frame["seq"], positions.get(chat),
-                               life.get(chat, 0), frame["channel"], frame["data"])
+                    yield Step(
+                        record.at,
+                        record.socket,
+                        opened,
+                        epoch,
+                        chat,
+                        frame["seq"],
+                        positions.get(chat),
+                        life.get(chat, 0),
+                        frame["channel"],
+                        frame["data"],
+                    )
                     positions[chat] = frame["seq"]
 
 

@@ -75,8 +75,15 @@ class Checks:
         self._integers = {name for name, schema in taken.items() if schema["type"] == "integer"}
         self._ids = {name for name, schema in taken.items() if schema.get("format") == "uuid"}
         self._defaults = {name: schema["default"] for name, schema in taken.items() if "default" in schema}
-        self._query = Schema({"type": "object", "properties": taken, "additionalProperties": False,
-                               "required": [one["name"] for one in known if one["required"]]}, components)
+        self._query = Schema(
+            {
+                "type": "object",
+                "properties": taken,
+                "additionalProperties": False,
+                "required": [one["name"] for one in known if one["required"]],
+            },
+            components,
+        )
 
     def body(self, text: bytes):
         """The parsed body. Raises `Refused`: invalid_json, invalid_value."""

@@ -4,14 +4,24 @@ from bench import events
 from chat import events as ours
 from chat.channels import CHANNELS, projections_of
 
-MESSAGE = events.Message("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222",
-                         "33333333-3333-4333-8333-333333333333", "Hello", "2026-01-01T00:00:00.000Z", 7, 2)
+MESSAGE = events.Message(
+    "11111111-1111-4111-8111-111111111111",
+    "22222222-2222-4222-8222-222222222222",
+    "33333333-3333-4333-8333-333333333333",
+    "Hello",
+    "2026-01-01T00:00:00.000Z",
+    7,
+    2,
+)
 
 
 def test_an_instance_understands_every_envelope():
     found = [ours.opened(channel, payload) for channel, payload in events.published([MESSAGE], "an epoch")]
     assert [event.channel for event, _, _ in found] == ["messageAdded", *projections_of("messageAdded")]
-    assert all(event.channel in CHANNELS and (event.seq, event.chat_id, epoch) == (7, MESSAGE.chat, "an epoch") for event, epoch, _ in found)
+    assert all(
+        event.channel in CHANNELS and (event.seq, event.chat_id, epoch) == (7, MESSAGE.chat, "an epoch")
+        for event, epoch, _ in found
+    )
     assert found[0][0].data["content"] == "Hello" and found[1][0].data["message"]["content"] == "Hello"
 
 

@@ -33,8 +33,12 @@ def test_what_could_not_be_run_says_why():
 
 
 def test_the_summary_counts_the_rows_with_a_mark():
-    rows = [report.at_most("a", "b", 1, 2, "1", "≤ 2"), report.at_most("a", "c", 3, 2, "3", "≤ 2"), report.shown("a", "d", "5"),
-            report.not_run("a", "e", "no compiler")]
+    rows = [
+        report.at_most("a", "b", 1, 2, "1", "≤ 2"),
+        report.at_most("a", "c", 3, 2, "3", "≤ 2"),
+        report.shown("a", "d", "5"),
+        report.not_run("a", "e", "no compiler"),
+    ]
     assert report.summary(rows) == "1 ok, 1 missed, 1 not run"
 
 

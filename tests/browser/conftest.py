@@ -27,7 +27,9 @@ _numbers = itertools.count(1)
 def browser():
     if chromium_path() is None:
         # On a developer's machine they may be missing; in CI nothing passes unseen.
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no Chromium on this machine (.ci/run installs one)")
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(
+            "there is no Chromium on this machine (.ci/run installs one)"
+        )
     expect.set_options(timeout=DEADLINE_MS)
     with sync_playwright() as playwright:
         browser = launch(playwright)
@@ -74,7 +76,13 @@ def window(browser, parley, used):
             shown = used.pop() if used and not fresh else new(not fresh, **options)
             first.append(shown)
             if person:
-                cookie = {"name": "parley-session", "value": person.token, "url": url, "sameSite": "Lax", "httpOnly": True}
+                cookie = {
+                    "name": "parley-session",
+                    "value": person.token,
+                    "url": url,
+                    "sameSite": "Lax",
+                    "httpOnly": True,
+                }
                 shown.page.context.add_cookies([cookie])
         shown.url, shown.person = url, person
         if path is not None:

@@ -78,7 +78,9 @@ class Person:
         """All messages of a chat, oldest first, deleted ones included."""
         found, before = [], ""
         while before is not None:
-            page = self.call("GET", f"/api/chats/{chat_id}/messages?limit=100" + (f"&before={before}" if before else ""))
+            page = self.call(
+                "GET", f"/api/chats/{chat_id}/messages?limit=100" + (f"&before={before}" if before else "")
+            )
             found, before = page["items"] + found, page["next"]
         return found
 

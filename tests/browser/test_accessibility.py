@@ -11,7 +11,9 @@ from playwright.sync_api import expect
 from tests.browser.test_screen import PHONE
 
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
-MARKDOWN = "A **bold** and an *italic* word, `code`, https://example.org\n\n> quoted\n\n- one\n- two\n\n```\nfence()\n```"
+MARKDOWN = (
+    "A **bold** and an *italic* word, `code`, https://example.org\n\n> quoted\n\n- one\n- two\n\n```\nfence()\n```"
+)
 
 # Colours pass from one theme to the other: not before that has ended are they what people see.
 STILL = """async () => {
@@ -25,8 +27,12 @@ axe = Axe()
 
 def findings(window, options):
     found = axe.run(window.page, options={"resultTypes": ["violations"], **options}).response["violations"]
-    return [f"{one['id']} ({one['impact']}): {' '.join(node['target'])}\n    {node['html'][:160]}\n    {node['failureSummary']}"
-            for one in found if one["impact"] in ("serious", "critical") for node in one["nodes"]]
+    return [
+        f"{one['id']} ({one['impact']}): {' '.join(node['target'])}\n    {node['html'][:160]}\n    {node['failureSummary']}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
 
 
 def is_accessible(window, screen: str):
@@ -168,7 +174,11 @@ def change(parley):
     """`change(sql, ada)`: what an operator would do to her rows."""
 
     def run(sql, person):
-        with contextlib.closing(psycopg2.connect(parley.database)) as connection, connection, connection.cursor() as cursor:
+        with (
+            contextlib.closing(psycopg2.connect(parley.database)) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(sql, (person.id,))
 
     return run

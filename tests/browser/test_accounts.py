@@ -38,7 +38,9 @@ def test_a_wrong_password_is_said_and_can_be_mended(person, window):
     stranger = window(path="/sign-in")
     stranger.expects("status of 401")
     stranger.sign_in(ada.username, "not the password")
-    expect(stranger.get_by_role("alert")).to_have_text(re.compile("(name|password).*wrong|wrong.*(name|password)", re.I))
+    expect(stranger.get_by_role("alert")).to_have_text(
+        re.compile("(name|password).*wrong|wrong.*(name|password)", re.I)
+    )
     expect(stranger.get_by_label("Username")).to_have_value(ada.username)
     stranger.sign_in(ada.username, PASSWORD)
     stranger.is_at("/")

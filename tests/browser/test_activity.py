@@ -46,7 +46,11 @@ def sound(shown, received):
     """Nothing was lost, and so many events have reached this page."""
     expect(shown.locator("#verdict")).to_have_attribute("data-received", str(received), timeout=BREAKING_MS)
     expect(shown.locator("#verdict")).to_have_attribute("data-tone", "good", timeout=BREAKING_MS)
-    assert shown.locator("#verdict").get_attribute("data-lost") == shown.locator("#verdict").get_attribute("data-doubled") == "0"
+    assert (
+        shown.locator("#verdict").get_attribute("data-lost")
+        == shown.locator("#verdict").get_attribute("data-doubled")
+        == "0"
+    )
 
 
 def both_have_reported(shown):
@@ -71,7 +75,13 @@ def test_the_way_of_a_message_over_two_instances(parley, person, window, activit
     expect(hers.locator("#activity-empty")).to_be_hidden()
     event.click()
     steps = hers.locator("#way .step-text")
-    for text in ("Accepted by web.2", "Committed to PostgreSQL as #", "Received by web.1", "Written to 1 socket of web.1", "Written to 1 socket of web.2"):
+    for text in (
+        "Accepted by web.2",
+        "Committed to PostgreSQL as #",
+        "Received by web.1",
+        "Written to 1 socket of web.1",
+        "Written to 1 socket of web.2",
+    ):
         expect(steps.filter(has_text=text)).to_have_count(1)
     published = steps.filter(has_text="Published on")
     for channel in ("messageAdded", "chatMessageNotification", "messageUpdateForChatList"):
@@ -195,7 +205,11 @@ def test_signing_out_elsewhere_ends_it(parley, person, activity):
     hers.page.wait_for_url("**/sign-in?next=%2Factivity", timeout=DEADLINE_MS)
 
 
-@pytest.mark.parametrize("options", [{"viewport": {"width": 390, "height": 844}}, {"color_scheme": "dark"}, {"reduced_motion": "reduce"}], ids=["phone", "dark", "still"])
+@pytest.mark.parametrize(
+    "options",
+    [{"viewport": {"width": 390, "height": 844}}, {"color_scheme": "dark"}, {"reduced_motion": "reduce"}],
+    ids=["phone", "dark", "still"],
+)
 def test_it_fits_and_draws_everywhere(parley, person, activity, options):
     ada, ben = person("Ada"), person("Ben")
     chat = ada.group("Everywhere", ben)
@@ -226,7 +240,10 @@ def test_on_a_phone_everything_has_its_place(parley, person, activity):
     empty = hers.locator("#activity-empty")
     expect(empty).to_be_visible()
     # It stands alone: the names of the lanes do not shine through.
-    assert hers.page.evaluate("([one]) => getComputedStyle(one).backgroundColor", [empty.element_handle()]) != "rgba(0, 0, 0, 0)"
+    assert (
+        hers.page.evaluate("([one]) => getComputedStyle(one).backgroundColor", [empty.element_handle()])
+        != "rgba(0, 0, 0, 0)"
+    )
     heights = {round(button.bounding_box()["height"]) for button in hers.locator(".demo-buttons button").all()}
     assert heights == {44}
     ada.say(chat, "Hello")

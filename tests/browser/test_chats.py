@@ -121,7 +121,10 @@ def test_what_was_not_sent_is_given_back_by_a_chat_that_closes(person, window, t
     his.shows()
     his.expects_no_network()
     refused = {"error": {"code": "invalid_value", "message": "No.", "field": None}}
-    his.page.route("**/api/chats/*/messages", lambda route: route.fulfill(status=400, json=refused) if route.request.method == "POST" else route.continue_())
+    his.page.route(
+        "**/api/chats/*/messages",
+        lambda route: route.fulfill(status=400, json=refused) if route.request.method == "POST" else route.continue_(),
+    )
     his.say("refused")
     expect(his.message("refused").get_by_role("alert")).to_contain_text("Not sent")
     his.field.press_sequentially("half a thought")

@@ -35,7 +35,9 @@ def instance_of(parley, window):
     return next(one for one in parley.instances if one.name == window.instances[-1])
 
 
-def test_when_its_instance_is_killed_the_page_goes_on_with_the_other_and_nothing_is_missed_or_doubled(parley, talk, whole):
+def test_when_its_instance_is_killed_the_page_goes_on_with_the_other_and_nothing_is_missed_or_doubled(
+    parley, talk, whole
+):
     ada, bob, chat, hers, his = talk
     bob.say(chat, "before")
     hers.say("from her before")
@@ -53,7 +55,15 @@ def test_when_its_instance_is_killed_the_page_goes_on_with_the_other_and_nothing
         expect(one.bubbles.last).to_have_text("afterwards")
         one.shows(*ada.texts(chat))
     assert sorted(ada.texts(chat)) == sorted(
-        ["before", "from her before", "written into the breach", "and this", "while she was away", "and more", "afterwards"]
+        [
+            "before",
+            "from her before",
+            "written into the breach",
+            "and this",
+            "while she was away",
+            "and more",
+            "afterwards",
+        ]
     )
 
 

@@ -35,7 +35,10 @@ def long_chat(person, parley):
             {"chat": chat, "ada": ada.id, "bob": bob.id, "many": MANY},
         )
         cursor.execute("update chats set head_seq = %s, message_count = %s where id = %s", (MANY + 1, MANY, chat))
-        cursor.execute("update participants set read_seq = %s, read_count = %s, read_at = now() where chat_id = %s", (MANY + 1, MANY, chat))
+        cursor.execute(
+            "update participants set read_seq = %s, read_count = %s, read_at = now() where chat_id = %s",
+            (MANY + 1, MANY, chat),
+        )
     return ada, chat
 
 
@@ -62,7 +65,13 @@ def test_it_opens_at_the_newest_message_and_scrolls_both_ways_with_few_rows(long
     assert row(hers, MANY).count() == 0
     wheel_until(MANY, 900)
     log = hers.locator("#log")
-    hers.until(lambda: hers.page.mouse.wheel(0, 3000) or log.evaluate("(one) => one.scrollHeight - one.scrollTop - one.clientHeight") < 2, "the end")
+    hers.until(
+        lambda: (
+            hers.page.mouse.wheel(0, 3000)
+            or log.evaluate("(one) => one.scrollHeight - one.scrollTop - one.clientHeight") < 2
+        ),
+        "the end",
+    )
     expect(row(hers, MANY)).to_be_in_viewport()
 
     frames, most = hers.page.evaluate("() => [window.frames_.sort((a, b) => a - b), window.most]")
@@ -73,7 +82,9 @@ def test_it_opens_at_the_newest_message_and_scrolls_both_ways_with_few_rows(long
 
 def test_a_link_into_the_middle_shows_its_message_with_its_surroundings_and_the_day(long_chat, window):
     ada, chat = long_chat
-    message = next(one for one in ada.call("GET", f"/api/chats/{chat}/messages?limit=100")["items"] if one["seq"] == MANY - 60)
+    message = next(
+        one for one in ada.call("GET", f"/api/chats/{chat}/messages?limit=100")["items"] if one["seq"] == MANY - 60
+    )
     hers = window(ada, f"/chats/{chat}/messages/{message['id']}")
     marked = hers.locator("#messages .message[data-marked]")
     expect(marked).to_have_attribute("data-message-id", message["id"])

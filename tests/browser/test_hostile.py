@@ -41,7 +41,9 @@ def unhacked(window):
     yield show
     for one in shown:
         assert one.page.evaluate("() => window.hacked") is None
-        foreign = one.locator("#app, dialog, .toasts").locator("img, iframe, script, style, object, a:not([href^='http']):not([href^='/']):not([href^='mailto:x@'])")
+        foreign = one.locator("#app, dialog, .toasts").locator(
+            "img, iframe, script, style, object, a:not([href^='http']):not([href^='/']):not([href^='mailto:x@'])"
+        )
         assert foreign.count() == 0
 
 
@@ -68,9 +70,13 @@ def test_hostile_markdown_is_only_words_links_and_code(person, unhacked):
     expect(his.bubbles).to_have_count(len(MARKDOWN))
     expect(his.bubbles.nth(2).locator("code")).to_have_text("<script>window.hacked=1</script>")
     expect(his.row(chat)).to_contain_text("https://javascript:window.hacked=1@example.org/")
-    elements = his.bubbles.evaluate_all("(all) => [...new Set(all.flatMap((one) => [...one.querySelectorAll('*')].map((each) => each.localName)))].sort()")
+    elements = his.bubbles.evaluate_all(
+        "(all) => [...new Set(all.flatMap((one) => [...one.querySelectorAll('*')].map((each) => each.localName)))].sort()"
+    )
     assert set(elements) <= {"a", "blockquote", "code", "em", "li", "ol", "p", "pre", "span", "strong", "ul"}
-    attributes = his.bubbles.evaluate_all("(all) => [...new Set(all.flatMap((one) => [...one.querySelectorAll('*')].flatMap((each) => each.getAttributeNames())))]")
+    attributes = his.bubbles.evaluate_all(
+        "(all) => [...new Set(all.flatMap((one) => [...one.querySelectorAll('*')].flatMap((each) => each.getAttributeNames())))]"
+    )
     assert not [name for name in attributes if name.startswith("on") or name in ("style", "srcdoc", "src")]
     # The same in an answer, in the sheet of the readers, in the editor, and in a notice of another chat.
     quiet = bob.group("Quiet", ada)

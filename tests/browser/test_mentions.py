@@ -67,7 +67,10 @@ def test_names_can_be_composed_and_enter_that_ends_a_composition_chooses_nobody(
     expect(options(hers)).to_have_count(1)
     keyboard = hers.page.context.new_cdp_session(hers.page)
     keyboard.send("Input.imeSetComposition", {"text": "にほん", "selectionStart": 3, "selectionEnd": 3})
-    keyboard.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", "key": "Process", "code": "Enter", "windowsVirtualKeyCode": 229})
+    keyboard.send(
+        "Input.dispatchKeyEvent",
+        {"type": "rawKeyDown", "key": "Process", "code": "Enter", "windowsVirtualKeyCode": 229},
+    )
     expect(hers.field).to_have_value("@にほん")
     keyboard.send("Input.insertText", {"text": "日本"})
     expect(hers.field).to_have_value("@日本")

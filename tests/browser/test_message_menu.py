@@ -92,7 +92,9 @@ def test_a_resting_finger_opens_a_sheet_and_a_moving_one_scrolls(person, window)
     y = box["y"]
     finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": box["x"] + 20, "y": y}]})
     for step in range(1, 13):
-        finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": box["x"] + 20, "y": y + 15 * step}]})
+        finger.send(
+            "Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": box["x"] + 20, "y": y + 15 * step}]}
+        )
         his.page.wait_for_timeout(50)
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     expect(his.dialog).to_have_count(0)

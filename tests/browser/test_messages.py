@@ -154,7 +154,13 @@ def test_unread_messages_are_counted_in_the_list_and_the_title_and_divided_from_
 
     his.open_chat(chat)
     expect(his.locator("#messages > li")).to_have_text(
-        [re.compile("beginning"), "Today", re.compile("old news"), "New messages", *map(re.compile, ("one", "two", "three"))]
+        [
+            re.compile("beginning"),
+            "Today",
+            re.compile("old news"),
+            "New messages",
+            *map(re.compile, ("one", "two", "three")),
+        ]
     )
     expect(his.badge(chat)).to_be_hidden()
     expect(his.page).to_have_title("Ada · Parley")

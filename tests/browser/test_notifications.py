@@ -32,7 +32,9 @@ def recorded(window):
 
 
 def told(*windows) -> list:
-    return [title for one in windows for title in one.page.evaluate("() => told.map((one) => `${one.title}: ${one.body}`)")]
+    return [
+        title for one in windows for title in one.page.evaluate("() => told.map((one) => `${one.title}: ${one.body}`)")
+    ]
 
 
 def tones(*windows) -> int:
@@ -183,6 +185,8 @@ def test_theme_and_drafts_are_the_same_in_all_tabs(person, window):
     second.shows("a whole one")
     expect(listed.row(chat)).not_to_contain_text("Draft")
 
-    first.page.evaluate("() => import('/static/js/theme.js').then(({ chooseTheme }) => chooseTheme('dark', { set: (key, value) => localStorage.setItem(key, JSON.stringify(value)) }))")
+    first.page.evaluate(
+        "() => import('/static/js/theme.js').then(({ chooseTheme }) => chooseTheme('dark', { set: (key, value) => localStorage.setItem(key, JSON.stringify(value)) }))"
+    )
     for tab in (first, second):
         expect(tab.locator("html")).to_have_attribute("data-theme", "dark")

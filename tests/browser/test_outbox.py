@@ -85,7 +85,9 @@ def test_a_lost_answer_never_shows_the_message_twice(person, window, stream):
     def hold(socket):
         server = socket.connect_to_server()
         sockets.append(socket)
-        server.on_message(lambda frame: held.append(frame) if "not twice" in frame and stream == "after it" else socket.send(frame))
+        server.on_message(
+            lambda frame: held.append(frame) if "not twice" in frame and stream == "after it" else socket.send(frame)
+        )
 
     hers.page.route_web_socket("**/ws", hold)
     hers.goto(f"/chats/{chat}").is_live().shows()
@@ -218,7 +220,9 @@ def test_too_fast_is_counted_down_and_sent_again_by_itself(talk):
         keys.append(route.request.headers["idempotency-key"])
         if len(keys) > 1:
             return route.continue_()
-        route.fulfill(status=429, headers={"Retry-After": "5"}, content_type="application/json", body=json.dumps(refusal))
+        route.fulfill(
+            status=429, headers={"Retry-After": "5"}, content_type="application/json", body=json.dumps(refusal)
+        )
 
     on_sending(hers, once_too_fast)
     hers.say("in a hurry", "and another")
@@ -239,7 +243,9 @@ def test_without_a_connection_the_field_says_when_it_will_be_sent_and_the_bubble
     expect(hers.field).to_be_enabled()
     hers.say("into the tunnel")
     expect(hers.message("into the tunnel").get_by_role("alert")).to_contain_text("Will be sent when connected")
-    expect(hers.message("into the tunnel").locator(".receipt")).to_have_attribute("data-state", "sending")  # a clock, and no alarm
+    expect(hers.message("into the tunnel").locator(".receipt")).to_have_attribute(
+        "data-state", "sending"
+    )  # a clock, and no alarm
     hers.page.context.set_offline(False)
     his.shows("into the tunnel")
     settled(hers)

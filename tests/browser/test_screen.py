@@ -24,7 +24,11 @@ def fits_a_finger(window):
 def test_a_phone_shows_one_pane_at_a_time_and_leads_back(person, window):
     ada, bob = person("Ada"), person("Bob")
     chat = ada.group("A rather long name for a group of people who walk in the hills on Sundays", bob)
-    ada.say(chat, "A word that is much too long for the screen: " + "Donaudampfschifffahrt" * 6, "https://example.org/" + "path/" * 30)
+    ada.say(
+        chat,
+        "A word that is much too long for the screen: " + "Donaudampfschifffahrt" * 6,
+        "https://example.org/" + "path/" * 30,
+    )
     his = window(bob, **PHONE)
     sidebar, conversation = his.locator("#sidebar"), his.locator("#conversation")
     expect(sidebar).to_be_visible()
@@ -193,12 +197,16 @@ def test_the_focus_can_be_seen_and_stays_within_a_dialog(person, window):
     expect(hers.dialog).to_be_visible()
     for _ in range(12):
         hers.page.keyboard.press("Tab")
-        inside = hers.page.evaluate("() => document.activeElement === document.body || Boolean(document.activeElement.closest('dialog'))")
+        inside = hers.page.evaluate(
+            "() => document.activeElement === document.body || Boolean(document.activeElement.closest('dialog'))"
+        )
         assert inside
     hers.page.keyboard.press("Escape")
     expect(hers.dialog).to_have_count(0)
     expect(hers.locator("#new-chat")).to_be_focused()
-    style = hers.locator("#new-chat").evaluate("(one) => [getComputedStyle(one).outlineStyle, getComputedStyle(one).boxShadow]")
+    style = hers.locator("#new-chat").evaluate(
+        "(one) => [getComputedStyle(one).outlineStyle, getComputedStyle(one).boxShadow]"
+    )
     assert style != ["none", "none"]
 
 

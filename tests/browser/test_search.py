@@ -13,7 +13,9 @@ def talk(person):
     """Ada, Bob, and two chats of theirs with something to find."""
     ada, bob = person("Ada"), person("Bob")
     harvest, kitchen = ada.group("Harvest", bob), ada.group("Kitchen", bob)
-    ids = ada.say(harvest, *[f"line {number}" if number != 20 else "The walrus and the **carpenter**" for number in range(120)])
+    ids = ada.say(
+        harvest, *[f"line {number}" if number != 20 else "The walrus and the **carpenter**" for number in range(120)]
+    )
     bob.say(kitchen, "A walrus cake?", "<mark>no walrus</mark> & <b>butter</b>")
     return ada, bob, harvest, kitchen, ids[20]
 
@@ -99,8 +101,19 @@ def test_what_goes_wrong_is_said_and_goes_on_by_itself(talk, window):
     hers.page.keyboard.press("/")
     search(hers, "-walrus")
     expect(hers.locator("#search")).to_contain_text("Give at least one word to look for.")
-    hers.page.route("**/api/search?*", lambda route: route.fulfill(
-        status=422, json={"error": {"code": "search_too_broad", "message": "The search took too long. Look for more words, or in one chat.", "field": None}}))
+    hers.page.route(
+        "**/api/search?*",
+        lambda route: route.fulfill(
+            status=422,
+            json={
+                "error": {
+                    "code": "search_too_broad",
+                    "message": "The search took too long. Look for more words, or in one chat.",
+                    "field": None,
+                }
+            },
+        ),
+    )
     search(hers, "walrus")
     expect(hers.locator("#search")).to_contain_text("The search took too long")
     hers.page.unroute("**/api/search?*")

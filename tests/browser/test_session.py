@@ -14,7 +14,11 @@ def end_sessions(parley):
     """`end_sessions(ada)`: as an operator, or another device, would."""
 
     def end(person):
-        with contextlib.closing(psycopg2.connect(parley.database)) as connection, connection, connection.cursor() as cursor:
+        with (
+            contextlib.closing(psycopg2.connect(parley.database)) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute("update sessions set revoked_at = now() where user_id = %s", (person.id,))
 
     return end
@@ -51,7 +55,9 @@ def test_draft_position_and_unsent_messages_stay_and_go_on(person, window, end_s
     for _ in range(3):
         hers.keyboard.press("Escape")
     expect(dialog).to_be_visible()
-    expect(dialog).not_to_have_attribute("data-has-closed", "")  # not for a moment: the page behind would have taken the next Escape
+    expect(dialog).not_to_have_attribute(
+        "data-has-closed", ""
+    )  # not for a moment: the page behind would have taken the next Escape
     bob.say(chat, "meanwhile")
     sign_in_again(hers, ada.username)
     expect(dialog).to_have_count(0)
@@ -78,7 +84,9 @@ def test_a_message_that_was_refused_is_sent_once_when_one_is_back(person, window
         if len(keys) > 1:
             return route.continue_()
         end_sessions(ada)
-        return route.fulfill(status=401, json={"error": {"code": "not_signed_in", "message": "Sign in first.", "field": None}})
+        return route.fulfill(
+            status=401, json={"error": {"code": "not_signed_in", "message": "Sign in first.", "field": None}}
+        )
 
     hers.page.route("**/messages", refuse_the_first)
     hers.say("said at the end")

@@ -47,7 +47,9 @@ class Window:
         context.unroute_all(behavior="ignoreErrors")
         context.set_offline(False)
         # Heard after the page's own listeners, which still write.
-        self.page.evaluate("() => addEventListener('pagehide', () => [localStorage, sessionStorage].forEach((one) => one.clear()))")
+        self.page.evaluate(
+            "() => addEventListener('pagehide', () => [localStorage, sessionStorage].forEach((one) => one.clear()))"
+        )
         self.page.goto("about:blank")
         context.clear_cookies()
         self._begin()

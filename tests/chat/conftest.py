@@ -28,7 +28,9 @@ class World:
 
     async def user(self, name=None, display_name=None) -> str:
         name = name or f"user{next(_numbers)}"
-        return (await self.db.row("select id from create_user(%s, %s, 'no password', null)", name, display_name or name)).id
+        return (
+            await self.db.row("select id from create_user(%s, %s, 'no password', null)", name, display_name or name)
+        ).id
 
     async def users(self, count) -> list:
         return [await self.user() for _ in range(count)]
@@ -82,7 +84,11 @@ def refused(code, field=...):
 async def age(db, table, *ids):
     """Make these older than each other, the first one the oldest."""
     for days, id in enumerate(reversed(ids)):
-        await db.rows(f"update {table} set created_at = created_at - make_interval(days => %s) where id = %s returning id", days, id)
+        await db.rows(
+            f"update {table} set created_at = created_at - make_interval(days => %s) where id = %s returning id",
+            days,
+            id,
+        )
 
 
 async def until(condition, seconds=5):
@@ -118,8 +124,10 @@ def together(database):
             tasks = [asyncio.ensure_future(call) for call in calls]
 
             async def all_wait():
-                cursor.execute("select count(*) from pg_locks join pg_database d on d.oid = database "
-                               "where not granted and datname = current_database()")
+                cursor.execute(
+                    "select count(*) from pg_locks join pg_database d on d.oid = database "
+                    "where not granted and datname = current_database()"
+                )
                 return cursor.fetchone()[0] == len(tasks)
 
             await until(all_wait)

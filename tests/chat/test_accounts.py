@@ -92,11 +92,19 @@ async def test_neither_token_nor_key_nor_password_is_in_the_database(db, account
     assert bytes(session.token_hash) == hashlib.sha256(answer["token"].encode()).digest()
     dump = await db.row(
         """select (select json_agg(u) from users u)::text || (select json_agg(s) from sessions s)::text
-                  || (select json_agg(a) from sign_in_attempts a)::text || (select json_agg(p) from parley p)::text as text""")
+                  || (select json_agg(a) from sign_in_attempts a)::text || (select json_agg(p) from parley p)::text as text"""
+    )
     assert answer["user"]["id"] in dump.text
-    for secret in (answer["token"], answer["token"].encode().hex(), PASSWORD, *([op, op.replace("-", "")] if op else [])):
+    for secret in (
+        answer["token"],
+        answer["token"].encode().hex(),
+        PASSWORD,
+        *([op, op.replace("-", "")] if op else []),
+    ):
         assert secret not in dump.text
-    assert (await db.row("select password_hash from users where id = %s", answer["user"]["id"])).password_hash.startswith("$argon2id$")
+    assert (
+        await db.row("select password_hash from users where id = %s", answer["user"]["id"])
+    ).password_hash.startswith("$argon2id$")
 
 
 @pytest.mark.gen_test
@@ -129,8 +137,12 @@ async def test_a_username_is_taken_in_every_case(accounts, op):
 async def test_of_those_who_want_a_name_at_once_one_gets_it(db, accounts):
     username = name()
     outcomes = await asyncio.gather(
-        *(sign_up(accounts, username, op=op, password=f"password of {number}") for number, op in enumerate((None, None, key(), key()))),
-        return_exceptions=True)
+        *(
+            sign_up(accounts, username, op=op, password=f"password of {number}")
+            for number, op in enumerate((None, None, key(), key()))
+        ),
+        return_exceptions=True,
+    )
     refusals = [outcome.code for outcome in outcomes if isinstance(outcome, Refused)]
     assert refusals == ["username_taken"] * 3
     (winner,) = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
@@ -163,7 +175,11 @@ async def test_it_is_not_told_whether_the_name_or_the_password_was_wrong(made):
     accounts, username = made(hasher=hasher), name()
     await sign_up(accounts, username)
     told = []
-    for attempt in (sign_in(accounts, username, password="wrong"), sign_in(accounts, name()), sign_in(accounts, name())):
+    for attempt in (
+        sign_in(accounts, username, password="wrong"),
+        sign_in(accounts, name()),
+        sign_in(accounts, name()),
+    ):
         done = len(hasher.verified)
         with pytest.raises(Refused) as raised:
             await attempt
@@ -238,7 +254,9 @@ async def test_a_retried_sign_in_does_not_answer_the_token_of_an_ended_session(d
     if end == "sign out":
         await accounts.sign_out(token)
     else:
-        await db.rows("update sessions set expires_at = now() - interval '1 second' where user_id = %s returning 1", user_id)
+        await db.rows(
+            "update sessions set expires_at = now() - interval '1 second' where user_id = %s returning 1", user_id
+        )
     with refused("idempotency_key_reused", "Idempotency-Key"):
         await sign_in(accounts, username, op=op)
     assert await accounts.session(token) is None
@@ -251,13 +269,21 @@ async def test_a_session_that_is_used_lives_on_and_one_that_is_not_ends(db, made
     user_id = answer["user"]["id"]
 
     async def left():
-        row = await db.row("""select extract(epoch from expires_at - now()) / 86400 as days, last_used_at > now() - interval '1 minute' as touched
-                              from sessions where user_id = %s""", user_id)
+        row = await db.row(
+            """select extract(epoch from expires_at - now()) / 86400 as days, last_used_at > now() - interval '1 minute' as touched
+                              from sessions where user_id = %s""",
+            user_id,
+        )
         return round(float(row.days), 1), row.touched
 
     async def age(interval):
-        await db.rows("""update sessions set last_used_at = last_used_at - %s::interval, expires_at = expires_at - %s::interval
-                         where user_id = %s returning 1""", interval, interval, user_id)
+        await db.rows(
+            """update sessions set last_used_at = last_used_at - %s::interval, expires_at = expires_at - %s::interval
+                         where user_id = %s returning 1""",
+            interval,
+            interval,
+            user_id,
+        )
 
     assert await left() == (10.0, True)
     await age("50 minutes")
@@ -279,14 +305,28 @@ async def test_housekeeping_forgets_what_ended_long_ago(db, made):
     for _ in range(4):
         await sign_in(accounts, username)
     ids = [row.id for row in await sessions_of(db, user_id)]
-    for id, change in zip(ids, ("revoked_at = now() - interval '31 days'", "expires_at = now() - interval '31 days'",
-                                "revoked_at = now() - interval '29 days'", "expires_at = now() - interval '29 days'"), strict=False):
+    for id, change in zip(
+        ids,
+        (
+            "revoked_at = now() - interval '31 days'",
+            "expires_at = now() - interval '31 days'",
+            "revoked_at = now() - interval '29 days'",
+            "expires_at = now() - interval '29 days'",
+        ),
+        strict=False,
+    ):
         await db.rows(f"update sessions set {change} where id = %s returning 1", id)
     for attempt, age in (("old", 121), ("young", 100)):
-        await db.rows("insert into sign_in_attempts values (%s, 1, now() - make_interval(secs => %s)) returning 1", attempt + username, age)
+        await db.rows(
+            "insert into sign_in_attempts values (%s, 1, now() - make_interval(secs => %s)) returning 1",
+            attempt + username,
+            age,
+        )
     await accounts.forget_old()
     assert [row.id for row in await sessions_of(db, user_id)] == ids[2:]
-    assert [row.key for row in await db.rows("select key from sign_in_attempts where key like %s", "%" + username)] == ["young" + username]
+    assert [row.key for row in await db.rows("select key from sign_in_attempts where key like %s", "%" + username)] == [
+        "young" + username
+    ]
 
 
 # Changing the password
@@ -297,7 +337,10 @@ NEW = "a better battery"
 @pytest.mark.gen_test
 async def test_a_new_password_takes_the_place_of_the_old_one_and_ends_all_other_sessions(accounts):
     username = name()
-    tokens = [(await sign_up(accounts, username))["token"], *[(await sign_in(accounts, username))["token"] for _ in range(2)]]
+    tokens = [
+        (await sign_up(accounts, username))["token"],
+        *[(await sign_in(accounts, username))["token"] for _ in range(2)],
+    ]
     mine, *others = [await accounts.session(token) for token in tokens]
     assert set(await accounts.change_password(mine, PASSWORD, NEW, HERE)) == {one.id for one in others}
     assert [await accounts.session(token) for token in tokens] == [mine, None, None]
@@ -434,12 +477,18 @@ async def test_a_window_ends_however_much_is_tried_in_it(db, made, here):
     await sign_up(accounts, username, address=here)
     await guess(accounts, username, here, 2)
     account = f"account:{username}@{here}"
-    await db.rows("update sign_in_attempts set window_start = window_start - interval '50 seconds' where key = %s returning 1", account)
+    await db.rows(
+        "update sign_in_attempts set window_start = window_start - interval '50 seconds' where key = %s returning 1",
+        account,
+    )
     for _ in range(3):
         with pytest.raises(Refused) as raised:
             await sign_in(accounts, username, address=here)
         assert 1 <= raised.value.retry_after <= 10
-    await db.rows("update sign_in_attempts set window_start = window_start - interval '11 seconds' where key = %s returning 1", account)
+    await db.rows(
+        "update sign_in_attempts set window_start = window_start - interval '11 seconds' where key = %s returning 1",
+        account,
+    )
     assert await sign_in(accounts, username, address=here)
     await guess(accounts, username, here, 2)
     with refused("too_many_attempts"):
@@ -451,7 +500,8 @@ async def test_guesses_at_the_same_time_are_all_counted(made, here):
     accounts, username = made(per_account=3), name()
     await sign_up(accounts, username, address=here)
     outcomes = await asyncio.gather(
-        *(sign_in(accounts, username, password="guessed", address=here) for _ in range(8)), return_exceptions=True)
+        *(sign_in(accounts, username, password="guessed", address=here) for _ in range(8)), return_exceptions=True
+    )
     assert sorted(outcome.code for outcome in outcomes) == ["too_many_attempts"] * 5 + ["wrong_credentials"] * 3
 
 

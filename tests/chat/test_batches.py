@@ -105,7 +105,12 @@ async def test_what_comes_meanwhile_goes_together_and_each_has_its_answer():
     assert server.together == [[Item("b", 2), Item("c", 3), Item("b", 4)]]
     await server.let_go()
     answers = await asyncio.gather(*calls, return_exceptions=True)
-    assert [answer if isinstance(answer, Item) else answer.code for answer in answers] == [("a", 1), ("b", 2), "not_found", ("b", 4)]
+    assert [answer if isinstance(answer, Item) else answer.code for answer in answers] == [
+        ("a", 1),
+        ("b", 2),
+        "not_found",
+        ("b", 4),
+    ]
 
 
 @pytest.mark.gen_test
@@ -294,8 +299,10 @@ class Twin:
                     await self.world.delete(self.people[0], ids[-1 - person % len(ids)])
 
     def items(self, sends, limit):
-        return [messages._Sending(self.people[person], op, 7 + digest, self.chats[chat], f"message {number}", limit)
-                for number, (person, chat, op, digest) in enumerate(sends)]
+        return [
+            messages._Sending(self.people[person], op, 7 + digest, self.chats[chat], f"message {number}", limit)
+            for number, (person, chat, op, digest) in enumerate(sends)
+        ]
 
     async def state(self):
         """What stands in the database, with chats and people by their numbers."""
@@ -321,7 +328,15 @@ def told(outcomes, people):
         if isinstance(outcome, Refused):
             answers.append((outcome.code, outcome.field))
             continue
-        answers.append((outcome.repeated, outcome.seq, outcome.content, outcome.derive if not outcome.repeated else None, outcome.read_now))
+        answers.append(
+            (
+                outcome.repeated,
+                outcome.seq,
+                outcome.content,
+                outcome.derive if not outcome.repeated else None,
+                outcome.read_now,
+            )
+        )
         for user, unread, *_ in outcome.unread:
             counts[outcome.chat_id, people.index(user)] = unread
     return answers, counts
@@ -348,7 +363,9 @@ async def test_together_is_the_same_as_one_by_one(db, world, io_loop):
         answers += [await _alone(db, item) for item in one_by_one.items(again, limit)]
         mapped = {op: new[2] for (_, _, op, _), new in zip(sends, fresh, strict=True)}
         found = await messages._send_together(db, together.items(fresh, limit))
-        found += await messages._send_together(db, together.items([(who, where, mapped[op], d) for who, where, op, d in again], limit))
+        found += await messages._send_together(
+            db, together.items([(who, where, mapped[op], d) for who, where, op, d in again], limit)
+        )
         assert await one_by_one.state() == await together.state()
         (said, counts), (also, counts_too) = told(answers, people), told(found, people)
         assert said == also
@@ -358,9 +375,12 @@ async def test_together_is_the_same_as_one_by_one(db, world, io_loop):
     examples = []
 
     @quick
-    @given(st.sets(st.tuples(st.integers(1, PEOPLE - 1), chat)),
-           st.lists(st.tuples(st.sampled_from(["send", "send", "read", "delete"]), person, chat), max_size=8),
-           st.lists(st.tuples(person, chat), min_size=1, max_size=8), st.sampled_from([2, 50]))
+    @given(
+        st.sets(st.tuples(st.integers(1, PEOPLE - 1), chat)),
+        st.lists(st.tuples(st.sampled_from(["send", "send", "read", "delete"]), person, chat), max_size=8),
+        st.lists(st.tuples(person, chat), min_size=1, max_size=8),
+        st.sampled_from([2, 50]),
+    )
     def collect(outside, past, sends, limit):
         examples.append((outside, past, sends, limit))
 
@@ -384,7 +404,9 @@ async def test_many_at_once_take_one_order_and_each_has_its_answer(world, opened
 
     async def send(number):
         try:
-            outcome = await messages.send(worlds[number % 2].db, people[number % 6], key(), chats[number % 4], f"{number}", 50)
+            outcome = await messages.send(
+                worlds[number % 2].db, people[number % 6], key(), chats[number % 4], f"{number}", 50
+            )
             return number % 4, outcome.seq
         except Refused as refusal:
             return refusal.code

@@ -74,7 +74,13 @@ async def test_every_operation_publishes_exactly_the_tables_fields_in_its_order(
 
 
 ORDERS = {
-    "send": ["messageAdded", "chatMessageNotification", "messageUpdateForChatList", "unreadCountUpdated", "messageReadUpdated"],
+    "send": [
+        "messageAdded",
+        "chatMessageNotification",
+        "messageUpdateForChatList",
+        "unreadCountUpdated",
+        "messageReadUpdated",
+    ],
     "delete": ["messageDeleted", "unreadCountUpdated"],
     "read": ["messageReadUpdated", "unreadCountUpdated"],
 }

@@ -32,7 +32,12 @@ async def test_a_group_is_its_creators_with_everybody_in_it(db, world):
     ada, bob, cy = await world.users(3)
     outcome = await _group(db, ada, [cy, bob])
     chat = outcome.answer
-    assert (chat["name"], chat["description"], chat["chatType"], chat["ownerId"]) == ("Trip", "To the sea", "group", ada)
+    assert (chat["name"], chat["description"], chat["chatType"], chat["ownerId"]) == (
+        "Trip",
+        "To the sea",
+        "group",
+        ada,
+    )
     assert chat["participantIds"] == sorted([ada, bob, cy]) and chat["createdAt"] == chat["updatedAt"]
     data = {name: value for name, value in chat.items() if name != "ownerId"}
     assert outcome.events == [Event("chatAdded", chat["id"], 1, data)] and outcome.seq == 1
@@ -62,7 +67,10 @@ async def test_people_added_at_the_same_time_do_not_pass_the_bound_together(db, 
     ada, *others = await world.users(5)
     chat_id = await world.group(ada)
     outcomes = await together(world.add(ada, chat_id, other, most=3) for other in others)
-    assert sorted(getattr(outcome, "code", "added") for outcome in outcomes) == ["added"] * 2 + ["too_many_participants"] * 2
+    assert (
+        sorted(getattr(outcome, "code", "added") for outcome in outcomes)
+        == ["added"] * 2 + ["too_many_participants"] * 2
+    )
     assert len(await _members(db, chat_id)) == 3
 
 
@@ -135,8 +143,12 @@ async def test_any_participant_renames_and_describes_a_group(db, world):
 async def test_direct_chats_are_fixed(db, world):
     ada, bob, cy = await world.users(3)
     chat_id = await world.direct(ada, bob)
-    for attempt in (chats.update(db, ada, key(), chat_id, {"name": "Us"}), world.add(ada, chat_id, cy),
-                    world.remove(ada, chat_id, bob), world.remove(ada, chat_id, ada)):
+    for attempt in (
+        chats.update(db, ada, key(), chat_id, {"name": "Us"}),
+        world.add(ada, chat_id, cy),
+        world.remove(ada, chat_id, bob),
+        world.remove(ada, chat_id, ada),
+    ):
         with refused("direct_chat_is_fixed"):
             await attempt
     assert await world.head(chat_id) == 1
@@ -297,8 +309,12 @@ async def test_the_same_people_can_be_put_into_many_chats_at_once(world, togethe
     owner, *people = await world.users(9)
     made = [await world.group(owner) for _ in range(4)]
     orders = [people, people[::-1]]
-    outcomes = await together([*(world.add(owner, chat_id, *orders[number % 2]) for number, chat_id in enumerate(made)),
-                               *(chats.create(world.db, owner, key(), "group", None, None, orders[number], 100) for number in range(2))])
+    outcomes = await together(
+        [
+            *(world.add(owner, chat_id, *orders[number % 2]) for number, chat_id in enumerate(made)),
+            *(chats.create(world.db, owner, key(), "group", None, None, orders[number], 100) for number in range(2)),
+        ]
+    )
     assert all(outcome.seq for outcome in outcomes)
 
 
@@ -310,9 +326,14 @@ async def test_what_is_foreign_and_what_is_missing_answer_alike(db, world):
     ada, bob, eve = await world.users(3)
     group, direct = await world.group(ada, bob), await world.direct(ada, bob)
     for chat_id in (group, direct, key()):
-        for attempt in (chats.get(db, eve, chat_id), chats.update(db, eve, key(), chat_id, {"name": "Mine"}),
-                        world.add(eve, chat_id, eve), world.remove(eve, chat_id, ada), world.remove(eve, chat_id, eve),
-                        chats.delete(db, eve, key(), chat_id)):
+        for attempt in (
+            chats.get(db, eve, chat_id),
+            chats.update(db, eve, key(), chat_id, {"name": "Mine"}),
+            world.add(eve, chat_id, eve),
+            world.remove(eve, chat_id, ada),
+            world.remove(eve, chat_id, eve),
+            chats.delete(db, eve, key(), chat_id),
+        ):
             with refused("not_found", None):
                 await attempt
     with refused("not_found", None):
@@ -346,7 +367,9 @@ async def test_a_view_has_head_unread_last_message_and_watermarks(db, world):
     marks = {mark["userId"]: mark for mark in view["watermarks"]}
     assert (marks[ada]["messageId"], marks[ada]["seq"]) == (first, 2) and marks[ada]["readAt"]
     assert (marks[bob]["messageId"], marks[bob]["seq"]) == (last, 4)
-    assert (await chats.page(db, ada))["items"] == [{name: value for name, value in view.items() if name != "watermarks"}]
+    assert (await chats.page(db, ada))["items"] == [
+        {name: value for name, value in view.items() if name != "watermarks"}
+    ]
 
 
 @pytest.mark.gen_test
@@ -383,7 +406,11 @@ async def test_the_list_has_the_most_recently_active_first(db, world):
     ada, bob = await world.users(2)
     first, second, third = [await world.group(ada, bob, name=str(number)) for number in range(3)]
     for number, chat_id in enumerate((first, second, third)):  # the clock's milliseconds are too coarse for a test
-        await db.rows("update chats set active_at = active_at - make_interval(secs => %s) where id = %s returning 1", 10 - number, chat_id)
+        await db.rows(
+            "update chats set active_at = active_at - make_interval(secs => %s) where id = %s returning 1",
+            10 - number,
+            chat_id,
+        )
     assert await _listed(db, ada) == ([third, second, first], None)
     await world.send(bob, first)
     assert await _listed(db, ada) == ([first, third, second], None)
@@ -412,7 +439,11 @@ async def test_no_chat_is_passed_over_when_the_cursors_chat_becomes_active(db, w
     ada, bob = await world.users(2)
     made = [await world.group(ada, bob) for _ in range(4)]
     for number, chat_id in enumerate(made):
-        await db.rows("update chats set active_at = active_at - make_interval(secs => %s) where id = %s returning 1", 10 - number, chat_id)
+        await db.rows(
+            "update chats set active_at = active_at - make_interval(secs => %s) where id = %s returning 1",
+            10 - number,
+            chat_id,
+        )
     first, after = await _listed(db, ada, limit=2)
     await world.send(bob, after)
     rest, _ = await _listed(db, ada, after=after)

@@ -36,14 +36,21 @@ def ask(connection, sql, *parameters):
 
 def end_connections(connection, name):
     """End every connection of the `Database` of this name; the number of them."""
-    return len(ask(connection, "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = %s", name))
+    return len(
+        ask(
+            connection, "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = %s", name
+        )
+    )
 
 
 async def running(connection, name, count=1):
     """Wait until so many statements of the `Database` of this name are running."""
 
     async def are_running():
-        return len(ask(connection, "select from pg_stat_activity where application_name = %s and state = 'active'", name)) == count
+        return (
+            len(ask(connection, "select from pg_stat_activity where application_name = %s and state = 'active'", name))
+            == count
+        )
 
     await until(are_running)
 
@@ -65,7 +72,8 @@ async def fails(call):
 async def test_rows_are_named_and_of_our_types(db):
     row = await db.row(
         """select 1 as one, '5f0c3a0e-0000-4000-8000-000000000001'::uuid as id, array['5f0c3a0e-0000-4000-8000-000000000001'::uuid] as ids,
-                  '[["a", 1]]'::jsonb as json, timestamptz '2026-11-23 10:12:00.123+02' as at""")
+                  '[["a", 1]]'::jsonb as json, timestamptz '2026-11-23 10:12:00.123+02' as at"""
+    )
     assert (row.one, row.id, row.ids, row.json) == (1, row.ids[0], ["5f0c3a0e-0000-4000-8000-000000000001"], [["a", 1]])
     assert row.at.isoformat() == "2026-11-23T08:12:00.123000+00:00"
     assert await db.row("select 1 where false") is None and await db.rows("select 1 where false") == []
@@ -74,8 +82,12 @@ async def test_rows_are_named_and_of_our_types(db):
 @pytest.mark.gen_test
 async def test_a_mistake_of_ours_is_not_hidden_and_does_no_harm(opened):
     db = await opened(size=1)
-    for sql, parameters, error in (("selekt 1", (), psycopg2.errors.SyntaxError), ("select %s::uuid", ("x",), psycopg2.errors.DataError),
-                                   ("select %s", ("\0",), ValueError), ("select 1/0", (), psycopg2.errors.DivisionByZero)):
+    for sql, parameters, error in (
+        ("selekt 1", (), psycopg2.errors.SyntaxError),
+        ("select %s::uuid", ("x",), psycopg2.errors.DataError),
+        ("select %s", ("\0",), ValueError),
+        ("select 1/0", (), psycopg2.errors.DivisionByZero),
+    ):
         with pytest.raises(error):
             await db.rows(sql, *parameters)
         assert (await db.row("select 1 as one")).one == 1
@@ -146,7 +158,10 @@ async def test_no_plan_reads_a_whole_table_even_if_it_was_made_while_the_table_w
     world = World(await opened(size=1))
     ann, ben, cy = await world.users(3)
     several = [await world.group(ann, ben, cy) for _ in range(4)]
-    ask(admin, "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+    ask(
+        admin,
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+    )
     with admin.cursor() as cursor:
         cursor.execute("analyze")
     world.db = await opened(size=1)
@@ -172,7 +187,9 @@ async def test_no_plan_reads_a_whole_table_even_if_it_was_made_while_the_table_w
 @pytest.mark.gen_test
 async def test_reading_a_message_of_a_large_chat_looks_at_few_of_its_participants(world, database):
     ada, *others = await world.users(300)
-    chat = await world.db.row("select id from create_chat(%s, gen_random_uuid(), 0, 'group', 'Large', null, %s::uuid[], 1000)", ada, others)
+    chat = await world.db.row(
+        "select id from create_chat(%s, gen_random_uuid(), 0, 'group', 'Large', null, %s::uuid[], 1000)", ada, others
+    )
     message = await world.send(ada, chat.id)
     with closing(psycopg2.connect(database, options=database_module.PLANNING)) as connection:
         fetched = "select idx_tup_fetch from pg_stat_xact_user_tables where relname = 'participants'"
@@ -184,7 +201,9 @@ async def test_reading_a_message_of_a_large_chat_looks_at_few_of_its_participant
 async def scans(db) -> dict:
     """How often each table was read from end to end, as the only connection of `db` knows."""
     await db.rows("select pg_stat_force_next_flush()")
-    rows = await db.rows("select relname, seq_scan from pg_stat_user_tables where relname = any(%s)", list(WITHOUT_SCANS))
+    rows = await db.rows(
+        "select relname, seq_scan from pg_stat_user_tables where relname = any(%s)", list(WITHOUT_SCANS)
+    )
     return {row.relname: row.seq_scan for row in rows}
 
 
@@ -414,14 +433,17 @@ def run(url, sql, *parameters):
 
 def shape(url):
     """Everything that a migration makes."""
-    return run(url, """
+    return run(
+        url,
+        """
         select 'column', table_name::text, column_name::text, data_type::text, column_default::text from information_schema.columns
           where table_schema = 'public'
         union all select 'index', tablename, indexname, indexdef, '' from pg_indexes where schemaname = 'public'
         union all select 'function', proname, pg_get_function_identity_arguments(oid), prosrc, '' from pg_proc where pronamespace = 'public'::regnamespace
         union all select 'constraint', conname, conrelid::regclass::text, pg_get_constraintdef(oid), '' from pg_constraint
           where connamespace = 'public'::regnamespace
-        order by 1, 2, 3, 4""")
+        order by 1, 2, 3, 4""",
+    )
 
 
 @pytest.mark.gen_test

@@ -55,8 +55,15 @@ async def test_a_replay_shows_the_present(db, world):
     await chats.update(db, ada, key(), chat_id, {"name": "After"})
     log = await _replay(db, chat_id)
     assert [(event.channel, event.seq) for event in log.events] == [
-        ("chatAdded", 1), ("messageAdded", 2), ("messageAdded", 3), ("messageUpdated", 4), ("messageDeleted", 5),  # not an edit any more
-        ("messageUpdated", 6), ("messageDeleted", 7), ("chatUpdated", 8)]
+        ("chatAdded", 1),
+        ("messageAdded", 2),
+        ("messageAdded", 3),
+        ("messageUpdated", 4),
+        ("messageDeleted", 5),  # not an edit any more
+        ("messageUpdated", 6),
+        ("messageDeleted", 7),
+        ("chatUpdated", 8),
+    ]
     data = [event.data for event in log.events]
     assert data[0]["name"] == data[7]["name"] == "After"
     assert data[1] == data[3] == data[5] and (data[1]["content"], data[1]["isEdited"]) == ("final", True)
@@ -107,8 +114,16 @@ async def test_a_page_begins_after_the_position_and_is_bounded_for_each_chat(db,
     missing = key()
     logs = await events.replay(db, {one: 1, two: 0, three: 1, missing: 0}, [ada], 3)
     assert set(logs) == {one, two, three}
-    assert {chat_id: [event.seq for event in log.events] for chat_id, log in logs.items()} == {one: [2, 3, 4], two: [1, 2, 3], three: []}
-    assert {chat_id: (log.head, log.floor) for chat_id, log in logs.items()} == {one: (6, 0), two: (3, 0), three: (1, 0)}
+    assert {chat_id: [event.seq for event in log.events] for chat_id, log in logs.items()} == {
+        one: [2, 3, 4],
+        two: [1, 2, 3],
+        three: [],
+    }
+    assert {chat_id: (log.head, log.floor) for chat_id, log in logs.items()} == {
+        one: (6, 0),
+        two: (3, 0),
+        three: (1, 0),
+    }
     assert all(log.members == {ada} for log in logs.values())
     assert (await _replay(db, one, 99)).events == []
     assert await events.replay(db, {}, [ada], 3) == {}
@@ -196,7 +211,9 @@ async def test_where_several_stand_in_one_chat_is_told_of_those_who_are_in_it(db
     await world.remove(ada, chat_id, dan)
     await world.send(ada, chat_id)
     assert await events.standings(db, chat_id, [bob, cy, dan]) == {
-        bob: events.Standing(5, 0, 2, 1, 1), cy: events.Standing(5, 0, 1, 3, 3)}
+        bob: events.Standing(5, 0, 2, 1, 1),
+        cy: events.Standing(5, 0, 1, 3, 3),
+    }
 
 
 @pytest.mark.gen_test
@@ -252,8 +269,13 @@ async def test_a_position_ahead_of_the_database_tells_that_it_was_restored(db, w
 
 @pytest.mark.gen_test
 async def test_sessions_that_ended_answer(db):
-    accounts = Accounts(db, AttemptLimits(100, 100, 60), hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    tokens = [(await accounts.sign_up(None, f"session{number}", "correct horse", None, "::1", ""))["token"] for number in range(3)]
+    accounts = Accounts(
+        db, AttemptLimits(100, 100, 60), hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    )
+    tokens = [
+        (await accounts.sign_up(None, f"session{number}", "correct horse", None, "::1", ""))["token"]
+        for number in range(3)
+    ]
     accounts.close()
     ids = [(await accounts.session(token)).id for token in tokens]
     assert (await events.changes(db, {}, {}, ids)).sessions == set()
@@ -278,8 +300,12 @@ async def test_a_new_epoch_shows_everywhere(opened, new_database):
 
 
 async def _aged(db, chat_id, up_to, days=40):
-    await db.rows("update chat_events set at = at - make_interval(days => %s) where chat_id = %s and seq <= %s returning 1",
-                  days, chat_id, up_to)
+    await db.rows(
+        "update chat_events set at = at - make_interval(days => %s) where chat_id = %s and seq <= %s returning 1",
+        days,
+        chat_id,
+        up_to,
+    )
 
 
 async def _prune(db, limit=5000):
@@ -386,11 +412,16 @@ async def test_after_pruning_a_key_is_forgotten(own):
 # The envelope
 
 texts = st.text(max_size=20)
-simple = st.none() | st.booleans() | st.integers(-2**53, 2**53) | texts
+simple = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts
 values = simple | st.lists(simple, max_size=3)
 some_events = st.builds(
-    Event, st.sampled_from(sorted(CHANNELS)), texts, st.integers(0, 2**53), st.dictionaries(texts, values, max_size=5),
-    st.dictionaries(st.sampled_from(["readSeq", "unread", "head"]), values, max_size=2))
+    Event,
+    st.sampled_from(sorted(CHANNELS)),
+    texts,
+    st.integers(0, 2**53),
+    st.dictionaries(texts, values, max_size=5),
+    st.dictionaries(st.sampled_from(["readSeq", "unread", "head"]), values, max_size=2),
+)
 
 
 @given(some_events, texts, texts)
@@ -404,31 +435,55 @@ def test_what_is_put_into_an_envelope_comes_out_of_it(event, epoch, instance):
 def test_the_documented_object_stands_under_the_channels_own_key(event):
     body = orjson.loads(envelope(event, "epoch", "web.1"))
     assert set(body) == {event.channel, "_"} and body[event.channel] == event.data
-    assert body["_"] == {"v": 1, "chatId": event.chat_id, "seq": event.seq, "epoch": "epoch", "from": "web.1", **event.meta}
+    assert body["_"] == {
+        "v": 1,
+        "chatId": event.chat_id,
+        "seq": event.seq,
+        "epoch": "epoch",
+        "from": "web.1",
+        **event.meta,
+    }
 
 
 def _spoiled(change):
-    body = {"messageDeleted": {"id": "m", "chatId": "c"}, "_": {"v": 1, "chatId": "c", "seq": 2, "epoch": "e", "from": "web.1"}}
+    body = {
+        "messageDeleted": {"id": "m", "chatId": "c"},
+        "_": {"v": 1, "chatId": "c", "seq": 2, "epoch": "e", "from": "web.1"},
+    }
     change(body)
     return orjson.dumps(body)
 
 
-@pytest.mark.parametrize("payload", [
-    b"", b"{", b"\xff", b"null", b"1", b'"text"', b"[]", b"{}", b'{"_": null}', b'{"_": []}', b'{"_": "v"}', b'{"_": {}}',
-    _spoiled(lambda body: body.pop("_")),
-    _spoiled(lambda body: body.pop("messageDeleted")),
-    _spoiled(lambda body: body.update(messageDeleted=None)),
-    _spoiled(lambda body: body.update(messageDeleted=["id"])),
-    *(_spoiled(lambda body, name=name: body["_"].pop(name)) for name in ("v", "chatId", "seq", "epoch", "from")),
-    _spoiled(lambda body: body["_"].update(v=2)),
-    _spoiled(lambda body: body["_"].update(v=None)),
-    _spoiled(lambda body: body["_"].update(chatId=1)),
-    _spoiled(lambda body: body["_"].update(chatId=None)),
-    _spoiled(lambda body: body["_"].update(seq="2")),
-    _spoiled(lambda body: body["_"].update(seq=2.5)),
-    _spoiled(lambda body: body["_"].update(seq=True)),
-    _spoiled(lambda body: body["_"].update(epoch=["e"])),
-])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"null",
+        b"1",
+        b'"text"',
+        b"[]",
+        b"{}",
+        b'{"_": null}',
+        b'{"_": []}',
+        b'{"_": "v"}',
+        b'{"_": {}}',
+        _spoiled(lambda body: body.pop("_")),
+        _spoiled(lambda body: body.pop("messageDeleted")),
+        _spoiled(lambda body: body.update(messageDeleted=None)),
+        _spoiled(lambda body: body.update(messageDeleted=["id"])),
+        *(_spoiled(lambda body, name=name: body["_"].pop(name)) for name in ("v", "chatId", "seq", "epoch", "from")),
+        _spoiled(lambda body: body["_"].update(v=2)),
+        _spoiled(lambda body: body["_"].update(v=None)),
+        _spoiled(lambda body: body["_"].update(chatId=1)),
+        _spoiled(lambda body: body["_"].update(chatId=None)),
+        _spoiled(lambda body: body["_"].update(seq="2")),
+        _spoiled(lambda body: body["_"].update(seq=2.5)),
+        _spoiled(lambda body: body["_"].update(seq=True)),
+        _spoiled(lambda body: body["_"].update(epoch=["e"])),
+    ],
+)
 def test_what_is_no_envelope_of_ours_is_a_value_error(payload):
     with pytest.raises(ValueError):
         events.opened("messageDeleted", payload)
@@ -439,11 +494,23 @@ def test_an_untouched_envelope_is_opened():
     assert (event, epoch, instance) == (Event("messageDeleted", "c", 2, {"id": "m", "chatId": "c"}), "e", "web.1")
 
 
-json = values | st.floats(allow_nan=False) | st.dictionaries(texts | st.sampled_from(["_", "v", "seq", "messageAdded"]), values, max_size=4)
+json = (
+    values
+    | st.floats(allow_nan=False)
+    | st.dictionaries(texts | st.sampled_from(["_", "v", "seq", "messageAdded"]), values, max_size=4)
+)
 
 
-@given(st.binary(max_size=50) | json.map(orjson.dumps) | st.fixed_dictionaries(
-    {"_": st.fixed_dictionaries({name: json for name in ("v", "chatId", "seq", "epoch", "from")}), "messageAdded": json}).map(orjson.dumps))
+@given(
+    st.binary(max_size=50)
+    | json.map(orjson.dumps)
+    | st.fixed_dictionaries(
+        {
+            "_": st.fixed_dictionaries({name: json for name in ("v", "chatId", "seq", "epoch", "from")}),
+            "messageAdded": json,
+        }
+    ).map(orjson.dumps)
+)
 @quick
 def test_rubbish_is_a_value_error_or_an_event(payload):
     try:
@@ -457,8 +524,15 @@ def test_rubbish_is_a_value_error_or_an_event(payload):
 
 ids = st.uuids().map(str)
 addressed = st.builds(
-    Event, st.sampled_from(sorted(CHANNELS)), ids, st.integers(0, 2**53), st.dictionaries(texts, values, max_size=5),
-    st.fixed_dictionaries({}, optional={"readSeq": st.integers(0, 2**53), "head": st.integers(0, 2**53), "unread": st.just("derive")}))
+    Event,
+    st.sampled_from(sorted(CHANNELS)),
+    ids,
+    st.integers(0, 2**53),
+    st.dictionaries(texts, values, max_size=5),
+    st.fixed_dictionaries(
+        {}, optional={"readSeq": st.integers(0, 2**53), "head": st.integers(0, 2**53), "unread": st.just("derive")}
+    ),
+)
 
 
 def glanced(channel, payload, epoch):
@@ -495,23 +569,45 @@ ENVELOPE = envelope(Event("messageAdded", CHAT, 2, {"content": "text"}), EPOCH, 
 
 def test_what_somebody_writes_into_a_message_is_not_taken_for_the_envelope():
     other = key()
-    end = ENVELOPE[ENVELOPE.index(b',"_":'):].decode().replace(CHAT, other)
+    end = ENVELOPE[ENVELOPE.index(b',"_":') :].decode().replace(CHAT, other)
     for text in (end, '"}' + end, "}" + end, '\\"}' + end, "\\\\}" + end):
         payload = envelope(Event("messageAdded", CHAT, 2, {"content": text, text: text}), EPOCH, "web.1")
         assert glanced("messageAdded", payload, EPOCH) == (CHAT, b"2")
         within = Event("messageAdded", CHAT, 2, {"content": {}, "_": orjson.loads(ENVELOPE)["_"] | {"chatId": other}})
         assert glanced("messageAdded", envelope(within, EPOCH, "web.1"), EPOCH) == (CHAT, b"2")
         # Cut off, what is left ends as an envelope does.
-        assert glanced("messageAdded", payload[:payload.rindex(b',"_":')], EPOCH) is None
+        assert glanced("messageAdded", payload[: payload.rindex(b',"_":')], EPOCH) is None
 
 
-@pytest.mark.parametrize("change", [
-    (b'"v":1', b'"v":2'), (b'"v":1', b'"v":"1"'), (b'"v":1', b'"v": 1'), (b'"v":1', b'"v":10'), (b'"seq":2', b'"seq":"2"'),
-    (b'"seq":2', b'"seq":-2'), (b'"seq":2', b'"seq":null'), (b'"seq":2', b'"seq":' + b"9" * 5000), (b'"seq":2,', b""), (EPOCH.encode(), b""), (EPOCH.encode(), b"an epoch"),
-    (b'"' + EPOCH.encode() + b'"', b"7"), (b'"' + CHAT.encode() + b'"', b"7"), (b'"web.1"', b"null"),
-    (b'"from":"web.1"', b'"by":"web.1"'), (b'"messageAdded"', b'"messageUpdated"'), (b'{"content":"text"}', b'"text"'),
-    (b'{"content":"text"}', b"[{}]"), (b'"_"', b'"__"'), (b"}}", b"}"), (b"}}", b"}}\n"), (b"}}", b"}} }"), (b'"}}', b""), (b'{"messageAdded', b'[{"messageAdded'),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b'"v":1', b'"v":2'),
+        (b'"v":1', b'"v":"1"'),
+        (b'"v":1', b'"v": 1'),
+        (b'"v":1', b'"v":10'),
+        (b'"seq":2', b'"seq":"2"'),
+        (b'"seq":2', b'"seq":-2'),
+        (b'"seq":2', b'"seq":null'),
+        (b'"seq":2', b'"seq":' + b"9" * 5000),
+        (b'"seq":2,', b""),
+        (EPOCH.encode(), b""),
+        (EPOCH.encode(), b"an epoch"),
+        (b'"' + EPOCH.encode() + b'"', b"7"),
+        (b'"' + CHAT.encode() + b'"', b"7"),
+        (b'"web.1"', b"null"),
+        (b'"from":"web.1"', b'"by":"web.1"'),
+        (b'"messageAdded"', b'"messageUpdated"'),
+        (b'{"content":"text"}', b'"text"'),
+        (b'{"content":"text"}', b"[{}]"),
+        (b'"_"', b'"__"'),
+        (b"}}", b"}"),
+        (b"}}", b"}}\n"),
+        (b"}}", b"}} }"),
+        (b'"}}', b""),
+        (b'{"messageAdded', b'[{"messageAdded'),
+    ],
+)
 def test_where_the_place_is_not_as_an_envelope_says_it_nothing_is_seen(change):
     payload = ENVELOPE.replace(*change)
     assert payload != ENVELOPE and glanced("messageAdded", payload, EPOCH) is None
@@ -533,13 +629,15 @@ def test_a_digest_is_the_same_in_every_process_and_release():
 
 
 def test_a_digest_does_not_hang_on_the_order_of_a_bodys_fields():
-    assert digest("update", "chat", {"name": "a", "description": "b"}) == digest("update", "chat", {"description": "b", "name": "a"})
+    assert digest("update", "chat", {"name": "a", "description": "b"}) == digest(
+        "update", "chat", {"description": "b", "name": "a"}
+    )
 
 
 @given(st.lists(texts, max_size=4))
 @quick
 def test_a_digest_is_a_signed_number_of_64_bits(parts):
-    assert -2**63 <= digest(*parts) < 2**63
+    assert -(2**63) <= digest(*parts) < 2**63
 
 
 @given(st.lists(values, max_size=4), st.lists(values, max_size=4))

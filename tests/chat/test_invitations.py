@@ -65,7 +65,9 @@ async def held(url, statement, *parameters, waiting):
 
         async def all_wait():
             with watch.cursor() as cursor:
-                cursor.execute("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
+                cursor.execute(
+                    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+                )
                 return cursor.fetchone()[0] == waiting
 
         await until(all_wait)
@@ -119,8 +121,12 @@ async def test_where_accounts_are_older_than_the_rule_the_oldest_owns_the_server
     url = new_database()
     fresh = await opened(url)
     for number, days in enumerate((1, 3, 2)):
-        await fresh.rows("""insert into users (username, display_name, password_hash, created_at)
-                            values (%s, '', '', now() - make_interval(days => %s)) returning id""", f"user{number}", days)
+        await fresh.rows(
+            """insert into users (username, display_name, password_hash, created_at)
+                            values (%s, '', '', now() - make_interval(days => %s)) returning id""",
+            f"user{number}",
+            days,
+        )
     migrate(url)
     assert [row.username for row in await fresh.rows("select username from users where is_owner")] == ["user1"]
     await fresh.rows("update users set is_owner = username = 'user2' returning id")
@@ -140,7 +146,9 @@ async def test_without_an_invitation_nobody_signs_up_nor_learns_which_names_are_
         with refused("invitation_invalid", "invitation"):
             await sign_up(accounts, username, invitation="made up")
     with refused("username_taken", "username"):
-        await sign_up(accounts, taken, invitation=(await invitations.create(db, await world.user(), key(), 7, 1))["token"])
+        await sign_up(
+            accounts, taken, invitation=(await invitations.create(db, await world.user(), key(), 7, 1))["token"]
+        )
 
 
 @pytest.mark.gen_test
@@ -183,7 +191,9 @@ async def test_of_two_sign_ups_at_once_for_the_last_use_one_gets_it(db, accounts
     answers = await asyncio.gather(*signing_up, return_exceptions=True)
     assert [answer.code for answer in answers if isinstance(answer, Refused)] == ["invitation_invalid"]
     (joined,) = [answer["user"]["username"] for answer in answers if isinstance(answer, dict)]
-    assert [row.username for row in await db.rows("select username from users where username = any(%s)", names)] == [joined]
+    assert [row.username for row in await db.rows("select username from users where username = any(%s)", names)] == [
+        joined
+    ]
     assert await uses(db, invitation) == 1
 
 
@@ -191,7 +201,9 @@ async def test_of_two_sign_ups_at_once_for_the_last_use_one_gets_it(db, accounts
 async def test_one_sign_up_sent_twice_at_once_takes_the_last_use_once(db, accounts, invite, database):
     invitation, username, op = await invite(), name(), key()
     async with held(database, "select from invitations where id = %s for update", invitation["id"], waiting=2):
-        signing_up = [asyncio.ensure_future(sign_up(accounts, username, op=op, invitation=invitation["token"])) for _ in range(2)]
+        signing_up = [
+            asyncio.ensure_future(sign_up(accounts, username, op=op, invitation=invitation["token"])) for _ in range(2)
+        ]
     one, other = await asyncio.gather(*signing_up)
     assert one == other
     assert await uses(db, invitation) == 1

@@ -45,8 +45,9 @@ async def test_eight_writers_on_two_instances_leave_one_order_without_gap_or_dou
     writers, others = await world.users(8), await world.users(3)
     chat_id = await world.group(*writers)
     worlds = [world, World(await opened())]
-    taken = await asyncio.gather(*(
-        _mixed_work(worlds[number % 2], writer, chat_id, others, number, 25) for number, writer in enumerate(writers)))
+    taken = await asyncio.gather(
+        *(_mixed_work(worlds[number % 2], writer, chat_id, others, number, 25) for number, writer in enumerate(writers))
+    )
     head = await world.head(chat_id)
     assert sorted(seq for seqs in taken for seq in seqs) == list(range(2, head + 1))
     assert all(seqs == sorted(seqs) for seqs in taken)
@@ -98,8 +99,12 @@ async def test_sending_publishes_the_message_its_projections_and_the_counts_of_t
     assert (message["content"], message["senderId"], message["chatId"]) == ("Hello", ada, chat_id)
     assert (message["isEdited"], message["editedAt"]) == (False, None)
     assert [(event.channel, event.chat_id, event.seq) for event in outcome.events] == [
-        ("messageAdded", chat_id, seq), ("chatMessageNotification", chat_id, seq), ("messageUpdateForChatList", chat_id, seq),
-        ("unreadCountUpdated", chat_id, seq), ("unreadCountUpdated", chat_id, seq)]
+        ("messageAdded", chat_id, seq),
+        ("chatMessageNotification", chat_id, seq),
+        ("messageUpdateForChatList", chat_id, seq),
+        ("unreadCountUpdated", chat_id, seq),
+        ("unreadCountUpdated", chat_id, seq),
+    ]
     assert outcome.events[0].data == message
     assert outcome.events[1].data == outcome.events[2].data == {"chatId": chat_id, "message": message, "senderId": ada}
     assert {event.data["userId"]: event.data["unreadCount"] for event in outcome.events[3:]} == {bob: 1, cy: 1}
@@ -111,7 +116,11 @@ async def test_sending_over_unread_messages_publishes_that_they_are_read(world):
     chat_id = await world.group(ada, bob)
     await world.send(bob, chat_id)
     outcome = await messages.send(world.db, ada, key(), chat_id, "Answer", 50)
-    counts = {event.data["userId"]: event.data["unreadCount"] for event in outcome.events if event.channel == "unreadCountUpdated"}
+    counts = {
+        event.data["userId"]: event.data["unreadCount"]
+        for event in outcome.events
+        if event.channel == "unreadCountUpdated"
+    }
     assert counts == {ada: 0, bob: 1}
     last = outcome.events[-1]
     assert (last.channel, last.seq) == ("messageReadUpdated", outcome.seq)
@@ -148,7 +157,11 @@ async def test_in_a_large_chat_instances_derive_the_counts(world):
     ada, bob, cy = await world.users(3)
     chat_id = await world.group(ada, bob, cy)
     outcome = await messages.send(world.db, ada, key(), chat_id, "Hello", 2)
-    assert [event.channel for event in outcome.events] == ["messageAdded", "chatMessageNotification", "messageUpdateForChatList"]
+    assert [event.channel for event in outcome.events] == [
+        "messageAdded",
+        "chatMessageNotification",
+        "messageUpdateForChatList",
+    ]
     assert [event.meta for event in outcome.events] == 3 * [{"unread": "derive"}]
     outcome = await world.delete(ada, outcome.answer["id"], limit=2)
     assert [(event.channel, event.meta) for event in outcome.events] == [("messageDeleted", {"unread": "derive"})]
@@ -228,8 +241,12 @@ async def test_one_who_was_removed_can_do_nothing_to_old_messages(world):
     chat_id = await world.group(ada, bob)
     message_id = await world.send(bob, chat_id)
     await world.remove(ada, chat_id, bob)
-    for attempt in (world.edit(bob, message_id), world.delete(bob, message_id), world.send(bob, chat_id),
-                    messages.page(world.db, bob, chat_id)):
+    for attempt in (
+        world.edit(bob, message_id),
+        world.delete(bob, message_id),
+        world.send(bob, chat_id),
+        messages.page(world.db, bob, chat_id),
+    ):
         with refused("not_found", None):
             await attempt
 
@@ -316,13 +333,15 @@ async def test_a_full_last_page_has_no_next(db, world, limit):
     assert _ids(page) == sent[1:] and page["next"] is None
 
 
-@pytest.mark.parametrize(("anchor", "limit", "first", "last"), [
-    (4, 4, 3, 6), (4, 5, 2, 6), (4, 1, 4, 4), (4, 2, 4, 5), (0, 4, 0, 2), (8, 4, 7, 8), (4, 100, 0, 8)])
+@pytest.mark.parametrize(
+    ("anchor", "limit", "first", "last"),
+    [(4, 4, 3, 6), (4, 5, 2, 6), (4, 1, 4, 4), (4, 2, 4, 5), (0, 4, 0, 2), (8, 4, 7, 8), (4, 100, 0, 8)],
+)
 @pytest.mark.gen_test
 async def test_a_page_around_a_message_holds_it_and_half_on_either_side(db, world, anchor, limit, first, last):
     ada, chat_id, sent = await _history(world, 9)
     page = await messages.page(db, ada, chat_id, around=sent[anchor], limit=limit)
-    assert _ids(page) == sent[first:last + 1] and page["next"] is None
+    assert _ids(page) == sent[first : last + 1] and page["next"] is None
 
 
 @pytest.mark.gen_test
@@ -335,7 +354,12 @@ async def test_deleted_messages_stay_in_their_place_as_tombstones(db, world):
     page = await messages.page(db, ada, chat_id)
     assert [item["content"] for item in page["items"]] == ["one", "", "three"]
     tombstone = page["items"][1]
-    assert (tombstone["isEdited"], tombstone["editedAt"], tombstone["id"], tombstone["seq"]) == (False, None, sent[1], 3)
+    assert (tombstone["isEdited"], tombstone["editedAt"], tombstone["id"], tombstone["seq"]) == (
+        False,
+        None,
+        sent[1],
+        3,
+    )
     assert _ids(await messages.page(db, ada, chat_id, around=sent[1])) == sent
     assert _ids(await messages.page(db, ada, chat_id, after=sent[1])) == sent[2:]
 
@@ -397,5 +421,7 @@ async def test_what_is_said_after_the_removal_is_on_no_page_of_the_removed(db, w
         await world.remove(ada, chat_id, bob)
         await world.send(ada, chat_id, "Now that Bob is gone")
 
-    page = await messages.page(_RemovedMeanwhile(db, removal), bob, chat_id, **({} if where == "before" else {where: anchor}))
+    page = await messages.page(
+        _RemovedMeanwhile(db, removal), bob, chat_id, **({} if where == "before" else {where: anchor})
+    )
     assert page["items"] == []

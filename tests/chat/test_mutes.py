@@ -8,7 +8,7 @@ from tests.chat.conftest import refused
 
 async def muted(world, user, chat):
     view = await chats.get(world.db, user, chat)
-    listed, = [item for item in (await chats.page(world.db, user))["items"] if item["id"] == chat]
+    (listed,) = [item for item in (await chats.page(world.db, user))["items"] if item["id"] == chat]
     assert view["muted"] == listed["muted"]
     return view["muted"]
 
@@ -20,7 +20,11 @@ async def test_a_chat_is_muted_for_the_one_who_muted_it_alone_until_it_is_heard_
     assert not await muted(world, ada, chat)
     for _ in range(2):
         await mutes.put(world.db, ada, chat, True)
-        assert [await muted(world, ada, chat), await muted(world, bob, chat), await muted(world, ada, other)] == [True, False, False]
+        assert [await muted(world, ada, chat), await muted(world, bob, chat), await muted(world, ada, other)] == [
+            True,
+            False,
+            False,
+        ]
     for _ in range(2):
         await mutes.put(world.db, ada, chat, False)
         assert not await muted(world, ada, chat)

@@ -12,10 +12,26 @@ from chat import payloads
 from tests.chat.conftest import quick
 
 AT = datetime(2026, 11, 23, 12, 12, 0, 123456, timezone(timedelta(hours=2)))
-MESSAGE = SimpleNamespace(id="m", content="Hello", sender_id="u", chat_id="c", created_at=AT, edited_at=None, seq=7, op_id="secret")
-CHAT = SimpleNamespace(id="c", name="Trip", description=None, chat_type="group", participant_ids=["a", "b"], created_at=AT,
-                       updated_at=AT, owner_id="a", head_seq=9, unread=2, muted=True, direct_key="secret")
-USER = SimpleNamespace(id="u", username="ada", display_name="Ada", created_at=AT, password_hash="secret", op_hash=b"secret")
+MESSAGE = SimpleNamespace(
+    id="m", content="Hello", sender_id="u", chat_id="c", created_at=AT, edited_at=None, seq=7, op_id="secret"
+)
+CHAT = SimpleNamespace(
+    id="c",
+    name="Trip",
+    description=None,
+    chat_type="group",
+    participant_ids=["a", "b"],
+    created_at=AT,
+    updated_at=AT,
+    owner_id="a",
+    head_seq=9,
+    unread=2,
+    muted=True,
+    direct_key="secret",
+)
+USER = SimpleNamespace(
+    id="u", username="ada", display_name="Ada", created_at=AT, password_hash="secret", op_hash=b"secret"
+)
 
 
 def test_times_are_utc_with_milliseconds():
@@ -37,8 +53,15 @@ def test_every_time_comes_back_to_the_millisecond_and_sorts_as_text(moment):
 
 
 def test_a_message():
-    assert payloads.message(MESSAGE) == {"id": "m", "content": "Hello", "senderId": "u", "chatId": "c",
-                                         "createdAt": "2026-11-23T10:12:00.123Z", "isEdited": False, "editedAt": None}
+    assert payloads.message(MESSAGE) == {
+        "id": "m",
+        "content": "Hello",
+        "senderId": "u",
+        "chatId": "c",
+        "createdAt": "2026-11-23T10:12:00.123Z",
+        "isEdited": False,
+        "editedAt": None,
+    }
     edited = payloads.message(SimpleNamespace(**{**vars(MESSAGE), "edited_at": AT}))
     assert (edited["isEdited"], edited["editedAt"]) == (True, "2026-11-23T10:12:00.123Z")
     assert payloads.message_view(MESSAGE) == {**payloads.message(MESSAGE), "seq": 7}
@@ -47,10 +70,24 @@ def test_a_message():
 
 def test_a_chat_its_answer_and_its_view():
     chat = payloads.chat(CHAT)
-    assert chat == {"id": "c", "name": "Trip", "description": None, "chatType": "group", "participantIds": ["a", "b"],
-                    "createdAt": "2026-11-23T10:12:00.123Z", "updatedAt": "2026-11-23T10:12:00.123Z"}
+    assert chat == {
+        "id": "c",
+        "name": "Trip",
+        "description": None,
+        "chatType": "group",
+        "participantIds": ["a", "b"],
+        "createdAt": "2026-11-23T10:12:00.123Z",
+        "updatedAt": "2026-11-23T10:12:00.123Z",
+    }
     assert payloads.chat_answer(CHAT) == {**chat, "ownerId": "a"}
-    assert payloads.chat_view(CHAT, None) == {**chat, "ownerId": "a", "head": 9, "unreadCount": 2, "muted": True, "lastMessage": None}
+    assert payloads.chat_view(CHAT, None) == {
+        **chat,
+        "ownerId": "a",
+        "head": 9,
+        "unreadCount": 2,
+        "muted": True,
+        "lastMessage": None,
+    }
 
 
 def test_a_notice_holds_the_whole_message():
@@ -69,12 +106,24 @@ def test_a_list_names_its_next_page():
     assert payloads.page([1], "x") == {"items": [1], "next": "x"}
 
 
-@pytest.mark.parametrize(("shape", "row"), [
-    (payloads.message_view, MESSAGE), (payloads.chat_answer, CHAT), (lambda row: payloads.chat_view(row, None), CHAT), (payloads.user, USER)])
+@pytest.mark.parametrize(
+    ("shape", "row"),
+    [
+        (payloads.message_view, MESSAGE),
+        (payloads.chat_answer, CHAT),
+        (lambda row: payloads.chat_view(row, None), CHAT),
+        (payloads.user, USER),
+    ],
+)
 def test_nothing_but_what_is_documented_leaves(shape, row):
     text = orjson.dumps(shape(row)).decode()
     assert "secret" not in text and "_" not in "".join(shape(row))
 
 
 def test_a_user():
-    assert payloads.user(USER) == {"id": "u", "username": "ada", "displayName": "Ada", "createdAt": "2026-11-23T10:12:00.123Z"}
+    assert payloads.user(USER) == {
+        "id": "u",
+        "username": "ada",
+        "displayName": "Ada",
+        "createdAt": "2026-11-23T10:12:00.123Z",
+    }

@@ -72,8 +72,10 @@ async def test_reads_and_sends_at_the_same_time_leave_the_greatest_watermark(db,
     chat_id = await world.group(ada, bob)
     sent = [await world.send(bob, chat_id) for _ in range(10)]
     worlds = [world, World(await opened())]
-    await asyncio.gather(*(worlds[number % 2].read(ada, message_id) for number, message_id in enumerate(sent[::-1])),
-                         *(worlds[number % 2].send(ada, chat_id) for number in range(5)))
+    await asyncio.gather(
+        *(worlds[number % 2].read(ada, message_id) for number, message_id in enumerate(sent[::-1])),
+        *(worlds[number % 2].send(ada, chat_id) for number in range(5)),
+    )
     mine = await _watermark(db, chat_id, ada)
     assert mine.read_seq == await world.head(chat_id) == 16 and mine.read_count == 15
     rows = await db.rows("select seq, at from reads where chat_id = %s and user_id = %s order by seq", chat_id, ada)
@@ -112,9 +114,13 @@ async def test_marking_an_older_message_answers_when_it_was_first_read(db, world
     times = []
     for number, message_id in enumerate((first, third)):
         await world.read(ada, message_id)
-        await db.rows("""update reads set at = at - make_interval(secs => %s)
+        await db.rows(
+            """update reads set at = at - make_interval(secs => %s)
                          where chat_id = %s and seq = (select seq from messages where id = %s) returning 1""",
-                      60 - 10 * number, chat_id, message_id)
+            60 - 10 * number,
+            chat_id,
+            message_id,
+        )
         times.append((await world.read(ada, message_id)).answer["readAt"])
     await messages.send(db, ada, key(), chat_id, "Seen", 50)
     again = [(await world.read(ada, message_id)).answer["readAt"] for message_id in (first, second, third)]
@@ -127,7 +133,9 @@ async def test_ones_own_message_was_read_when_it_was_sent(world):
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
     own = (await messages.send(world.db, ada, key(), chat_id, "Mine", 50)).answer
-    await world.db.rows("update participants set read_at = read_at + interval '1 minute' where chat_id = %s returning 1", chat_id)
+    await world.db.rows(
+        "update participants set read_at = read_at + interval '1 minute' where chat_id = %s returning 1", chat_id
+    )
     await world.send(bob, chat_id)
     later = await world.send(bob, chat_id)
     await world.read(ada, later)
@@ -140,7 +148,9 @@ async def test_what_was_said_before_one_joined_was_read_on_joining_whatever_one_
     chat_id = await world.group(ada)
     old = await world.send(ada, chat_id)
     await world.add(ada, chat_id, bob)
-    await db.rows("update participants set joined_at = joined_at - interval '1 minute' where chat_id = %s returning 1", chat_id)
+    await db.rows(
+        "update participants set joined_at = joined_at - interval '1 minute' where chat_id = %s returning 1", chat_id
+    )
     joined_at = iso((await _watermark(db, chat_id, bob)).joined_at)
     first = await world.read(bob, old)
     assert (first.answer["readAt"], first.repeated, first.events) == (joined_at, True, [])
@@ -249,8 +259,13 @@ class _Reader:
         return next(at for seq, at in self.reached if seq >= message["seq"])
 
 
-steps = st.lists(st.tuples(st.sampled_from(["send", "send", "read", "leave", "join"]), st.integers(0, PEOPLE - 1), st.integers(0, 30)),
-                 min_size=5, max_size=40)
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["send", "send", "read", "leave", "join"]), st.integers(0, PEOPLE - 1), st.integers(0, 30)
+    ),
+    min_size=5,
+    max_size=40,
+)
 
 
 @given(steps)
@@ -293,8 +308,10 @@ async def _follow(world, taken):
             assert (await _watermark(world.db, chat_id, person)).read_seq == reader.seq
     for message in sent:
         assert await _readers(world.db, owner, message["id"]) == {
-            person: reader.first_time(message) for person, reader in readers.items()
-            if person != message["senderId"] and reader.joined_seq < message["seq"] <= reader.seq}
+            person: reader.first_time(message)
+            for person, reader in readers.items()
+            if person != message["senderId"] and reader.joined_seq < message["seq"] <= reader.seq
+        }
 
 
 # What moved since

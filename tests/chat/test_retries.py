@@ -56,7 +56,9 @@ every_mutation = pytest.mark.parametrize("name", MUTATIONS)
 
 
 async def _events_of(db, actor):
-    return await db.rows("select chat_id, seq, op_id from chat_events where actor_id = %s order by at, chat_id, seq", actor)
+    return await db.rows(
+        "select chat_id, seq, op_id from chat_events where actor_id = %s order by at, chat_id, seq", actor
+    )
 
 
 @every_mutation
@@ -118,11 +120,16 @@ async def test_a_key_used_in_two_chats_at_once_is_good_for_one(db, world, opened
     """Nothing but the unique key holds the two together: they wait for different chats, on different instances."""
     ada, op = await world.user(), key()
     there = [await world.group(ada) for _ in range(4)]
-    outcomes = await together([*([messages.send(await opened(), ada, op, chat_id, "Hello", 50) for chat_id in there]),
-                               chats.create(db, ada, op, "group", "Another", None, [], 10)])
+    outcomes = await together(
+        [
+            *([messages.send(await opened(), ada, op, chat_id, "Hello", 50) for chat_id in there]),
+            chats.create(db, ada, op, "group", "Another", None, [], 10),
+        ]
+    )
     refusals = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     assert [(type(error), error.code, error.field) for error in refusals] == [
-        (Refused, "idempotency_key_reused", "Idempotency-Key")] * 4
+        (Refused, "idempotency_key_reused", "Idempotency-Key")
+    ] * 4
 
 
 @pytest.mark.gen_test
@@ -139,7 +146,9 @@ async def test_both_people_creating_their_direct_chat_at_once_get_one(db, world,
     ada, bob = await world.users(2)
     outcomes = await together(
         chats.create(instance, one, key(), "direct", None, None, [other], 10)
-        for one, other in ((ada, bob), (bob, ada)) for instance in instances)
+        for one, other in ((ada, bob), (bob, ada))
+        for instance in instances
+    )
     assert len({outcome.answer["id"] for outcome in outcomes}) == 1
     assert [outcome.repeated for outcome in outcomes].count(False) == 1
     assert sum(len(outcome.events) for outcome in outcomes) == 1
@@ -200,7 +209,11 @@ async def test_retries_that_show_nothing_of_others_still_answer_one_who_is_gone(
     scene, op = await _scene(world), key()
     first = await MUTATIONS[name](db, scene, op)
     if name not in ("leave", "delete chat"):
-        await (world.remove(scene.ada, scene.chat_id, scene.ada) if gone == "removed" else chats.delete(db, scene.ada, key(), scene.chat_id))
+        await (
+            world.remove(scene.ada, scene.chat_id, scene.ada)
+            if gone == "removed"
+            else chats.delete(db, scene.ada, key(), scene.chat_id)
+        )
     again = await MUTATIONS[name](db, scene, op)
     assert (again.repeated, again.seq, again.events) == (True, first.seq, [])
     if name in ("send", "edit"):
@@ -214,6 +227,10 @@ async def test_no_retry_shows_a_chat_to_one_who_is_gone(db, world, name, gone):
     """Or else a key kept from better days would tell the removed the chat's name and people whenever they ask."""
     scene, op = await _scene(world), key()
     chat_id = (await MUTATIONS[name](db, scene, op)).answer["id"]
-    await (world.remove(scene.ada, chat_id, scene.ada) if gone == "removed" else chats.delete(db, scene.ada, key(), chat_id))
+    await (
+        world.remove(scene.ada, chat_id, scene.ada)
+        if gone == "removed"
+        else chats.delete(db, scene.ada, key(), chat_id)
+    )
     with refused("not_found", None):
         await MUTATIONS[name](db, scene, op)

@@ -17,18 +17,22 @@ async def found(world, user, text, **more):
     return [item["message"]["content"] for item in (await search.page(world.db, user, text, **more))["items"]]
 
 
-@pytest.mark.parametrize("text, parts", [
-    ("tea", [("prefix", "tea", True)]),
-    ("  hot   tea ", [("words", "hot", True), ("prefix", "tea", True)]),
-    ("x", [("words", "x", True)]),
-    ("tea x", [("words", "tea", True), ("prefix", "x", True)]),
-    ('tea "with milk"', [("words", "tea", True), ("phrase", "with milk", True)]),
-    ('tea "with mi', [("words", "tea", True), ("phrase", "with mi", True)]),
-    ("tea -sugar", [("words", "tea", True), ("words", "sugar", False)]),
-    ('-"no milk" tea', [("phrase", "no milk", False), ("prefix", "tea", True)]),
-    ('"" tea', [("prefix", "tea", True)]),
-    ("hot-dog", [("prefix", "hot-dog", True)]),
-], ids=range(10))
+@pytest.mark.parametrize(
+    "text, parts",
+    [
+        ("tea", [("prefix", "tea", True)]),
+        ("  hot   tea ", [("words", "hot", True), ("prefix", "tea", True)]),
+        ("x", [("words", "x", True)]),
+        ("tea x", [("words", "tea", True), ("prefix", "x", True)]),
+        ('tea "with milk"', [("words", "tea", True), ("phrase", "with milk", True)]),
+        ('tea "with mi', [("words", "tea", True), ("phrase", "with mi", True)]),
+        ("tea -sugar", [("words", "tea", True), ("words", "sugar", False)]),
+        ('-"no milk" tea', [("phrase", "no milk", False), ("prefix", "tea", True)]),
+        ('"" tea', [("prefix", "tea", True)]),
+        ("hot-dog", [("prefix", "hot-dog", True)]),
+    ],
+    ids=range(10),
+)
 def test_a_search_is_words_phrases_and_what_must_not_be_there(text, parts):
     assert search.parse(text) == parts
 
@@ -40,12 +44,16 @@ def test_something_must_be_looked_for(text):
     assert (raised.value.code, raised.value.field) == ("invalid_value", "q")
 
 
-@pytest.mark.parametrize("marked, expected", [
-    ("<a>tea</a>", [[0, 3]]),
-    ("no", []),
-    ("hot <a>tea</a>, more <a>tea</a>", [[4, 7], [14, 17]]),
-    ("\U0001f44b\U0001f44b <a>Grüße</a>", [[5, 10]]),
-], ids=["all", "nothing", "two", "astral"])
+@pytest.mark.parametrize(
+    "marked, expected",
+    [
+        ("<a>tea</a>", [[0, 3]]),
+        ("no", []),
+        ("hot <a>tea</a>, more <a>tea</a>", [[4, 7], [14, 17]]),
+        ("\U0001f44b\U0001f44b <a>Grüße</a>", [[5, 10]]),
+    ],
+    ids=["all", "nothing", "two", "astral"],
+)
 def test_highlights_count_utf_16_code_units(marked, expected):
     assert search.highlights(marked, "<a>", "</a>") == expected
 
@@ -54,15 +62,39 @@ def test_highlights_count_utf_16_code_units(marked, expected):
 async def test_words_phrases_and_exclusions_find_what_they_say(world):
     ada, bob = await world.users(2)
     chat = await world.group(ada, bob)
-    texts = ["Lemon tea, please", "Tea with milk", "Milk with TEA", "Teapot and kettle", "Grüße aus Zürich", "It's John's e-mail: a.b@example.org"]
+    texts = [
+        "Lemon tea, please",
+        "Tea with milk",
+        "Milk with TEA",
+        "Teapot and kettle",
+        "Grüße aus Zürich",
+        "It's John's e-mail: a.b@example.org",
+    ]
     for text in texts:
         await world.send(ada, chat, text)
     lemon, milk, other, pot, swiss, mail = texts
     expected = {
-        "tea": [pot, other, milk, lemon], "te": [pot, other, milk, lemon], "t": [], "TEA MILK": [other, milk], '"tea with milk"': [milk],
-        "tea -milk": [lemon], 'tea -"with milk"': [other, lemon], "zürich": [swiss], "grüß": [swiss], "tea lem": [lemon],
-        "nothing of it": [], "a.b@example.org": [mail], "john's": [mail], "!!! :* & |": [], "tea' | \\": [other, milk, lemon], "x\\ te'": [],
-        "(tea": [pot, other, milk, lemon], "tea:*": [pot, other, milk, lemon], "%": [], "<b>": [], "... -tea": [],
+        "tea": [pot, other, milk, lemon],
+        "te": [pot, other, milk, lemon],
+        "t": [],
+        "TEA MILK": [other, milk],
+        '"tea with milk"': [milk],
+        "tea -milk": [lemon],
+        'tea -"with milk"': [other, lemon],
+        "zürich": [swiss],
+        "grüß": [swiss],
+        "tea lem": [lemon],
+        "nothing of it": [],
+        "a.b@example.org": [mail],
+        "john's": [mail],
+        "!!! :* & |": [],
+        "tea' | \\": [other, milk, lemon],
+        "x\\ te'": [],
+        "(tea": [pot, other, milk, lemon],
+        "tea:*": [pot, other, milk, lemon],
+        "%": [],
+        "<b>": [],
+        "... -tea": [],
     }
     assert {text: await found(world, bob, text) for text in expected} == expected
 
@@ -72,11 +104,11 @@ async def test_what_matches_is_marked_where_it_stands(world):
     ada, bob = await world.users(2)
     text = "\U0001f375 Tea & <b>milk</b>\n\ttea-time: TEA\n http://tea.example/x?tea=1"
     await world.send(ada, await world.direct(ada, bob), text)
-    hit, = (await search.page(world.db, bob, "milk tea"))["items"]
+    (hit,) = (await search.page(world.db, bob, "milk tea"))["items"]
     assert hit["message"]["content"] == text
 
     def cut(start, end):
-        return text.encode("utf-16-le")[2 * start:2 * end].decode("utf-16-le")
+        return text.encode("utf-16-le")[2 * start : 2 * end].decode("utf-16-le")
 
     marked = [cut(*one) for one in hit["highlights"]]
     assert marked[:2] == ["Tea", "milk"] and all(one.lower().startswith(("tea", "milk")) for one in marked), marked

@@ -13,7 +13,9 @@ from tests.chat.conftest import age, key, refused
 @pytest.fixture
 def sign_in(db):
     async def create(user, agent="pytest") -> Session:
-        row = await db.row("select * from create_session(%s, %s, 30, %s)", user, hashlib.sha256(os.urandom(8)).digest(), agent)
+        row = await db.row(
+            "select * from create_session(%s, %s, 30, %s)", user, hashlib.sha256(os.urandom(8)).digest(), agent
+        )
         return Session(row.id, user)
 
     return create
@@ -33,7 +35,9 @@ async def test_live_sessions_of_the_user_are_listed_in_pages_and_the_asking_one_
     await db.rows("update sessions set expires_at = now() where id = %s returning id", hers[2].id)
     page = await sessions.live(db, hers[3], limit=2)
     assert [(one["id"], one["userAgent"], one["current"]) for one in page["items"]] == [
-        (hers[4].id, "browser 4", False), (hers[3].id, "browser 3", True)]
+        (hers[4].id, "browser 4", False),
+        (hers[3].id, "browser 3", True),
+    ]
     assert set(page["items"][0]) == {"id", "userAgent", "createdAt", "lastUsedAt", "current"}
     assert await ids(db, hers[3], limit=2, after=page["next"]) == [hers[0].id]
 

@@ -27,8 +27,10 @@ class Model:
         self.watermarks = {}
 
     def count(self, person):
-        return sum(seq > self.watermarks[person] and sender != person and message_id not in self.deleted
-                   for message_id, (seq, sender) in self.sent.items())
+        return sum(
+            seq > self.watermarks[person] and sender != person and message_id not in self.deleted
+            for message_id, (seq, sender) in self.sent.items()
+        )
 
     def counts(self):
         return {person: self.count(person) for person in self.watermarks}
@@ -55,9 +57,15 @@ class Model:
 
 
 actions = st.lists(
-    st.tuples(st.sampled_from(["send", "send", "send", "delete", "read", "read", "leave", "join"]),
-              st.integers(0, PEOPLE - 1), st.integers(0, 30), st.sampled_from([50, 50, LARGE])),
-    min_size=5, max_size=40)
+    st.tuples(
+        st.sampled_from(["send", "send", "send", "delete", "read", "read", "leave", "join"]),
+        st.integers(0, PEOPLE - 1),
+        st.integers(0, 30),
+        st.sampled_from([50, 50, LARGE]),
+    ),
+    min_size=5,
+    max_size=40,
+)
 
 
 @given(actions)
@@ -142,7 +150,9 @@ async def test_counts_hold_when_everybody_acts_at_once(db, world, opened):
     naive = await db.rows(
         """select p.user_id, count(m.id) as unread from participants p left join messages m
              on m.chat_id = p.chat_id and m.seq > p.read_seq and m.sender_id <> p.user_id and m.deleted_at is null
-           where p.chat_id = %s group by p.user_id""", chat_id)
+           where p.chat_id = %s group by p.user_id""",
+        chat_id,
+    )
     for row in naive:
         assert (await unread.of_chat(db, row.user_id, chat_id))["unreadCount"] == row.unread
 
@@ -180,7 +190,9 @@ async def test_counts_asked_for_are_of_the_participants_among_those_named(db, wo
     found = await unread.counts(db, chat_id, {ada, bob, eve})
     assert {event.data["userId"]: event.data["unreadCount"] for event in found} == {ada: 0, bob: 1}
     assert {event.data["userId"]: (event.channel, event.seq, event.meta["readSeq"]) for event in found} == {
-        ada: ("unreadCountUpdated", 2, 2), bob: ("unreadCountUpdated", 2, 1)}
+        ada: ("unreadCountUpdated", 2, 2),
+        bob: ("unreadCountUpdated", 2, 1),
+    }
     assert await unread.counts(db, chat_id, []) == [] == await unread.counts(db, key(), [ada])
 
 
@@ -208,7 +220,9 @@ def _seen_in(history):
     return [(h, w) for h in range(head + 1) for w in range(watermark + 1)], (head, watermark)
 
 
-@pytest.mark.parametrize("history", ["event", "read", "event event", "event read", "event event read", "event read read"])
+@pytest.mark.parametrize(
+    "history", ["event", "read", "event event", "event read", "event event read", "event read read"]
+)
 def test_whatever_order_counts_arrive_in_the_last_one_shown_is_the_true_one(history):
     seen, end = _seen_in(history.split())
     for arrivals in itertools.permutations(seen):

@@ -9,8 +9,16 @@ from chat import users
 from tests.chat.conftest import key, refused
 
 PEOPLE = {
-    "ada": "Ada Lovelace", "Alan": "Alan Turing", "grace": "Grace Hopper", "a_b": "Under_score", "axb": "No wildcard",
-    "per%cent": "100 % real", "back\\slash": "C:\\Users", "Émilie": "Émilie du Châtelet", "ĲSBRAND": "ÇA VA", "İlkay": "ΟΔΥΣΣΕΥΣ",
+    "ada": "Ada Lovelace",
+    "Alan": "Alan Turing",
+    "grace": "Grace Hopper",
+    "a_b": "Under_score",
+    "axb": "No wildcard",
+    "per%cent": "100 % real",
+    "back\\slash": "C:\\Users",
+    "Émilie": "Émilie du Châtelet",
+    "ĲSBRAND": "ÇA VA",
+    "İlkay": "ΟΔΥΣΣΕΥΣ",
 }
 
 
@@ -49,26 +57,29 @@ async def test_a_missing_user_is_not_found(db):
         await users.get(db, key())
 
 
-@pytest.mark.parametrize(("query", "found"), [
-    ("a", ["a_b", "ada", "Alan", "axb", "grace", "per%cent", "ĲSBRAND"]),  # of a display name any part will do
-    ("AL", ["Alan", "per%cent"]),
-    ("lov", ["ada"]),
-    ("turing", ["Alan"]),
-    ("xb", []),  # of a username only the beginning
-    ("a_", ["a_b"]),
-    ("_", ["a_b"]),
-    ("%", ["per%cent"]),
-    ("per%", ["per%cent"]),
-    ("\\", ["back\\slash"]),
-    ("back\\", ["back\\slash"]),
-    ("\\%", []),
-    ("émilie", ["Émilie"]),
-    ("ÉMILIE", ["Émilie"]),
-    ("châ", ["Émilie"]),
-    ("ĳs", ["ĲSBRAND"]),
-    ("ça", ["ĲSBRAND"]),
-    ("nobody", []),
-])
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("a", ["a_b", "ada", "Alan", "axb", "grace", "per%cent", "ĲSBRAND"]),  # of a display name any part will do
+        ("AL", ["Alan", "per%cent"]),
+        ("lov", ["ada"]),
+        ("turing", ["Alan"]),
+        ("xb", []),  # of a username only the beginning
+        ("a_", ["a_b"]),
+        ("_", ["a_b"]),
+        ("%", ["per%cent"]),
+        ("per%", ["per%cent"]),
+        ("\\", ["back\\slash"]),
+        ("back\\", ["back\\slash"]),
+        ("\\%", []),
+        ("émilie", ["Émilie"]),
+        ("ÉMILIE", ["Émilie"]),
+        ("châ", ["Émilie"]),
+        ("ĳs", ["ĲSBRAND"]),
+        ("ça", ["ĲSBRAND"]),
+        ("nobody", []),
+    ],
+)
 @pytest.mark.gen_test
 async def test_a_search_takes_its_text_literally_and_in_any_case(people, query, found):
     assert await _found(people, query) == found

@@ -25,8 +25,15 @@ def key() -> str:
 
 def test_the_nine_are_nine():
     assert set(CHANNELS) == {
-        "messageAdded", "messageUpdated", "messageDeleted", "chatAdded", "chatUpdated", "chatMessageNotification",
-        "messageUpdateForChatList", "unreadCountUpdated", "messageReadUpdated",
+        "messageAdded",
+        "messageUpdated",
+        "messageDeleted",
+        "chatAdded",
+        "chatUpdated",
+        "chatMessageNotification",
+        "messageUpdateForChatList",
+        "unreadCountUpdated",
+        "messageReadUpdated",
     }
 
 
@@ -36,7 +43,9 @@ def test_a_channel_stands_in_the_docs_as_it_is_declared(channel):
     assert kind == channel.kind.value
     if not fields.startswith("the same"):
         assert tuple(fields.split(", ")) == channel.fields
-    assert audience.split(",")[0].split(" of ")[0] in channel.audience.value or channel.audience.value.startswith("the user")
+    assert audience.split(",")[0].split(" of ")[0] in channel.audience.value or channel.audience.value.startswith(
+        "the user"
+    )
 
 
 def test_the_docs_name_no_other_channel():
@@ -45,8 +54,8 @@ def test_the_docs_name_no_other_channel():
 
 def test_every_channel_has_its_reducer_in_the_browser():
     text = (ROOT / "static" / "js" / "reducers.js").read_text(encoding="utf-8")
-    table = text[text.index("export const channelReducers = {"):]
-    assert set(re.findall(r"^  (\w+)(?:\(|:)", table[:table.index("\n};")], re.MULTILINE)) == CHANNELS.keys()
+    table = text[text.index("export const channelReducers = {") :]
+    assert set(re.findall(r"^  (\w+)(?:\(|:)", table[: table.index("\n};")], re.MULTILINE)) == CHANNELS.keys()
 
 
 @pytest.mark.parametrize("name", CHANNELS)
@@ -69,14 +78,18 @@ async def test_every_channel_has_a_producer_whose_objects_are_as_declared(databa
 
 async def everything(db) -> list:
     """The outcomes of one operation of every kind."""
-    people = [await db.row("select id from create_user(%s, %s, 'none', null)", name, name) for name in ("channels.ann", "channels.ben")]
+    people = [
+        await db.row("select id from create_user(%s, %s, 'none', null)", name, name)
+        for name in ("channels.ann", "channels.ben")
+    ]
     ann, ben = (row.id for row in people)
     made = await chats.create(db, ann, key(), "group", "A group", None, [ben], 100)
     chat = made.answer["id"]
     sent = await messages.send(db, ann, key(), chat, "Hello", LIMIT)
     message = sent.answer["id"]
     return [
-        made, sent,
+        made,
+        sent,
         await messages.edit(db, ann, key(), message, "Hello!"),
         await reads.mark(db, ben, message),
         await messages.delete(db, ann, key(), message, LIMIT),

@@ -58,6 +58,10 @@ def test_every_code_that_is_raised_anywhere_is_a_code_and_every_code_is_raised()
 
 def test_an_error_is_told_in_the_one_shape():
     assert Refused("not_found", field="userId").body() == {
-        "error": {"code": "not_found", "message": CODES["not_found"][1], "field": "userId"}}
+        "error": {"code": "not_found", "message": CODES["not_found"][1], "field": "userId"}
+    }
     assert Unavailable("the reason is for the log").body()["error"] == {
-        "code": "unavailable", "message": CODES["unavailable"][1], "field": None}
+        "code": "unavailable",
+        "message": CODES["unavailable"][1],
+        "field": None,
+    }

@@ -18,8 +18,14 @@ MAY_IMPORT = {
     "server": {"settings", "handlers", "realtime", "chat", "metrics"},
     "local": {"local", "settings"},
 }
-FORBIDDEN = {"chat": {"tornado", "redis", "jinja2"}, "realtime": {"psycopg2", "aiopg", "jinja2"}, "handlers": {"psycopg2", "aiopg", "redis"}}
-SOURCES = sorted(path.relative_to(ROOT) for part in MAY_IMPORT for path in [*ROOT.glob(f"{part}.py"), *(ROOT / part).rglob("*.py")])
+FORBIDDEN = {
+    "chat": {"tornado", "redis", "jinja2"},
+    "realtime": {"psycopg2", "aiopg", "jinja2"},
+    "handlers": {"psycopg2", "aiopg", "redis"},
+}
+SOURCES = sorted(
+    path.relative_to(ROOT) for part in MAY_IMPORT for path in [*ROOT.glob(f"{part}.py"), *(ROOT / part).rglob("*.py")]
+)
 
 
 def imported(path) -> set[str]:
@@ -43,7 +49,9 @@ def test_a_module_imports_only_what_its_layer_may(path):
 
 def test_importing_everything_does_nothing():
     """No output, thread, socket or task; and whatever is read from disk was read by Python's own import."""
-    modules = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in SOURCES if path.name != "__main__.py"]
+    modules = [
+        ".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in SOURCES if path.name != "__main__.py"
+    ]
     program = f"""
 import importlib, socket, sys, threading
 def refuse(*arguments): raise AssertionError("a socket was opened")

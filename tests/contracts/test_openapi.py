@@ -16,7 +16,17 @@ from tests.handlers.served import METHODS, Served
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 # What no OpenAPI document can describe, or no program would call.
 UNDESCRIBED = {
-    "/ws", "/ws/activity", "/activity", "/", "/chats/{chatId}", "/chats/{chatId}/messages/{messageId}", "/sign-in", "/sign-up", "/join/{token}", "/settings", "/favicon.ico",
+    "/ws",
+    "/ws/activity",
+    "/activity",
+    "/",
+    "/chats/{chatId}",
+    "/chats/{chatId}/messages/{messageId}",
+    "/sign-in",
+    "/sign-up",
+    "/join/{token}",
+    "/settings",
+    "/favicon.ico",
     "/static/{file:path}",
 }
 
@@ -52,8 +62,11 @@ def test_every_method_of_a_described_route_is_described(built):
         if path in UNDESCRIBED:
             assert not issubclass(handler, ApiHandler)
             continue
-        implemented = {name.lower() for name in METHODS
-                       if getattr(handler, name.lower()) is not getattr(RequestHandler, name.lower())}
+        implemented = {
+            name.lower()
+            for name in METHODS
+            if getattr(handler, name.lower()) is not getattr(RequestHandler, name.lower())
+        }
         assert implemented == built["paths"][path].keys(), path
 
 
@@ -94,8 +107,11 @@ def references(value):
 
 def test_every_reference_leads_somewhere_and_every_component_is_referred_to(built):
     found = set(references(built))
-    components = {f"#/components/{kind}/{name}" for kind in ("schemas", "responses", "headers")
-                  for name in built["components"][kind]}
+    components = {
+        f"#/components/{kind}/{name}"
+        for kind in ("schemas", "responses", "headers")
+        for name in built["components"][kind]
+    }
     assert found == components
 
 
@@ -105,15 +121,20 @@ def test_every_schema_is_a_json_schema(built):
 
 
 def test_every_body_says_what_it_takes_and_nothing_else(built):
-    bodies = {one["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-              for operations in built["paths"].values() for one in operations.values() if "requestBody" in one}
+    bodies = {
+        one["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        for operations in built["paths"].values()
+        for one in operations.values()
+        if "requestBody" in one
+    }
     for name in bodies:
         assert built["components"]["schemas"][name]["additionalProperties"] is False
 
 
 def test_the_limits_of_the_settings_are_in_the_document():
-    other = settings.load({"MAX_MESSAGE_CHARS": "123", "MAX_NAME_CHARS": "45", "MAX_DESCRIPTION_CHARS": "67",
-                           "MAX_PARTICIPANTS": "8"})
+    other = settings.load(
+        {"MAX_MESSAGE_CHARS": "123", "MAX_NAME_CHARS": "45", "MAX_DESCRIPTION_CHARS": "67", "MAX_PARTICIPANTS": "8"}
+    )
     schemas = document.build(ROUTES, other)["components"]["schemas"]
     assert schemas["MessageText"]["properties"]["content"]["maxLength"] == 123
     assert schemas["NewChat"]["properties"]["name"]["maxLength"] == 45
@@ -136,14 +157,29 @@ def test_the_overview_lists_every_operation_of_the_api(built):
         for method, path, query in re.findall(r"`(GET|POST|PUT|PATCH|DELETE) ([^?`]*)(?:\?([^`]*))?`", row):
             listed[method, anonymous(path)] = set(re.findall(r"(\w+)=", query))
     described = {
-        (method.upper(), anonymous(path)): {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
-        for path, operations in built["paths"].items() if path.startswith("/api/") for method, operation in operations.items()}
+        (method.upper(), anonymous(path)): {
+            one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"
+        }
+        for path, operations in built["paths"].items()
+        if path.startswith("/api/")
+        for method, operation in operations.items()
+    }
     assert listed == described
 
 
-@pytest.mark.parametrize("shape, bases", [
-    ("User", ()), ("Me", ("User",)), ("Session", ()), ("Invitation", ()), ("Message", ()), ("Chat", ()), ("ChatView", ("Chat",)), ("ChatDetail", ("Chat", "ChatView")),
-])
+@pytest.mark.parametrize(
+    "shape, bases",
+    [
+        ("User", ()),
+        ("Me", ("User",)),
+        ("Session", ()),
+        ("Invitation", ()),
+        ("Message", ()),
+        ("Chat", ()),
+        ("ChatView", ("Chat",)),
+        ("ChatDetail", ("Chat", "ChatView")),
+    ],
+)
 def test_the_overview_names_every_field_of_a_shape(built, shape, bases):
     text = DOCS.read_text(encoding="utf-8").partition("## Shapes")[2].partition("##")[0]
     told = {}

@@ -13,7 +13,11 @@ DOCUMENTED = {row["name"]: row for row in ROW.finditer((ROOT / "docs" / "setting
 
 
 def shown(default) -> str:
-    return {"": "", True: "`true`", False: "`false`"}.get(default, f"`{default}`") if isinstance(default, (str, bool)) else f"`{default}`"
+    return (
+        {"": "", True: "`true`", False: "`false`"}.get(default, f"`{default}`")
+        if isinstance(default, (str, bool))
+        else f"`{default}`"
+    )
 
 
 @pytest.mark.parametrize("setting", settings.SETTINGS, ids=lambda setting: setting.name)
@@ -31,7 +35,9 @@ def test_nothing_is_documented_that_does_not_exist():
 def test_every_setting_is_used(setting):
     """A setting that is read nowhere promises something that nobody keeps."""
     name = re.compile(rf"\b{setting.name.lower()}\b|\b{setting.name}\b")
-    places = [path for folder in ("chat", "realtime", "handlers") for path in (ROOT / folder).rglob("*.py")] + [ROOT / "server.py"]
+    places = [path for folder in ("chat", "realtime", "handlers") for path in (ROOT / folder).rglob("*.py")] + [
+        ROOT / "server.py"
+    ]
     assert any(name.search(path.read_text(encoding="utf-8")) for path in places)
 
 
@@ -40,18 +46,33 @@ def test_without_an_environment_everything_has_its_default():
     assert {setting.name.lower(): setting.default for setting in settings.SETTINGS} == vars(loaded)
 
 
-@pytest.mark.parametrize("name, text, value", [
-    ("PORT", "8080", 8080), ("HEAD_CHECK_SECONDS", "0.25", 0.25), ("TRUST_PROXY", "off", False), ("TRUST_PROXY", "YES", True),
-    ("HOST", "::1", "::1"), ("PORT", "", 8000),
-])
+@pytest.mark.parametrize(
+    "name, text, value",
+    [
+        ("PORT", "8080", 8080),
+        ("HEAD_CHECK_SECONDS", "0.25", 0.25),
+        ("TRUST_PROXY", "off", False),
+        ("TRUST_PROXY", "YES", True),
+        ("HOST", "::1", "::1"),
+        ("PORT", "", 8000),
+    ],
+)
 def test_the_environment_overrides_a_default(name, text, value):
     assert getattr(settings.load({name: text}), name.lower()) == value
 
 
-@pytest.mark.parametrize("name, text", [
-    ("PORT", "http"), ("PORT", "0"), ("PORT", "-1"), ("PORT", "80.5"), ("HEAD_CHECK_SECONDS", "nan"), ("HEAD_CHECK_SECONDS", "inf"),
-    ("TRUST_PROXY", "maybe"),
-])
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("PORT", "http"),
+        ("PORT", "0"),
+        ("PORT", "-1"),
+        ("PORT", "80.5"),
+        ("HEAD_CHECK_SECONDS", "nan"),
+        ("HEAD_CHECK_SECONDS", "inf"),
+        ("TRUST_PROXY", "maybe"),
+    ],
+)
 def test_a_value_that_is_not_of_its_kind_is_refused_by_name(name, text):
     with pytest.raises(settings.SettingError, match=name):
         settings.load({name: text})

@@ -31,7 +31,9 @@ class Teller:
 
     def hears(self, at, seq, channel="messageAdded", identity="m2", socket=1, chat=CHAT, **data):
         kind = "state" if channel in ("unreadCountUpdated", "messageReadUpdated") else "event"
-        self.sees(at, {"type": kind, "channel": channel, "chatId": chat, "seq": seq, "data": {"id": identity, **data}}, socket)
+        self.sees(
+            at, {"type": kind, "channel": channel, "chatId": chat, "seq": seq, "data": {"id": identity, **data}}, socket
+        )
 
     def does(self, at, operation, kind, *, ended=None, status=201, seq=None, body=None, **about):
         """One attempt; without `status` it was never answered."""
@@ -45,7 +47,16 @@ class Teller:
 
 def event(seq, kind="messageAdded", actor="anna", key=None, message="m2", user=None, at=None, chat=CHAT):
     about_chat = kind in ("chatAdded", "chatUpdated")
-    return Event(chat, seq, kind, None if about_chat else message, user, actor, key or f"key of {seq}", float(seq if at is None else at))
+    return Event(
+        chat,
+        seq,
+        kind,
+        None if about_chat else message,
+        user,
+        actor,
+        key or f"key of {seq}",
+        float(seq if at is None else at),
+    )
 
 
 class World:
@@ -60,8 +71,12 @@ class World:
         self.more = {"began_at": 1.0, "healed_at": 10.0, "initial": {CHAT: ["anna", "ben"]}}
 
     def evidence(self, **changed) -> Evidence:
-        return Evidence([teller.history for teller in (self.anna, self.ben, self.carl) if teller.history.records],
-                        Final(EPOCH, self.events, self.messages, self.watermarks), self.snapshots, **{**self.more, **changed})
+        return Evidence(
+            [teller.history for teller in (self.anna, self.ben, self.carl) if teller.history.records],
+            Final(EPOCH, self.events, self.messages, self.watermarks),
+            self.snapshots,
+            **{**self.more, **changed},
+        )
 
 
 def right() -> World:
@@ -69,7 +84,9 @@ def right() -> World:
     for teller in (world.anna, world.ben):
         teller.opens(1)
     world.anna.does(2, 1, "send", seq=2, text="hello", body={"id": "m2", "content": "hello"})
-    world.anna.does(3, 2, "edit", status=200, seq=3, message="m2", text="hello!", body={"id": "m2", "content": "hello!"})
+    world.anna.does(
+        3, 2, "edit", status=200, seq=3, message="m2", text="hello!", body={"id": "m2", "content": "hello!"}
+    )
     world.events += [event(2, key="key 1"), event(3, "messageUpdated", key="key 2")]
     world.messages.append(Message("m2", CHAT, 2, "anna", "hello!", 2.0))
     for teller in (world.anna, world.ben):
@@ -82,5 +99,13 @@ def right() -> World:
 
 
 def view(**changed) -> View:
-    return View(**{"participants": ["anna", "ben"], "name": "Two", "unread": 0, "messages": {"m2": (2, "hello!", True)},
-                   "watermarks": {"anna": 2, "ben": 2}, **changed})
+    return View(
+        **{
+            "participants": ["anna", "ben"],
+            "name": "Two",
+            "unread": 0,
+            "messages": {"m2": (2, "hello!", True)},
+            "watermarks": {"anna": 2, "ben": 2},
+            **changed,
+        }
+    )

@@ -17,7 +17,9 @@ def test_a_stranger_who_hears_is_noticed():
     world = right()
     world.carl.opens(1)
     world.carl.hears(2, 2)
-    assert "carl got seq 2 of chat chat (messageAdded) at 2.00 s, but never was in it" in only_participants_hear(world.evidence())
+    assert "carl got seq 2 of chat chat (messageAdded) at 2.00 s, but never was in it" in only_participants_hear(
+        world.evidence()
+    )
 
 
 def removed_ben(world):
@@ -36,7 +38,10 @@ def test_the_removed_gets_the_event_that_removes_him():
 def test_what_was_committed_after_the_removal_is_noticed():
     world = removed_ben(right())
     world.ben.hears(5.2, 5, identity="m5")
-    assert "ben got seq 5 of chat chat (messageAdded) at 5.20 s, but was in it only for seqs [(0, 4)]" in only_participants_hear(world.evidence())
+    assert (
+        "ben got seq 5 of chat chat (messageAdded) at 5.20 s, but was in it only for seqs [(0, 4)]"
+        in only_participants_hear(world.evidence())
+    )
 
 
 def test_who_comes_back_may_read_what_he_missed():

@@ -10,8 +10,24 @@ from faults import catalog, load
 from faults.checker import INVARIANTS
 from faults.mutants import MUTANTS
 
-NAMES = ["instance-kill", "tail-loss", "instance-freeze", "deploy", "redis-kill", "redis-freeze", "redis-kick", "db-restart",
-         "db-freeze", "db-reply-lost", "db-connections", "disk-full", "restore", "client-links", "nginx", "clock"]
+NAMES = [
+    "instance-kill",
+    "tail-loss",
+    "instance-freeze",
+    "deploy",
+    "redis-kill",
+    "redis-freeze",
+    "redis-kick",
+    "db-restart",
+    "db-freeze",
+    "db-reply-lost",
+    "db-connections",
+    "disk-full",
+    "restore",
+    "client-links",
+    "nginx",
+    "clock",
+]
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 

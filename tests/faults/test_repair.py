@@ -63,15 +63,21 @@ def test_who_is_no_longer_in_a_chat_need_not_reach_its_head():
     assert synced_at_head(world.evidence()) is None
 
 
-@pytest.mark.parametrize(("built", "report"), [
-    (view(messages={}), "message m2 is None"),
-    (view(messages={"m2": (2, "hello", False)}), "message m2 is (2, 'hello', False)"),
-    (view(messages={"m2": (2, "hello!", True), "m3": (3, "ghost", False)}), "message m3 is (3, 'ghost', False), not None"),
-    (view(participants=["anna"]), "participants 1 entries, not 2 entries"),
-    (view(unread=1), "unread 1, not 0"),
-    (view(name="Old"), "name 'Old', not 'Two'"),
-    (view(watermarks={"anna": 2}), "the watermark of ben is None, not 2"),
-])
+@pytest.mark.parametrize(
+    ("built", "report"),
+    [
+        (view(messages={}), "message m2 is None"),
+        (view(messages={"m2": (2, "hello", False)}), "message m2 is (2, 'hello', False)"),
+        (
+            view(messages={"m2": (2, "hello!", True), "m3": (3, "ghost", False)}),
+            "message m3 is (3, 'ghost', False), not None",
+        ),
+        (view(participants=["anna"]), "participants 1 entries, not 2 entries"),
+        (view(unread=1), "unread 1, not 0"),
+        (view(name="Old"), "name 'Old', not 'Two'"),
+        (view(watermarks={"anna": 2}), "the watermark of ben is None, not 2"),
+    ],
+)
 def test_a_picture_that_differs_is_noticed(built, report):
     world = right()
     world.snapshots[1].built[CHAT] = built
@@ -93,9 +99,15 @@ def test_a_chat_too_many_or_too_few_is_noticed():
     assert "anna does not know of chat" in built_is_fresh(world.evidence())
 
 
-@pytest.mark.parametrize(("sender", "content", "seq", "counts"), [
-    ("anna", "more", 4, True), ("ben", "own", 4, False), ("anna", "", 4, False), ("anna", "read", 1, False),
-])
+@pytest.mark.parametrize(
+    ("sender", "content", "seq", "counts"),
+    [
+        ("anna", "more", 4, True),
+        ("ben", "own", 4, False),
+        ("anna", "", 4, False),
+        ("anna", "read", 1, False),
+    ],
+)
 def test_unread_counts_living_messages_of_others_above_the_watermark(sender, content, seq, counts):
     world = right()
     world.messages.append(Message("m4", CHAT, seq, sender, content, 4.0))

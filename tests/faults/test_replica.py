@@ -9,15 +9,29 @@ def replica(head=5, **view):
     made = Replica()
     assert made.apply({"type": "welcome", "epoch": "e", "heads": {CHAT: head}}) == [CHAT]
     made.chats[CHAT].load(
-        {"head": head, "ownerId": "anna", "chatType": "group", "name": "Two", "participantIds": ["anna", "ben"],
-         "unreadCount": 1, "watermarks": [{"userId": "ben", "messageId": "m1", "seq": 2}], **view},
-        {"items": [{"id": "m1", "content": "hello", "isEdited": False, "senderId": "anna", "seq": 2}], "next": None})
+        {
+            "head": head,
+            "ownerId": "anna",
+            "chatType": "group",
+            "name": "Two",
+            "participantIds": ["anna", "ben"],
+            "unreadCount": 1,
+            "watermarks": [{"userId": "ben", "messageId": "m1", "seq": 2}],
+            **view,
+        },
+        {"items": [{"id": "m1", "content": "hello", "isEdited": False, "senderId": "anna", "seq": 2}], "next": None},
+    )
     return made
 
 
 def logged(seq, channel="messageAdded", identity="m9", **data):
-    return {"type": "event", "channel": channel, "chatId": CHAT, "seq": seq,
-            "data": {"id": identity, "content": "new", "isEdited": False, "senderId": "anna", **data}}
+    return {
+        "type": "event",
+        "channel": channel,
+        "chatId": CHAT,
+        "seq": seq,
+        "data": {"id": identity, "content": "new", "isEdited": False, "senderId": "anna", **data},
+    }
 
 
 def test_an_event_that_the_snapshot_holds_already_moves_only_the_cursor():
@@ -34,8 +48,18 @@ def test_frames_wait_for_the_snapshot():
     made.apply(logged(5))
     chat = made.chats[CHAT]
     assert (made.cursors[CHAT], chat.messages) == (5, {})
-    chat.load({"head": 4, "ownerId": None, "chatType": "group", "name": None, "participantIds": [], "unreadCount": 0, "watermarks": []},
-              {"items": [], "next": None})
+    chat.load(
+        {
+            "head": 4,
+            "ownerId": None,
+            "chatType": "group",
+            "name": None,
+            "participantIds": [],
+            "unreadCount": 0,
+            "watermarks": [],
+        },
+        {"items": [], "next": None},
+    )
     assert list(chat.messages) == ["m9"]
 
 

@@ -10,7 +10,13 @@ from faults.evidence import Limits
 from faults.rig import Size
 from faults.run import stage
 
-SIZE = Size(clients=10, rate=60, warm=1, quiet=12.5, limits=Limits(answer=15, synced=12, sign_out=6, sign_out_without_redis=8, standstill=20))
+SIZE = Size(
+    clients=10,
+    rate=60,
+    warm=1,
+    quiet=12.5,
+    limits=Limits(answer=15, synced=12, sign_out=6, sign_out_without_redis=8, standstill=20),
+)
 SEED = 1
 
 

@@ -54,7 +54,12 @@ class Served:
     """The application, listening on `port` of loopback. `environment` are settings other than the defaults."""
 
     def __init__(self, database_url: str, redis_url: str, **environment):
-        limits = {"SIGN_UP": "open", "SIGN_IN_ATTEMPTS_PER_ADDRESS": "100000", "MUTATIONS_PER_SECOND": "10000", **environment}
+        limits = {
+            "SIGN_UP": "open",
+            "SIGN_IN_ATTEMPTS_PER_ADDRESS": "100000",
+            "MUTATIONS_PER_SECOND": "10000",
+            **environment,
+        }
         self.settings = settings.load({"DATABASE_URL": database_url, "REDIS_URL": redis_url, **limits})
         self.contract = Answers(document.build(ROUTES, self.settings))
         self._ready = threading.Event()
@@ -72,13 +77,22 @@ class Served:
             await self.db.open()
             # A weak hash: what is tested here is not argon2.
             self.accounts = Accounts(
-                self.db, AttemptLimits(chosen.sign_in_attempts_per_account, chosen.sign_in_attempts_per_address,
-                                       chosen.sign_in_window_seconds),
-                days=chosen.session_days, open=chosen.sign_up == "open", hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+                self.db,
+                AttemptLimits(
+                    chosen.sign_in_attempts_per_account,
+                    chosen.sign_in_attempts_per_address,
+                    chosen.sign_in_window_seconds,
+                ),
+                days=chosen.session_days,
+                open=chosen.sign_up == "open",
+                hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1),
+            )
             self.delivery = Recorder(self.db, chosen.redis_url, "web.1", demo=chosen.demo)
             await self.delivery.start()
             self.services = Services(chosen, self.db, self.accounts, self.delivery)
-            server = Server(make_application(self.services), idle_seconds=chosen.idle_connection_seconds, max_body_bytes=1024 * 1024)
+            server = Server(
+                make_application(self.services), idle_seconds=chosen.idle_connection_seconds, max_body_bytes=1024 * 1024
+            )
             sockets = bind_sockets(0, "127.0.0.1")
             server.add_sockets(sockets)
             self.port = sockets[0].getsockname()[1]
@@ -257,9 +271,15 @@ class Answers:
         segments = path.partition("?")[0].split("/")
         for template, operations in self.document["paths"].items():
             parts = template.split("/")
-            if method in METHODS and method.lower() in operations and len(parts) == len(segments) and all(
+            if (
+                method in METHODS
+                and method.lower() in operations
+                and len(parts) == len(segments)
+                and all(
                     part == segment or part[:1] == "{" and segment
-                    for part, segment in zip(parts, segments, strict=True)):
+                    for part, segment in zip(parts, segments, strict=True)
+                )
+            ):
                 return template, operations[method.lower()]
         return None
 
@@ -274,7 +294,7 @@ class Answers:
         if "content" not in response:
             assert answer.body == b"", f"{method} {path} answered {answer.status} with a body"
             return
-        (media, described), = response["content"].items()
+        ((media, described),) = response["content"].items()
         assert answer.headers.get_content_type() == media
         if media == "application/json":
             self._validator(described["schema"]).validate(answer.json)
@@ -283,7 +303,8 @@ class Answers:
         key = json.dumps(schema, sort_keys=True)
         if key not in self._validators:
             self._validators[key] = jsonschema_rs.validator_for(
-                {**schema, "components": {"schemas": self._schemas}}, validate_formats=True)
+                {**schema, "components": {"schemas": self._schemas}}, validate_formats=True
+            )
         return self._validators[key]
 
 

@@ -56,7 +56,12 @@ def test_the_session_cookie_is_for_this_site_and_no_script(served):
     client.post("/api/sign-up", {"username": name(), "password": PASSWORD})
     session, xsrf = client.set_cookies["parley-session"], client.set_cookies["_xsrf"]
     assert (session["httponly"], session["samesite"], session["path"], session["secure"], session["domain"]) == (
-        True, "Lax", "/", "", "")
+        True,
+        "Lax",
+        "/",
+        "",
+        "",
+    )
     assert (xsrf["httponly"], xsrf["samesite"], xsrf["path"], xsrf["secure"]) == ("", "Lax", "/", "")
 
 
@@ -90,10 +95,18 @@ def test_the_authorization_of_a_proxy_is_not_ours(served):
     assert browser.get("/api/me", headers={"Authorization": "Basic dXNlcjpwYXNz"}).json["id"] == browser.id
 
 
-@pytest.mark.parametrize("headers", [
-    {}, {"Authorization": "Bearer"}, {"Authorization": "Bearer  "}, {"Authorization": "Bearer x\xff"},
-    {"Cookie": "parley-session="}, {"Cookie": "parley-session=nonsense"}, {"Cookie": ";;=;x=\""},
-])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer  "},
+        {"Authorization": "Bearer x\xff"},
+        {"Cookie": "parley-session="},
+        {"Cookie": "parley-session=nonsense"},
+        {"Cookie": ';;=;x="'},
+    ],
+)
 def test_without_a_session_nothing_is_told(served, headers):
     answer = served.client(**headers).get("/api/me")
     assert answer.refusal == (401, "not_signed_in")
@@ -149,24 +162,27 @@ def test_a_retried_sign_in_gets_the_same_token_until_it_is_signed_out(served):
     assert served.client().post("/api/sign-in", body, key=key).refusal == (422, "idempotency_key_reused")
 
 
-@pytest.mark.parametrize("body, field", [
-    ({"password": PASSWORD}, "username"),
-    ({"username": "fine"}, "password"),
-    ({"username": "fine", "password": "short"}, "password"),
-    ({"username": "fine", "password": "x" * 257}, "password"),
-    ({"username": "x", "password": PASSWORD}, "username"),
-    ({"username": "x" * 81, "password": PASSWORD}, "username"),
-    ({"username": ".dot", "password": PASSWORD}, "username"),
-    ({"username": "two words", "password": PASSWORD}, "username"),
-    ({"username": "line\n", "password": PASSWORD}, "username"),
-    ({"username": "ümlaut", "password": PASSWORD}, "username"),
-    ({"username": 7, "password": PASSWORD}, "username"),
-    ({"username": "fine", "password": "nul\0nul\0nul"}, "password"),
-    ({"username": "fine", "password": PASSWORD, "displayName": "   "}, "displayName"),
-    ({"username": "fine", "password": PASSWORD, "displayName": "two\nlines"}, "displayName"),
-    ({"username": "fine", "password": PASSWORD, "displayName": "x" * 81}, "displayName"),
-    ({"username": "fine", "password": PASSWORD, "admin": True}, "admin"),
-])
+@pytest.mark.parametrize(
+    "body, field",
+    [
+        ({"password": PASSWORD}, "username"),
+        ({"username": "fine"}, "password"),
+        ({"username": "fine", "password": "short"}, "password"),
+        ({"username": "fine", "password": "x" * 257}, "password"),
+        ({"username": "x", "password": PASSWORD}, "username"),
+        ({"username": "x" * 81, "password": PASSWORD}, "username"),
+        ({"username": ".dot", "password": PASSWORD}, "username"),
+        ({"username": "two words", "password": PASSWORD}, "username"),
+        ({"username": "line\n", "password": PASSWORD}, "username"),
+        ({"username": "ümlaut", "password": PASSWORD}, "username"),
+        ({"username": 7, "password": PASSWORD}, "username"),
+        ({"username": "fine", "password": "nul\0nul\0nul"}, "password"),
+        ({"username": "fine", "password": PASSWORD, "displayName": "   "}, "displayName"),
+        ({"username": "fine", "password": PASSWORD, "displayName": "two\nlines"}, "displayName"),
+        ({"username": "fine", "password": PASSWORD, "displayName": "x" * 81}, "displayName"),
+        ({"username": "fine", "password": PASSWORD, "admin": True}, "admin"),
+    ],
+)
 def test_an_account_that_breaks_the_rules_is_refused_by_field(served, body, field):
     answer = served.client().post("/api/sign-up", body)
     assert (*answer.refusal, answer.field) == (400, "invalid_value", field)
@@ -184,8 +200,12 @@ def test_guesses_at_one_account_are_limited_over_all_instances(serve, new_databa
     assert refused.refusal == (429, "too_many_attempts")
     assert 0 < int(refused.headers["Retry-After"]) <= 300
     # The owner comes from elsewhere, and is not locked out; nor is anybody else.
-    assert one.client(**{"X-Forwarded-For": "203.0.113.9"}).post(
-        "/api/sign-in", {"username": "victim", "password": PASSWORD}).status == 200
+    assert (
+        one.client(**{"X-Forwarded-For": "203.0.113.9"})
+        .post("/api/sign-in", {"username": "victim", "password": PASSWORD})
+        .status
+        == 200
+    )
     assert victim.get("/api/me").status == 200
 
 
@@ -210,8 +230,11 @@ def test_attempts_from_one_address_are_limited_whatever_the_name(serve):
 def test_where_no_proxy_is_trusted_no_header_changes_the_address(serve):
     instance = serve(SIGN_IN_ATTEMPTS_PER_ADDRESS="2", TRUST_PROXY="false")
     statuses = [
-        instance.client(**{"X-Forwarded-For": f"203.0.113.{last}"}).post(
-            "/api/sign-in", {"username": name(), "password": "wrong horse"}).status for last in range(3)]
+        instance.client(**{"X-Forwarded-For": f"203.0.113.{last}"})
+        .post("/api/sign-in", {"username": name(), "password": "wrong horse"})
+        .status
+        for last in range(3)
+    ]
     assert statuses == [401, 401, 429]
 
 
@@ -233,17 +256,26 @@ def test_who_renames_themselves_is_called_so_by_all(served):
     assert served.user().get(f"/api/users/{user.id}").json["displayName"] == "Grace Höpper"
 
 
-@pytest.mark.parametrize("body, field", [
-    ({}, "displayName"), ({"displayName": None}, "displayName"), ({"displayName": " "}, "displayName"),
-    ({"displayName": "x" * 81}, "displayName"), ({"displayName": "a\nb"}, "displayName"), ({"displayName": "a", "username": "b"}, "username"),
-])
+@pytest.mark.parametrize(
+    "body, field",
+    [
+        ({}, "displayName"),
+        ({"displayName": None}, "displayName"),
+        ({"displayName": " "}, "displayName"),
+        ({"displayName": "x" * 81}, "displayName"),
+        ({"displayName": "a\nb"}, "displayName"),
+        ({"displayName": "a", "username": "b"}, "username"),
+    ],
+)
 def test_a_name_that_breaks_the_rules_is_refused(served, body, field):
     answer = served.user().patch("/api/me", body)
     assert (*answer.refusal, answer.field) == (400, "invalid_value", field)
 
 
 def sign_in(served, user, password=PASSWORD):
-    return served.client(**{"User-Agent": "another browser"}).post("/api/sign-in", {"username": user.user["username"], "password": password})
+    return served.client(**{"User-Agent": "another browser"}).post(
+        "/api/sign-in", {"username": user.user["username"], "password": password}
+    )
 
 
 def with_token(served, answer):
@@ -265,12 +297,18 @@ def test_a_new_password_ends_the_other_sessions_at_once_and_keeps_this_one(serve
     assert sign_in(served, user, "another horse").status == 200
 
 
-@pytest.mark.parametrize("body, refusal", [
-    ({"currentPassword": "wrong horse", "newPassword": "another horse"}, (403, "wrong_password", "currentPassword")),
-    ({"currentPassword": PASSWORD, "newPassword": "short"}, (400, "invalid_value", "newPassword")),
-    ({"newPassword": "another horse"}, (400, "invalid_value", "currentPassword")),
-    ({"currentPassword": PASSWORD, "newPassword": "x" * 257}, (400, "invalid_value", "newPassword")),
-])
+@pytest.mark.parametrize(
+    "body, refusal",
+    [
+        (
+            {"currentPassword": "wrong horse", "newPassword": "another horse"},
+            (403, "wrong_password", "currentPassword"),
+        ),
+        ({"currentPassword": PASSWORD, "newPassword": "short"}, (400, "invalid_value", "newPassword")),
+        ({"newPassword": "another horse"}, (400, "invalid_value", "currentPassword")),
+        ({"currentPassword": PASSWORD, "newPassword": "x" * 257}, (400, "invalid_value", "newPassword")),
+    ],
+)
 def test_a_password_is_not_changed_where_something_is_wrong(served, body, refusal):
     user = served.user()
     answer = user.put("/api/me/password", body)
@@ -281,7 +319,9 @@ def test_a_password_is_not_changed_where_something_is_wrong(served, body, refusa
 def test_guesses_at_the_current_password_are_limited(serve):
     user = serve(SIGN_IN_ATTEMPTS_PER_ACCOUNT="3").user()
     guess = {"currentPassword": "wrong horse", "newPassword": "another horse"}
-    assert [user.put("/api/me/password", guess).code for _ in range(4)] == ["wrong_password"] * 3 + ["too_many_attempts"]
+    assert [user.put("/api/me/password", guess).code for _ in range(4)] == ["wrong_password"] * 3 + [
+        "too_many_attempts"
+    ]
 
 
 def test_ones_sessions_are_listed_and_each_can_be_ended(served):
@@ -289,7 +329,10 @@ def test_ones_sessions_are_listed_and_each_can_be_ended(served):
     other = with_token(served, sign_in(served, user))
     listed = user.get("/api/sessions").json
     assert listed["next"] is None
-    assert sorted((one["userAgent"], one["current"]) for one in listed["items"]) == [("", True), ("another browser", False)]
+    assert sorted((one["userAgent"], one["current"]) for one in listed["items"]) == [
+        ("", True),
+        ("another browser", False),
+    ]
     (session_id,) = [one["id"] for one in listed["items"] if not one["current"]]
     assert served.user().delete(f"/api/sessions/{session_id}").refusal == (404, "not_found")
     assert other.get("/api/me").status == 200

@@ -15,7 +15,9 @@ def open_house(serve):
 
 async def watch(served, client=None, **headers):
     signed = {"Authorization": f"Bearer {client.token}"} if client else {}
-    return await websocket_connect(HTTPRequest(served.url.replace("http", "ws") + "/ws/activity", headers={**signed, **headers}))
+    return await websocket_connect(
+        HTTPRequest(served.url.replace("http", "ws") + "/ws/activity", headers={**signed, **headers})
+    )
 
 
 async def closed(socket):

@@ -1,6 +1,5 @@
 """Chats over HTTP: list, create, read, rename, describe, delete."""
 
-
 import pytest
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -12,8 +11,13 @@ def create(client, **body):
 
 def test_a_group_is_created_with_its_owner_and_the_others(served, alice, bob, carol):
     served.delivery.published.clear()
-    answer = create(alice, chatType="group", name="  Friday ", description=" lunch ",
-                    participantIds=[bob.id.upper(), carol.id, bob.id])
+    answer = create(
+        alice,
+        chatType="group",
+        name="  Friday ",
+        description=" lunch ",
+        participantIds=[bob.id.upper(), carol.id, bob.id],
+    )
     assert (answer.status, answer.seq) == (201, 1)
     chat = answer.json
     assert (chat["name"], chat["description"]) == ("Friday", "lunch")
@@ -32,29 +36,34 @@ def test_a_direct_chat_is_created_once_and_found_from_then_on(served, alice):
     other = served.user()
     first = create(alice, chatType="direct", participantIds=[other.id])
     assert (first.status, first.json["ownerId"], first.json["name"]) == (201, None, None)
-    for again in (create(alice, chatType="direct", participantIds=[other.id]),
-                  create(other, chatType="direct", participantIds=[alice.id, alice.id.upper()])):
+    for again in (
+        create(alice, chatType="direct", participantIds=[other.id]),
+        create(other, chatType="direct", participantIds=[alice.id, alice.id.upper()]),
+    ):
         assert (again.status, again.json["id"], again.seq) == (200, first.json["id"], None)
 
 
-@pytest.mark.parametrize("body, field", [
-    ({}, "chatType"),
-    ({"chatType": "group"}, "participantIds"),
-    ({"chatType": "club", "participantIds": []}, "chatType"),
-    ({"chatType": "group", "participantIds": "all"}, "participantIds"),
-    ({"chatType": "group", "participantIds": ["nobody"]}, "participantIds"),
-    ({"chatType": "group", "participantIds": [None]}, "participantIds"),
-    ({"chatType": "group", "participantIds": [], "name": ""}, "name"),
-    ({"chatType": "group", "participantIds": [], "name": " \u2003 "}, "name"),
-    ({"chatType": "group", "participantIds": [], "name": "x" * 81}, "name"),
-    ({"chatType": "group", "participantIds": [], "name": "a\0b"}, "name"),
-    ({"chatType": "group", "participantIds": [], "description": "x" * 1001}, "description"),
-    ({"chatType": "group", "participantIds": [], "ownerId": NOBODY}, "ownerId"),
-    ({"chatType": "direct", "participantIds": []}, "participantIds"),
-    ({"chatType": "direct", "participantIds": [NOBODY, NOBODY.replace("4", "5")]}, "participantIds"),
-    ({"chatType": "direct", "participantIds": [NOBODY], "name": "Us"}, "name"),
-    ({"chatType": "direct", "participantIds": [NOBODY], "description": "Us"}, "description"),
-])
+@pytest.mark.parametrize(
+    "body, field",
+    [
+        ({}, "chatType"),
+        ({"chatType": "group"}, "participantIds"),
+        ({"chatType": "club", "participantIds": []}, "chatType"),
+        ({"chatType": "group", "participantIds": "all"}, "participantIds"),
+        ({"chatType": "group", "participantIds": ["nobody"]}, "participantIds"),
+        ({"chatType": "group", "participantIds": [None]}, "participantIds"),
+        ({"chatType": "group", "participantIds": [], "name": ""}, "name"),
+        ({"chatType": "group", "participantIds": [], "name": " \u2003 "}, "name"),
+        ({"chatType": "group", "participantIds": [], "name": "x" * 81}, "name"),
+        ({"chatType": "group", "participantIds": [], "name": "a\0b"}, "name"),
+        ({"chatType": "group", "participantIds": [], "description": "x" * 1001}, "description"),
+        ({"chatType": "group", "participantIds": [], "ownerId": NOBODY}, "ownerId"),
+        ({"chatType": "direct", "participantIds": []}, "participantIds"),
+        ({"chatType": "direct", "participantIds": [NOBODY, NOBODY.replace("4", "5")]}, "participantIds"),
+        ({"chatType": "direct", "participantIds": [NOBODY], "name": "Us"}, "name"),
+        ({"chatType": "direct", "participantIds": [NOBODY], "description": "Us"}, "description"),
+    ],
+)
 def test_a_chat_that_breaks_the_rules_is_refused_by_field(alice, body, field):
     answer = create(alice, **body)
     assert (*answer.refusal, answer.field) == (400, "invalid_value", field)

@@ -36,7 +36,9 @@ class Echo(WebSocketHandler):
 
 @pytest.fixture
 def server(io_loop):
-    server = Server(Application([("/", Answer), ("/slow", Slow), ("/ws", Echo)]), idle_seconds=IDLE, max_body_bytes=1000)
+    server = Server(
+        Application([("/", Answer), ("/slow", Slow), ("/ws", Echo)]), idle_seconds=IDLE, max_body_bytes=1000
+    )
     yield server
     server.stop()
     server.close_all_connections()
@@ -55,8 +57,11 @@ async def closed(reader):
 
 
 @pytest.mark.gen_test
-@pytest.mark.parametrize("said", [b"", b"GET / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab", ASK], ids=[
-    "nothing", "half a request", "half a body", "a whole one"])
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"GET / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab", ASK],
+    ids=["nothing", "half a request", "half a body", "a whole one"],
+)
 async def test_a_connection_that_brings_no_more_is_closed(port, said):
     began = time.monotonic()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -20,8 +20,11 @@ def eventually(condition):
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("body", [{"what": "dropSockets"}, {"what": "kill", "instance": "web.1"}, {"what": "disorder"}, {"what": "nonsense"}],
-                         ids=lambda body: body["what"])
+@pytest.mark.parametrize(
+    "body",
+    [{"what": "dropSockets"}, {"what": "kill", "instance": "web.1"}, {"what": "disorder"}, {"what": "nonsense"}],
+    ids=lambda body: body["what"],
+)
 def test_without_demo_there_is_nothing(served, body):
     assert served.user().post("/api/demo/break", body).refusal == (404, "not_found")
     assert served.delivery.demo is None and not isinstance(served.delivery._publisher, demo.DisorderlyPublisher)
@@ -34,7 +37,11 @@ def test_it_is_for_who_is_signed_in(open_house):
     assert browser.post("/api/demo/break", {"what": "disorder"}).refusal == (403, "xsrf_failed")
 
 
-@pytest.mark.parametrize("body", [{}, {"what": "explode"}, {"what": "kill"}, {"what": "kill", "instance": 7}, {"what": "disorder", "seconds": 9}], ids=str)
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"what": "explode"}, {"what": "kill"}, {"what": "kill", "instance": 7}, {"what": "disorder", "seconds": 9}],
+    ids=str,
+)
 def test_what_cannot_be_broken_is_refused(open_house, body):
     assert open_house.user().post("/api/demo/break", body).refusal == (400, "invalid_value")
 

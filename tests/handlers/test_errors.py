@@ -11,10 +11,28 @@ import pytest
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
-@pytest.mark.parametrize("path", [
-    "/api", "/api/", "/api/nothing", "/api/chats/", "/api//chats", "/API/chats", "/nothing", "/ws/x", "/static", "/.env",
-    "/api/chats/x/y/z", "/%00", "/%ff", "/api/chats/%2e%2e/messages/x", "/api/%63hats/x/y", "/healthz/", "//",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api",
+        "/api/",
+        "/api/nothing",
+        "/api/chats/",
+        "/api//chats",
+        "/API/chats",
+        "/nothing",
+        "/ws/x",
+        "/static",
+        "/.env",
+        "/api/chats/x/y/z",
+        "/%00",
+        "/%ff",
+        "/api/chats/%2e%2e/messages/x",
+        "/api/%63hats/x/y",
+        "/healthz/",
+        "//",
+    ],
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_an_unknown_route_is_not_found(served, method, path):
     answer = served.client().request(method, path)
@@ -39,19 +57,22 @@ def test_a_browser_gets_a_page_for_what_is_not_there(served, alice):
     assert alice.get(f"/api/chats/{uuid.uuid4()}", headers=BROWSER).refusal == (404, "not_found")
 
 
-@pytest.mark.parametrize("method, path, allowed", [
-    ("PUT", "/api/chats", "GET, POST, HEAD, OPTIONS"),
-    ("DELETE", "/api/me", "GET, PATCH, HEAD, OPTIONS"),
-    ("GET", "/api/sign-up", "POST, OPTIONS"),
-    ("HEAD", "/api/sign-up", "POST, OPTIONS"),
-    ("GET", "/api/messages/x/read", "PUT, OPTIONS"),
-    ("TRACE", "/api/me", "GET, PATCH, HEAD, OPTIONS"),
-    ("PROPFIND", "/api/me", "GET, PATCH, HEAD, OPTIONS"),
-    ("POST", "/", "GET, HEAD, OPTIONS"),
-    ("POST", "/sign-in", "GET, HEAD, OPTIONS"),
-    ("PATCH", "/static/icon.svg", "GET, HEAD, OPTIONS"),
-    ("POST", "/healthz", "GET, HEAD, OPTIONS"),
-])
+@pytest.mark.parametrize(
+    "method, path, allowed",
+    [
+        ("PUT", "/api/chats", "GET, POST, HEAD, OPTIONS"),
+        ("DELETE", "/api/me", "GET, PATCH, HEAD, OPTIONS"),
+        ("GET", "/api/sign-up", "POST, OPTIONS"),
+        ("HEAD", "/api/sign-up", "POST, OPTIONS"),
+        ("GET", "/api/messages/x/read", "PUT, OPTIONS"),
+        ("TRACE", "/api/me", "GET, PATCH, HEAD, OPTIONS"),
+        ("PROPFIND", "/api/me", "GET, PATCH, HEAD, OPTIONS"),
+        ("POST", "/", "GET, HEAD, OPTIONS"),
+        ("POST", "/sign-in", "GET, HEAD, OPTIONS"),
+        ("PATCH", "/static/icon.svg", "GET, HEAD, OPTIONS"),
+        ("POST", "/healthz", "GET, HEAD, OPTIONS"),
+    ],
+)
 def test_a_method_that_an_address_does_not_take_is_refused_with_those_it_takes(served, method, path, allowed):
     answer = served.client().request(method, path)
     assert answer.status == 405
@@ -75,8 +96,20 @@ def test_head_answers_as_get_without_a_body(alice):
     assert alice.request("HEAD", f"/api/chats/{uuid.uuid4()}").status == 404
 
 
-@pytest.mark.parametrize("path", ["/api/me", "/api/nothing", "/nothing", "/sign-in", "/static/icon.svg", "/healthz",
-                                  "/api/docs", "/api/openapi.json", "/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/me",
+        "/api/nothing",
+        "/nothing",
+        "/sign-in",
+        "/static/icon.svg",
+        "/healthz",
+        "/api/docs",
+        "/api/openapi.json",
+        "/",
+    ],
+)
 def test_every_answer_has_the_security_headers(served, path):
     headers = served.client(**BROWSER).get(path).headers
     assert "default-src 'none'" in headers["Content-Security-Policy"]

@@ -76,8 +76,10 @@ def test_requests_are_measured_by_route_and_not_by_address(served, alice, bob):
     chat = alice.chat(bob)
     alice.get(f"/api/chats/{chat}")
     served.client().request("PROPFIND", "/no/such/place")
-    expected = ('parley_request_seconds_count{method="GET",route="/api/chats/{chatId}",status="200"}',
-                'parley_request_seconds_count{method="other",route="unmatched",status="405"}')
+    expected = (
+        'parley_request_seconds_count{method="GET",route="/api/chats/{chatId}",status="200"}',
+        'parley_request_seconds_count{method="other",route="unmatched",status="405"}',
+    )
     assert until(lambda: all(line in served.client().get("/metrics").body.decode() for line in expected))
     assert chat not in served.client().get("/metrics").body.decode()
 
@@ -94,8 +96,8 @@ def test_the_access_log_tells_who_did_what_and_nothing_of_its_content(served, al
         lines = [record.getMessage() for record in caplog.records if record.name == "parley.http"]
         return [line for line in lines if line.startswith(beginning)]
 
-    signing_in, = until(lambda: logged("POST /api/sign-in 401 "))
-    sending, = logged("POST /api/chats/{chatId}/messages 201 ")
+    (signing_in,) = until(lambda: logged("POST /api/sign-in 401 "))
+    (sending,) = logged("POST /api/chats/{chatId}/messages 201 ")
     assert signing_in.endswith(" ms user -") and sending.endswith(f" ms user {alice.id}")
     for secret in ("secret", "private", "somebody", alice.token, chat):
         assert secret not in caplog.text
@@ -106,5 +108,5 @@ def test_what_machines_ask_often_is_not_in_the_log(served, caplog, path):
     caplog.set_level(logging.INFO, "parley.http")
     served.client().get(path)
     served.client().get("/api/docs")
-    line, = until(lambda: [record.getMessage() for record in caplog.records if record.name == "parley.http"])
+    (line,) = until(lambda: [record.getMessage() for record in caplog.records if record.name == "parley.http"])
     assert line.startswith("GET /api/docs 200 ")

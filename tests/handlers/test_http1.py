@@ -72,8 +72,8 @@ class Large(Handler):
 
 class LargeParts(Handler):
     async def get(self):
-        for _ in range(BIG // 1024 ** 2):
-            self.write(b"x" * 1024 ** 2)
+        for _ in range(BIG // 1024**2):
+            self.write(b"x" * 1024**2)
             self.flush()
             self.write(b"y")
             await self.flush()
@@ -188,7 +188,11 @@ def post(body: bytes, *lines, path="/") -> bytes:
 
 def chunked(*parts, trailers=(), lines=(), path="/") -> bytes:
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
-    return get(path, "Transfer-Encoding: chunked", *lines, method="POST") + chunks + "\r\n".join(["0", *trailers, "", ""]).encode()
+    return (
+        get(path, "Transfer-Encoding: chunked", *lines, method="POST")
+        + chunks
+        + "\r\n".join(["0", *trailers, "", ""]).encode()
+    )
 
 
 async def until(condition):
@@ -201,10 +205,26 @@ async def until(condition):
 @pytest.fixture
 def application():
     application = Application(
-        [("/slow", Slow), (r"/status/(\d+)", Status), ("/parts", Parts), ("/late-parts", LateParts), ("/large", Large),
-         ("/large-parts", LargeParts), ("/closing", Closing), ("/failing", Failing), ("/bodiless", Bodiless), ("/broken", Broken),
-         ("/header", Header), ("/ws", Echo), ("/.*", Handler)],
-        log_function=lambda handler: None, seen=[], gate=asyncio.Event(), header="")
+        [
+            ("/slow", Slow),
+            (r"/status/(\d+)", Status),
+            ("/parts", Parts),
+            ("/late-parts", LateParts),
+            ("/large", Large),
+            ("/large-parts", LargeParts),
+            ("/closing", Closing),
+            ("/failing", Failing),
+            ("/bodiless", Bodiless),
+            ("/broken", Broken),
+            ("/header", Header),
+            ("/ws", Echo),
+            ("/.*", Handler),
+        ],
+        log_function=lambda handler: None,
+        seen=[],
+        gate=asyncio.Event(),
+        header="",
+    )
     return application
 
 
@@ -263,6 +283,7 @@ def errors(caplog):
 
 # What arrives
 
+
 @pytest.mark.gen_test
 async def test_two_requests_in_one_write_are_answered_in_order(connect):
     client = await connect()
@@ -309,14 +330,26 @@ def as_get(body, *lines, path):
 
 
 def as_chunks(body, *lines, path):
-    return chunked(*[body[start:start + 7] for start in range(0, len(body), 7)], trailers=("X-Number: none",), lines=lines, path=path)
+    return chunked(
+        *[body[start : start + 7] for start in range(0, len(body), 7)],
+        trailers=("X-Number: none",),
+        lines=lines,
+        path=path,
+    )
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(forms=st.lists(st.tuples(st.sampled_from([as_get, post, as_chunks]), st.binary(max_size=50), st.sampled_from([(), UPGRADE])), max_size=5),
-       cuts=st.lists(st.integers(0, 700), max_size=12))
+@given(
+    forms=st.lists(
+        st.tuples(st.sampled_from([as_get, post, as_chunks]), st.binary(max_size=50), st.sampled_from([(), UPGRADE])),
+        max_size=5,
+    ),
+    cuts=st.lists(st.integers(0, 700), max_size=12),
+)
 def test_it_does_not_matter_how_requests_are_cut_into_packets(io_loop, connect, seen, forms, cuts):
-    said = b"".join(form(body, f"X-Number: {number}", *lines, path=f"/{number}") for number, (form, body, lines) in enumerate(forms))
+    said = b"".join(
+        form(body, f"X-Number: {number}", *lines, path=f"/{number}") for number, (form, body, lines) in enumerate(forms)
+    )
     cuts = [0, *sorted(cuts), len(said)]
 
     async def check():
@@ -333,7 +366,8 @@ def test_it_does_not_matter_how_requests_are_cut_into_packets(io_loop, connect, 
     io_loop.run_sync(check)
     assert [(one.method, one.uri, one.headers["x-number"], one.body) for one in seen] == [
         ("GET", f"/{number}", str(number), b"") if form is as_get else ("POST", f"/{number}", str(number), body)
-        for number, (form, body, _) in enumerate(forms)]
+        for number, (form, body, _) in enumerate(forms)
+    ]
 
 
 @pytest.mark.gen_test
@@ -359,8 +393,13 @@ async def test_a_head_that_begins_behind_a_large_body_is_not_taken_for_part_of_i
 @pytest.mark.gen_test
 async def test_trailers_are_no_headers(connect, seen):
     client = await connect()
-    client.say(chunked(b"hello", trailers=("Authorization: Bearer x", "Content-Type: evil/x", "Host: evil", "X-More: y"),
-                       lines=("Content-Type: text/plain",)))
+    client.say(
+        chunked(
+            b"hello",
+            trailers=("Authorization: Bearer x", "Content-Type: evil/x", "Host: evil", "X-More: y"),
+            lines=("Content-Type: text/plain",),
+        )
+    )
     await client.answer()
     await client.goes_on()
     assert seen[0].headers == {"host": "x", "transfer-encoding": "chunked", "content-type": "text/plain"}
@@ -376,32 +415,50 @@ async def test_a_header_keeps_all_its_bytes_but_the_space_around_it(connect, see
 
 # What is refused
 
-@pytest.mark.parametrize("text", [
-    get("/", "Content-Length: 5", "Transfer-Encoding: chunked", method="POST") + b"0\r\n\r\n",
-    get("/", "Transfer-Encoding: chunked", "Content-Length: 5", method="POST") + b"0\r\n\r\n",
-    get("/", "Content-Length: 5", "Content-Length: 6", method="POST") + b"hello",
-    get("/", "Content-Length: 5", "Content-Length: 5", method="POST") + b"hello",
-    get("/", "Content-Length: 5, 5", method="POST") + b"hello",
-    get("/", "Content-Length: +5", method="POST") + b"hello",
-    get("/", "Content-Length:", method="POST") + b"hello",
-    get("/", "Content-Length : 5", method="POST") + b"hello",
-    get("/", "Transfer-Encoding : chunked", method="POST") + b"0\r\n\r\n",
-    get("/", "Transfer-Encoding: identity", method="POST"),
-    get("/", "Transfer-Encoding: xchunked", method="POST") + b"0\r\n\r\n",
-    get("/", "Transfer-Encoding: gzip, chunked", method="POST") + b"0\r\n\r\n",
-    get("/", "Transfer-Encoding: gzip", "Transfer-Encoding: chunked", method="POST") + b"0\r\n\r\n",
-    get("/", "Transfer-Encoding: chunked", "Transfer-Encoding: identity", method="POST") + b"0\r\n\r\n",
-    get("/", "Transfer-Encoding: chunked", "Connection: keep-alive", method="POST", version="1.0") + b"0\r\n\r\n",
-    get("/", "Transfer-Encoding: chunked", method="POST") + b"0x5\r\nhello\r\n0\r\n\r\n",
-    get("/", "Transfer-Encoding: chunked", method="POST") + b"5\nhello\r\n0\r\n\r\n",
-    get("/", "Transfer-Encoding: chunked", method="POST") + b"5\r\nhelloXX0\r\n\r\n",
-    get("/", "Transfer-Encoding: chunked", method="POST") + b"fffffffffffffffff\r\n",
-    get("/", "Transfer-Encoding: chunked", method="POST") + b"0\r\nA: b\n\r\n",
-    get("/", "A: b\n"), get("/").replace(b"\r\n", b"\n"), get("/", "A: b\r\n c"), get("/", " A: b"), get("/", "A: b\rC: d"), get("/", "A: b\0"),
-    get("/", "A b"), get("/", ": b"), get("/ x"), get("/\t"), get("/", version="1.1 "), get("/", version="0.9"), get("/", version="2.0"),
-    get("/", version="9.9"), b"GET /\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    get("x:1", "Content-Length: 5", method="CONNECT") + b"hello",
-], ids=lambda text: repr(text[:70]))
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        get("/", "Content-Length: 5", "Transfer-Encoding: chunked", method="POST") + b"0\r\n\r\n",
+        get("/", "Transfer-Encoding: chunked", "Content-Length: 5", method="POST") + b"0\r\n\r\n",
+        get("/", "Content-Length: 5", "Content-Length: 6", method="POST") + b"hello",
+        get("/", "Content-Length: 5", "Content-Length: 5", method="POST") + b"hello",
+        get("/", "Content-Length: 5, 5", method="POST") + b"hello",
+        get("/", "Content-Length: +5", method="POST") + b"hello",
+        get("/", "Content-Length:", method="POST") + b"hello",
+        get("/", "Content-Length : 5", method="POST") + b"hello",
+        get("/", "Transfer-Encoding : chunked", method="POST") + b"0\r\n\r\n",
+        get("/", "Transfer-Encoding: identity", method="POST"),
+        get("/", "Transfer-Encoding: xchunked", method="POST") + b"0\r\n\r\n",
+        get("/", "Transfer-Encoding: gzip, chunked", method="POST") + b"0\r\n\r\n",
+        get("/", "Transfer-Encoding: gzip", "Transfer-Encoding: chunked", method="POST") + b"0\r\n\r\n",
+        get("/", "Transfer-Encoding: chunked", "Transfer-Encoding: identity", method="POST") + b"0\r\n\r\n",
+        get("/", "Transfer-Encoding: chunked", "Connection: keep-alive", method="POST", version="1.0") + b"0\r\n\r\n",
+        get("/", "Transfer-Encoding: chunked", method="POST") + b"0x5\r\nhello\r\n0\r\n\r\n",
+        get("/", "Transfer-Encoding: chunked", method="POST") + b"5\nhello\r\n0\r\n\r\n",
+        get("/", "Transfer-Encoding: chunked", method="POST") + b"5\r\nhelloXX0\r\n\r\n",
+        get("/", "Transfer-Encoding: chunked", method="POST") + b"fffffffffffffffff\r\n",
+        get("/", "Transfer-Encoding: chunked", method="POST") + b"0\r\nA: b\n\r\n",
+        get("/", "A: b\n"),
+        get("/").replace(b"\r\n", b"\n"),
+        get("/", "A: b\r\n c"),
+        get("/", " A: b"),
+        get("/", "A: b\rC: d"),
+        get("/", "A: b\0"),
+        get("/", "A b"),
+        get("/", ": b"),
+        get("/ x"),
+        get("/\t"),
+        get("/", version="1.1 "),
+        get("/", version="0.9"),
+        get("/", version="2.0"),
+        get("/", version="9.9"),
+        b"GET /\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        get("x:1", "Content-Length: 5", method="CONNECT") + b"hello",
+    ],
+    ids=lambda text: repr(text[:70]),
+)
 @pytest.mark.gen_test
 async def test_what_is_no_http_is_refused_and_nothing_behind_it_is_a_request(connect, seen, text):
     client = await connect()
@@ -410,8 +467,20 @@ async def test_what_is_no_http_is_refused_and_nothing_behind_it_is_a_request(con
     assert not seen
 
 
-@pytest.mark.parametrize("lines", [[], ["Host: a", "Host: b"], ["Host: a", "Host: a"], ["Host: a b"], ["Host: a/b"], ["Host: a@b"], ["Host: a,b"],
-                                   ["Host: %zz"], ["Host: ä"]])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        ["Host: a", "Host: b"],
+        ["Host: a", "Host: a"],
+        ["Host: a b"],
+        ["Host: a/b"],
+        ["Host: a@b"],
+        ["Host: a,b"],
+        ["Host: %zz"],
+        ["Host: ä"],
+    ],
+)
 @pytest.mark.gen_test
 async def test_a_request_without_exactly_one_host_is_refused(connect, seen, lines):
     client = await connect()
@@ -440,7 +509,9 @@ async def test_a_method_that_nobody_knows_is_refused(connect, seen):
 
 
 @pytest.mark.parametrize("more", [0, 30_000, 2 * 1024 * 1024])
-@pytest.mark.parametrize("head", [lambda size: get("/" + "x" * size), lambda size: get("/", "A: " + "x" * size)], ids=["target", "header"])
+@pytest.mark.parametrize(
+    "head", [lambda size: get("/" + "x" * size), lambda size: get("/", "A: " + "x" * size)], ids=["target", "header"]
+)
 @pytest.mark.gen_test
 async def test_a_head_of_more_than_64_kib_is_refused(connect, server, seen, head, more):
     client = await connect()
@@ -467,7 +538,9 @@ def in_chunks(size):
 @pytest.mark.parametrize("more", [1, 2 * 1024 * 1024])
 @pytest.mark.parametrize("request_of", [announced, in_chunks])
 @pytest.mark.gen_test
-async def test_a_body_that_is_too_large_is_refused_to_a_client_that_is_still_sending_it(connect, server, seen, request_of, more):
+async def test_a_body_that_is_too_large_is_refused_to_a_client_that_is_still_sending_it(
+    connect, server, seen, request_of, more
+):
     client = await connect()
     client.say(request_of(MAX_BODY))
     assert (await client.answer()).status == 200
@@ -479,9 +552,16 @@ async def test_a_body_that_is_too_large_is_refused_to_a_client_that_is_still_sen
     await until(lambda: not server.connections)
 
 
-@pytest.mark.parametrize("endless", [
-    b"0\r\n" + b"A: b\r\n" * 100_000, b"0\r\nA: " + b"b" * 1_000_000, b"5;" + b"a" * 1_000_000, b"1;a=b\r\nx\r\n" * 50_000,
-], ids=lambda endless: repr(endless[:12]))
+@pytest.mark.parametrize(
+    "endless",
+    [
+        b"0\r\n" + b"A: b\r\n" * 100_000,
+        b"0\r\nA: " + b"b" * 1_000_000,
+        b"5;" + b"a" * 1_000_000,
+        b"1;a=b\r\nx\r\n" * 50_000,
+    ],
+    ids=lambda endless: repr(endless[:12]),
+)
 @pytest.mark.gen_test
 async def test_what_surrounds_chunks_is_bounded(connect, seen, endless):
     client = await connect()
@@ -498,20 +578,33 @@ async def test_a_refused_client_that_never_stops_is_cut_off(connect, server):
     assert await client.refusal() == (501, "method_unknown")
     with pytest.raises(ConnectionError):
         for _ in range(100):
-            client.say(b"x" * 1024 ** 2)
+            client.say(b"x" * 1024**2)
             await client.writer.drain()
     assert not server.connections
 
 
 # How long a connection lasts
 
-@pytest.mark.parametrize("request_, goes_on", [
-    (get(), True), (get("/", "Connection: close"), False), (get("/", "Connection: foo, Close"), False),
-    (get("/", version="1.0"), False), (get("/", "Connection: keep-alive", version="1.0"), True), (b"GET / HTTP/1.0\r\n\r\n", False),
-    (get("/closing"), False), (get("/closing", "Connection: keep-alive", version="1.0"), False),
-    (get("/", method="HEAD"), True), (get("/status/204"), True), (get("/status/304"), True),
-    (get("/parts"), True), (get("/parts", "Connection: keep-alive", version="1.0"), False),
-], ids=lambda value: repr(value[:60]) if isinstance(value, bytes) else str(value))
+
+@pytest.mark.parametrize(
+    "request_, goes_on",
+    [
+        (get(), True),
+        (get("/", "Connection: close"), False),
+        (get("/", "Connection: foo, Close"), False),
+        (get("/", version="1.0"), False),
+        (get("/", "Connection: keep-alive", version="1.0"), True),
+        (b"GET / HTTP/1.0\r\n\r\n", False),
+        (get("/closing"), False),
+        (get("/closing", "Connection: keep-alive", version="1.0"), False),
+        (get("/", method="HEAD"), True),
+        (get("/status/204"), True),
+        (get("/status/304"), True),
+        (get("/parts"), True),
+        (get("/parts", "Connection: keep-alive", version="1.0"), False),
+    ],
+    ids=lambda value: repr(value[:60]) if isinstance(value, bytes) else str(value),
+)
 @pytest.mark.gen_test
 async def test_a_connection_goes_on_unless_one_side_says_otherwise(connect, server, request_, goes_on):
     client = await connect()
@@ -530,9 +623,9 @@ async def test_a_connection_goes_on_unless_one_side_says_otherwise(connect, serv
 @pytest.mark.gen_test
 async def test_the_last_answer_is_not_taken_back_from_a_client_that_is_still_sending(connect, server):
     client = await connect()
-    client.say(get("/large", "Connection: close") + b"x" * 1024 ** 2)
+    client.say(get("/large", "Connection: close") + b"x" * 1024**2)
     assert len((await client.answer()).body) == BIG
-    client.say(b"x" * 1024 ** 2)
+    client.say(b"x" * 1024**2)
     assert await client.rest() == b""
     client.writer.close()
     await until(lambda: not server.connections)
@@ -548,7 +641,9 @@ async def test_nothing_is_begun_with_behind_the_request_that_ends_a_connection(c
     assert uris(seen) == ["/", "/closing"]
 
 
-@pytest.mark.parametrize("request_", [get("/status/204"), get("/status/304"), get("/a", method="HEAD"), get("/parts", method="HEAD")])
+@pytest.mark.parametrize(
+    "request_", [get("/status/204"), get("/status/304"), get("/a", method="HEAD"), get("/parts", method="HEAD")]
+)
 @pytest.mark.gen_test
 async def test_an_answer_without_a_body_has_none(connect, request_):
     client = await connect()
@@ -587,7 +682,9 @@ async def test_after_a_handler_that_failed_in_the_middle_nothing_can_be_taken_fo
 @pytest.mark.parametrize("value", ["a\r\nSet-Cookie: b=c", "a\nb", "a\rb", "a\r\n\r\nHTTP/1.1 200 OK", "\N{SNOWMAN}"])
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 @pytest.mark.gen_test
-async def test_a_header_that_cannot_be_said_is_not_and_the_next_answer_does_not_take_its_place(connect, application, seen, value, version):
+async def test_a_header_that_cannot_be_said_is_not_and_the_next_answer_does_not_take_its_place(
+    connect, application, seen, value, version
+):
     application.settings["header"] = value
     client = await connect()
     client.say(get("/header", "Connection: keep-alive", version=version) + AFTER)
@@ -600,11 +697,14 @@ async def test_a_handler_that_cannot_be_made_ends_the_connection_and_is_logged(c
     client = await connect()
     client.say(get("/broken") + AFTER)
     assert await client.rest() == b""
-    assert [(record.name, record.getMessage()) for record in errors(caplog)] == [("parley.http", "GET could not be begun with")]
+    assert [(record.name, record.getMessage()) for record in errors(caplog)] == [
+        ("parley.http", "GET could not be begun with")
+    ]
     assert not server.connections and not seen
 
 
 # Expect, Upgrade
+
 
 @pytest.mark.gen_test
 async def test_who_asks_before_sending_a_body_is_told_to_go_on(connect):
@@ -645,7 +745,13 @@ async def test_what_came_with_such_a_request_stays_before_what_comes_later(conne
     assert [(await client.answer())[::2] for _ in range(3)] == [(200, b"slow"), (200, b"/2"), (200, b"/3")]
 
 
-HANDSHAKE = get("/ws", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13")
+HANDSHAKE = get(
+    "/ws",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version: 13",
+)
 HELLO = b"\x81\x85\0\0\0\0hello"  # masked, with zeros
 
 
@@ -686,6 +792,7 @@ async def test_a_handshake_with_a_body_opens_no_websocket(connect, gate):
 
 # Clients that go away, or are slow
 
+
 @pytest.mark.parametrize("more", [[], ["/2"]])
 @pytest.mark.gen_test
 async def test_a_client_that_has_said_all_it_will_still_gets_its_answers(connect, server, seen, gate, more):
@@ -701,9 +808,13 @@ async def test_a_client_that_has_said_all_it_will_still_gets_its_answers(connect
     assert len(server.connections) == 1
 
 
-@pytest.mark.parametrize("request_", [get("/slow"), get("/slow") + get("/large-parts"), HANDSHAKE], ids=["slow", "more", "handshake"])
+@pytest.mark.parametrize(
+    "request_", [get("/slow"), get("/slow") + get("/large-parts"), HANDSHAKE], ids=["slow", "more", "handshake"]
+)
 @pytest.mark.gen_test
-async def test_a_client_that_goes_away_while_its_handler_works_is_forgotten_and_no_error(connect, server, seen, gate, caplog, request_):
+async def test_a_client_that_goes_away_while_its_handler_works_is_forgotten_and_no_error(
+    connect, server, seen, gate, caplog, request_
+):
     client = await connect()
     client.say(request_)
     await until(lambda: seen)
@@ -754,6 +865,7 @@ async def test_a_client_that_does_not_take_its_refusal_back_is_closed_too(serve)
 
 # What is left
 
+
 @pytest.fixture
 def no_collections():
     """What is not freed by its reference counts stays. No log keeps an exception, with its frames."""
@@ -770,18 +882,27 @@ def goes_away(client):
 
 
 ENDS = {
-    "idle": (get(), goes_away), "in the middle of a head": (get()[:-1], goes_away), "in the middle of a body": (post(b"hello")[:-1], goes_away),
-    "refused": (b"nonsense\r\n\r\n", goes_away), "refused by a callback": (announced(MAX_BODY + 1), goes_away),
-    "closing": (get("/closing"), goes_away), "failing": (get("/failing"), goes_away), "a websocket": (HANDSHAKE, goes_away),
+    "idle": (get(), goes_away),
+    "in the middle of a head": (get()[:-1], goes_away),
+    "in the middle of a body": (post(b"hello")[:-1], goes_away),
+    "refused": (b"nonsense\r\n\r\n", goes_away),
+    "refused by a callback": (announced(MAX_BODY + 1), goes_away),
+    "closing": (get("/closing"), goes_away),
+    "failing": (get("/failing"), goes_away),
+    "a websocket": (HANDSHAKE, goes_away),
     "with more in turn": (get("/closing") + get("/2") + announced(MAX_BODY + 1), goes_away),
-    "at work": (get("/slow"), Client.reset), "before the parts": (get("/late-parts"), Client.reset),
-    "between the parts": (get("/large-parts"), Client.reset), "in a large answer": (get("/large"), Client.reset),
+    "at work": (get("/slow"), Client.reset),
+    "before the parts": (get("/late-parts"), Client.reset),
+    "between the parts": (get("/large-parts"), Client.reset),
+    "in a large answer": (get("/large"), Client.reset),
 }
 
 
 @pytest.mark.parametrize("how", ENDS)
 @pytest.mark.gen_test
-async def test_a_connection_that_has_ended_is_freed_by_its_reference_count(how, connect, server, seen, gate, no_collections):
+async def test_a_connection_that_has_ended_is_freed_by_its_reference_count(
+    how, connect, server, seen, gate, no_collections
+):
     said, end = ENDS[how]
     client = await connect()
     await until(lambda: server.connections)

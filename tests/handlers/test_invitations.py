@@ -49,18 +49,32 @@ def test_an_invitation_is_as_long_and_as_often_valid_as_asked_for_within_the_lim
     invitation = made.json
     assert invitation["link"] == f"http://127.0.0.1:{closed.port}/join/{invitation['token']}"
     assert (invitation["uses"], invitation["maxUses"]) == (0, 2)
-    assert [closed.client().post("/api/sign-up", account(invitation=invitation["token"])).status for _ in range(3)] == [201, 201, 403]
+    assert [closed.client().post("/api/sign-up", account(invitation=invitation["token"])).status for _ in range(3)] == [
+        201,
+        201,
+        403,
+    ]
     (listed,) = [one for one in closed.owner.get("/api/invitations").json["items"] if one["id"] == invitation["id"]]
     assert listed == {**invitation, "uses": 2}
     assert closed.owner.post("/api/invitations", {}).json["maxUses"] == 50
-    for body, field in (({"days": 15}, "days"), ({"days": 0}, "days"), ({"uses": 51}, "uses"), ({"uses": "1"}, "uses"), ({"for": "x"}, "for")):
+    for body, field in (
+        ({"days": 15}, "days"),
+        ({"days": 0}, "days"),
+        ({"uses": 51}, "uses"),
+        ({"uses": "1"}, "uses"),
+        ({"for": "x"}, "for"),
+    ):
         answer = closed.owner.post("/api/invitations", body)
         assert (*answer.refusal, answer.field) == (400, "invalid_value", field)
 
 
 def test_the_link_is_told_as_the_client_sees_the_server(closed):
     behind = {"X-Forwarded-Proto": "https", "Host": "chat.example.org"}
-    assert closed.owner.post("/api/invitations", {}, headers=behind).json["link"].startswith("https://chat.example.org/join/")
+    assert (
+        closed.owner.post("/api/invitations", {}, headers=behind)
+        .json["link"]
+        .startswith("https://chat.example.org/join/")
+    )
 
 
 def test_a_retried_invitation_is_one(closed):
@@ -72,8 +86,11 @@ def test_a_retried_invitation_is_one(closed):
 
 def test_only_the_owner_deals_with_invitations(closed, guest):
     invitation = closed.owner.post("/api/invitations", {}).json
-    for method, path, body in (("GET", "/api/invitations", None), ("POST", "/api/invitations", {}),
-                               ("DELETE", f"/api/invitations/{invitation['id']}", None)):
+    for method, path, body in (
+        ("GET", "/api/invitations", None),
+        ("POST", "/api/invitations", {}),
+        ("DELETE", f"/api/invitations/{invitation['id']}", None),
+    ):
         assert guest.request(method, path, body).refusal == (403, "not_the_server_owner")
         assert closed.client().request(method, path, body).refusal == (401, "not_signed_in")
     assert closed.client().get(f"/join/{invitation['token']}").status == 200
@@ -85,7 +102,10 @@ def test_a_withdrawn_invitation_is_worth_nothing(closed):
     assert [closed.owner.delete(path).status for _ in range(2)] == [204, 204]
     assert closed.owner.delete(f"/api/invitations/{uuid.uuid4()}").refusal == (404, "not_found")
     assert invitation["id"] not in [one["id"] for one in closed.owner.get("/api/invitations").json["items"]]
-    assert closed.client().post("/api/sign-up", account(invitation=invitation["token"])).refusal == (403, "invitation_invalid")
+    assert closed.client().post("/api/sign-up", account(invitation=invitation["token"])).refusal == (
+        403,
+        "invitation_invalid",
+    )
 
 
 # Pages

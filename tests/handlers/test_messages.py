@@ -1,6 +1,5 @@
 """Messages over HTTP: paging, sending, editing, deleting."""
 
-
 import pytest
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -26,17 +25,24 @@ def test_a_message_is_published_with_its_projections_and_counts(served, alice, b
     served.delivery.published.clear()
     message = alice.say(chat)
     assert [event.channel for event in served.delivery.published] == [
-        "messageAdded", "chatMessageNotification", "messageUpdateForChatList", "unreadCountUpdated"]
+        "messageAdded",
+        "chatMessageNotification",
+        "messageUpdateForChatList",
+        "unreadCountUpdated",
+    ]
     assert served.delivery.published[0].data["id"] == message["id"]
     assert served.delivery.published[3].data == {"chatId": chat, "userId": bob.id, "unreadCount": 1}
 
 
-@pytest.mark.parametrize("content", [
-    "", "   ", "\n\t\u00a0\u2003", "x" * 8001, "a\0b", "\0", 7, None, ["x"], {"x": 1}, True])
+@pytest.mark.parametrize(
+    "content", ["", "   ", "\n\t\u00a0\u2003", "x" * 8001, "a\0b", "\0", 7, None, ["x"], {"x": 1}, True]
+)
 def test_a_message_has_a_text_of_bounded_length(alice, chat, content):
     message = alice.say(chat)
-    for answer in (alice.post(f"/api/chats/{chat}/messages", {"content": content}),
-                   alice.patch(f"/api/messages/{message['id']}", {"content": content})):
+    for answer in (
+        alice.post(f"/api/chats/{chat}/messages", {"content": content}),
+        alice.patch(f"/api/messages/{message['id']}", {"content": content}),
+    ):
         assert (*answer.refusal, answer.field) == (400, "invalid_value", "content")
 
 
@@ -61,13 +67,28 @@ def test_pages_lead_through_the_whole_history_in_order(alice, chat):
     assert page(f"&around={said[2]}") == (said[2:4], None)
 
 
-@pytest.mark.parametrize("query, field", [
-    ("limit=0", "limit"), ("limit=201", "limit"), ("limit=-1", "limit"), ("limit=ten", "limit"), ("limit=", "limit"),
-    ("limit=1.0", "limit"), ("limit=%D9%A1", "limit"), ("limit=99999999999999999999999", "limit"),
-    ("limit=1&limit=2", "limit"),
-    ("before=nonsense", "before"), ("after=", "after"), ("around=%00", "around"), ("offset=1", "offset"), ("x", "x"),
-    (f"before={NOBODY}&after={NOBODY}", "after"), ("%ED%A0%80=1", None), ("limit=%FF", None),
-])
+@pytest.mark.parametrize(
+    "query, field",
+    [
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=ten", "limit"),
+        ("limit=", "limit"),
+        ("limit=1.0", "limit"),
+        ("limit=%D9%A1", "limit"),
+        ("limit=99999999999999999999999", "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("before=nonsense", "before"),
+        ("after=", "after"),
+        ("around=%00", "around"),
+        ("offset=1", "offset"),
+        ("x", "x"),
+        (f"before={NOBODY}&after={NOBODY}", "after"),
+        ("%ED%A0%80=1", None),
+        ("limit=%FF", None),
+    ],
+)
 def test_a_page_that_is_asked_for_wrongly_is_refused_by_parameter(alice, chat, query, field):
     answer = alice.get(f"/api/chats/{chat}/messages?{query}")
     assert (*answer.refusal, answer.field) == (400, "invalid_value", field)
@@ -98,7 +119,7 @@ def test_a_deleted_message_leaves_a_tombstone_without_text(served, alice, bob, c
     answer = bob.delete(f"/api/messages/{message['id']}")
     assert (answer.status, answer.body, answer.seq) == (204, b"", message["seq"] + 1)
     assert [event.channel for event in served.delivery.published] == ["messageDeleted", "unreadCountUpdated"]
-    tombstone, = alice.get(f"/api/chats/{chat}/messages").json["items"]
+    (tombstone,) = alice.get(f"/api/chats/{chat}/messages").json["items"]
     assert (tombstone["id"], tombstone["content"], tombstone["isEdited"]) == (message["id"], "", False)
     assert bob.patch(f"/api/messages/{message['id']}", {"content": "Back"}).refusal == (409, "message_is_deleted")
     again = bob.delete(f"/api/messages/{message['id']}")
@@ -114,8 +135,10 @@ def test_foreign_messages_are_as_missing_as_missing_ones(alice, bob, carol, chat
     message = alice.say(chat)["id"]
     for one in (message, NOBODY, "nonsense"):
         for method, path, body in (
-            ("PATCH", f"/api/messages/{one}", {"content": "Mine"}), ("DELETE", f"/api/messages/{one}", None),
-            ("PUT", f"/api/messages/{one}/read", None), ("GET", f"/api/messages/{one}/reads", None),
+            ("PATCH", f"/api/messages/{one}", {"content": "Mine"}),
+            ("DELETE", f"/api/messages/{one}", None),
+            ("PUT", f"/api/messages/{one}/read", None),
+            ("GET", f"/api/messages/{one}/reads", None),
         ):
             answer = carol.request(method, path, body)
             assert (answer.refusal, answer.field) == ((404, "not_found"), None)

@@ -7,7 +7,10 @@ def test_a_chat_is_muted_and_heard_again_without_anybody_else_being_told(served,
     assert (alice.put(f"/api/chats/{chat}/mute").status, alice.get(f"/api/chats/{chat}").json["muted"]) == (204, True)
     assert bob.get(f"/api/chats/{chat}").json["muted"] is False
     assert alice.get("/api/chats").json["items"][0]["muted"] is True
-    assert (alice.delete(f"/api/chats/{chat}/mute").status, alice.get(f"/api/chats/{chat}").json["muted"]) == (204, False)
+    assert (alice.delete(f"/api/chats/{chat}/mute").status, alice.get(f"/api/chats/{chat}").json["muted"]) == (
+        204,
+        False,
+    )
     assert served.delivery.published == []
 
 

@@ -62,10 +62,19 @@ def test_who_is_signed_in_does_not_sign_in_again(served):
     assert browser.get(f"/sign-in?next={chat}").headers["Location"] == chat
 
 
-@pytest.mark.parametrize("wanted", [
-    "//evil.example", "https://evil.example", "/\\evil.example", "/chats/..//evil.example", "javascript:x", "%0d%0aX:y",
-    "/chats/00000000-0000-4000-8000-000000000000%0d%0aX:y", "%ff",
-])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "/chats/..//evil.example",
+        "javascript:x",
+        "%0d%0aX:y",
+        "/chats/00000000-0000-4000-8000-000000000000%0d%0aX:y",
+        "%ff",
+    ],
+)
 def test_nobody_is_sent_on_to_another_site(served, wanted):
     assert served.browser().get(f"/sign-in?next={wanted}").headers["Location"] == "/"
 
@@ -81,7 +90,7 @@ def test_the_pages_to_sign_in_set_the_xsrf_token(served, alice, path):
 
 def test_a_name_is_text_and_no_markup(served):
     client = served.client()
-    body = {"username": "scripted", "password": PASSWORD, "displayName": "\"><script>alert(1)</script>"}
+    body = {"username": "scripted", "password": PASSWORD, "displayName": '"><script>alert(1)</script>'}
     assert client.post("/api/sign-up", body).status == 201
     page = client.get("/").body.decode()
     assert "<script>alert" not in page
@@ -112,6 +121,9 @@ def test_the_contract_as_a_page_shows_every_operation_and_shape(served):
     operations = {one["operationId"] for path in document["paths"].values() for one in path.values()}
     assert operations <= ids
     assert {f"shape-{name}" for name in document["components"]["schemas"]} <= ids
-    links = {attributes["href"][1:] for tag, attributes in Elements(answer.body.decode()).all
-             if tag == "a" and attributes.get("href", "").startswith("#")}
+    links = {
+        attributes["href"][1:]
+        for tag, attributes in Elements(answer.body.decode()).all
+        if tag == "a" and attributes.get("href", "").startswith("#")
+    }
     assert links <= ids

@@ -10,7 +10,8 @@ def test_reading_a_message_is_answered_and_published(served, alice, bob):
     assert (answer.json["messageId"], answer.json["userId"]) == (message, bob.id)
     assert [(event.channel, event.data) for event in served.delivery.published] == [
         ("messageReadUpdated", answer.json),
-        ("unreadCountUpdated", {"chatId": chat, "userId": bob.id, "unreadCount": 0})]
+        ("unreadCountUpdated", {"chatId": chat, "userId": bob.id, "unreadCount": 0}),
+    ]
 
 
 def test_reading_again_or_something_older_changes_nothing_and_answers_when_it_was(served, alice, bob):

@@ -24,35 +24,73 @@ def send(client, chat, body: bytes, **headers):
     return client.send("POST", f"/api/chats/{chat}/messages", body, {**JSON, **headers})
 
 
-@pytest.mark.parametrize("body", [
-    b"", b" ", b"{", b"{}}", b"{'content': 'x'}", b"nonsense", b'{"content": "x"', b'{"content": "x",}',
-    b"\x00", b"\xff\xfe{\x00}\x00",
-    b'\xef\xbb\xbf{"content": "x"}',  # a byte order mark
-    b'{"content": "\xff"}',  # not UTF-8
-    b'{"content": "\\ud800"}', b'{"content": "\\udc00\\ud800"}', b'{"content": "\xed\xa0\x80"}',  # lone surrogates
-    b'{"content": NaN}', b'{"content": Infinity}', b'{"content": -Infinity}', b'{"content": 1e999999}',
-    b"[" * 30_000, b'{"a":' * 10_000, b"[" * 30_000 + b"]" * 30_000,
-    b'{"content": ' + b"[" * 1000 + b"]" * 1000 + b"}", b'{"content": ' + b"[" * 400 + b"]" * 400 + b"}",
-], ids=lambda body: repr(body[:24]))
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"{",
+        b"{}}",
+        b"{'content': 'x'}",
+        b"nonsense",
+        b'{"content": "x"',
+        b'{"content": "x",}',
+        b"\x00",
+        b"\xff\xfe{\x00}\x00",
+        b'\xef\xbb\xbf{"content": "x"}',  # a byte order mark
+        b'{"content": "\xff"}',  # not UTF-8
+        b'{"content": "\\ud800"}',
+        b'{"content": "\\udc00\\ud800"}',
+        b'{"content": "\xed\xa0\x80"}',  # lone surrogates
+        b'{"content": NaN}',
+        b'{"content": Infinity}',
+        b'{"content": -Infinity}',
+        b'{"content": 1e999999}',
+        b"[" * 30_000,
+        b'{"a":' * 10_000,
+        b"[" * 30_000 + b"]" * 30_000,
+        b'{"content": ' + b"[" * 1000 + b"]" * 1000 + b"}",
+        b'{"content": ' + b"[" * 400 + b"]" * 400 + b"}",
+    ],
+    ids=lambda body: repr(body[:24]),
+)
 def test_what_is_no_json_is_refused(alice, chat, body):
     assert send(alice, chat, body).refusal == (400, "invalid_json")
 
 
-@pytest.mark.parametrize("body", [
-    "null", "true", "7", '"content"', "[]", "[[]]", '[{"content": "x"}]',
-    '{"content": 123456789012345678901234567890}', '{"content": -1e300}', '{"content": 1.5}',
-    '{"content": {"$ne": null}}', '{"content": [[[[[]]]]]}',
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "null",
+        "true",
+        "7",
+        '"content"',
+        "[]",
+        "[[]]",
+        '[{"content": "x"}]',
+        '{"content": 123456789012345678901234567890}',
+        '{"content": -1e300}',
+        '{"content": 1.5}',
+        '{"content": {"$ne": null}}',
+        '{"content": [[[[[]]]]]}',
+    ],
+)
 def test_json_of_a_wrong_type_is_refused(alice, chat, body):
     assert send(alice, chat, body.encode()).refusal == (400, "invalid_value")
 
 
-@pytest.mark.parametrize("body, field", [
-    ('{"content": "x", "seq": 1}', "seq"), ('{"content": "x", "": 1}', ""),
-    ('{"content": "x", "__proto__": {}}', "__proto__"),
-    ('{"Content": "x"}', "Content"), ('{"content": "x", "a\\u0000b": 1}', "a\0b"), ("{}", "content"),
-    ('{"content": "x", "%s": 1}' % ("y" * 5000), "y" * 100),
-])
+@pytest.mark.parametrize(
+    "body, field",
+    [
+        ('{"content": "x", "seq": 1}', "seq"),
+        ('{"content": "x", "": 1}', ""),
+        ('{"content": "x", "__proto__": {}}', "__proto__"),
+        ('{"Content": "x"}', "Content"),
+        ('{"content": "x", "a\\u0000b": 1}', "a\0b"),
+        ("{}", "content"),
+        ('{"content": "x", "%s": 1}' % ("y" * 5000), "y" * 100),
+    ],
+)
 def test_a_field_that_is_unknown_or_missing_is_named(alice, chat, body, field):
     answer = send(alice, chat, body.encode())
     assert (*answer.refusal, answer.field) == (400, "invalid_value", field)
@@ -63,10 +101,19 @@ def test_of_a_field_given_twice_the_last_counts_and_is_checked(alice, chat):
     assert send(alice, chat, b'{"content": "one", "content": 2}').refusal == (400, "invalid_value")
 
 
-@pytest.mark.parametrize("kind", [
-    None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp",
-    "application/vnd.api+json", "json",
-])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        None,
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/jsonp",
+        "application/vnd.api+json",
+        "json",
+    ],
+)
 def test_a_body_of_another_kind_is_refused(alice, chat, kind):
     answer = alice.send("POST", f"/api/chats/{chat}/messages", b'{"content": "x"}', {"Content-Type": kind})
     assert answer.refusal == (415, "unsupported_media_type")
@@ -125,18 +172,26 @@ def test_too_large_answers_before_anything_is_asked_of_the_body(served, chat):
     assert send(served.client(), chat, b"[" * 30_000).refusal == (401, "not_signed_in")
 
 
-@pytest.mark.parametrize("limit, operation, body", [
-    ("MAX_MESSAGE_CHARS", "message", {"content": "x" * 11}),
-    ("MAX_NAME_CHARS", "chat", {"chatType": "group", "participantIds": [], "name": "x" * 11}),
-    ("MAX_DESCRIPTION_CHARS", "chat", {"chatType": "group", "participantIds": [], "description": "x" * 11}),
-])
+@pytest.mark.parametrize(
+    "limit, operation, body",
+    [
+        ("MAX_MESSAGE_CHARS", "message", {"content": "x" * 11}),
+        ("MAX_NAME_CHARS", "chat", {"chatType": "group", "participantIds": [], "name": "x" * 11}),
+        ("MAX_DESCRIPTION_CHARS", "chat", {"chatType": "group", "participantIds": [], "description": "x" * 11}),
+    ],
+)
 def test_the_limits_are_settings(serve, limit, operation, body):
     served = serve(**{limit: "10"})
     user = served.user("tiny")
     path = "/api/chats" if operation == "chat" else f"/api/chats/{user.chat()}/messages"
     assert user.post(path, body).refusal == (400, "invalid_value")
-    assert user.post(path, {name: value[:10] if name in ("content", "name", "description") else value
-                            for name, value in body.items()}).status == 201
+    assert (
+        user.post(
+            path,
+            {name: value[:10] if name in ("content", "name", "description") else value for name, value in body.items()},
+        ).status
+        == 201
+    )
 
 
 def test_the_body_limit_is_a_setting(serve):
@@ -145,23 +200,31 @@ def test_the_body_limit_is_a_setting(serve):
     assert user.post("/api/chats", {"chatType": "group", "participantIds": []}).status == 201
 
 
-@pytest.mark.parametrize("header", [
-    "User-Agent", "X-Forwarded-For", "Idempotency-Key", "Origin", "Content-Type", "Accept", "Cookie"])
-@pytest.mark.parametrize("value", [
-    b"\xff\xfe", b"x" * 5000, b"%00", b"'; drop table users; --", b"\xc3\xa4, \xf0\x9f\x98\x80"])
+@pytest.mark.parametrize(
+    "header", ["User-Agent", "X-Forwarded-For", "Idempotency-Key", "Origin", "Content-Type", "Accept", "Cookie"]
+)
+@pytest.mark.parametrize(
+    "value", [b"\xff\xfe", b"x" * 5000, b"%00", b"'; drop table users; --", b"\xc3\xa4, \xf0\x9f\x98\x80"]
+)
 def test_headers_of_any_bytes_are_no_harm(served, header, value):
     body = json.dumps({"username": f"user-{uuid.uuid4().hex[:12]}", "password": "long enough"}).encode()
     answer = served.client().send("POST", "/api/sign-up", body, {**JSON, header: value})
     assert answer.status in (201, 400, 403, 415)
 
 
-@pytest.mark.parametrize("text", [
-    b"GET /api/me HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n",
-    b"GET /api/me HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
-    b"GET /api/me HTTP/1.1\r\nHost: x\r\nA b: c\r\n\r\n",
-    b"POST /api/me HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    b"GET " + b"/" * 70_000 + b" HTTP/1.1\r\n\r\n",
-], ids=lambda text: repr(text[:24]))
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"GET /api/me HTTP/9.9\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+        b"GET\r\n\r\n",
+        b"GET /api/me HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+        b"GET /api/me HTTP/1.1\r\nHost: x\r\nA b: c\r\n\r\n",
+        b"POST /api/me HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET " + b"/" * 70_000 + b" HTTP/1.1\r\n\r\n",
+    ],
+    ids=lambda text: repr(text[:24]),
+)
 def test_what_is_no_http_ends_the_connection_only(served, text):
     with socket.create_connection(("127.0.0.1", served.port), timeout=10) as connection:
         connection.sendall(text)

@@ -11,26 +11,61 @@ from handlers.openapi import document
 
 # Operation → (method, path, body, another body or path under the same key), given a scene.
 LOGGED = {
-    "createChat": lambda s: ("POST", "/api/chats", {"chatType": "group", "participantIds": [s.bob.id], "name": "One"},
-                             ("/api/chats", {"chatType": "group", "participantIds": [s.bob.id], "name": "Two"})),
-    "updateChat": lambda s: ("PATCH", f"/api/chats/{s.chat}", {"name": "One"},
-                             (f"/api/chats/{s.chat}", {"name": "Two"})),
-    "deleteChat": lambda s: ("DELETE", f"/api/chats/{s.chat}", None,
-                             (f"/api/chats/{s.other}", None)),
-    "addParticipants": lambda s: ("POST", f"/api/chats/{s.chat}/participants", {"userIds": [s.carol.id]},
-                                  (f"/api/chats/{s.chat}/participants", {"userIds": [s.bob.id]})),
-    "removeParticipant": lambda s: ("DELETE", f"/api/chats/{s.chat}/participants/{s.bob.id}", None,
-                                    (f"/api/chats/{s.chat}/participants/{s.carol.id}", None)),
-    "sendMessage": lambda s: ("POST", f"/api/chats/{s.chat}/messages", {"content": "One"},
-                              (f"/api/chats/{s.chat}/messages", {"content": "Two"})),
-    "editMessage": lambda s: ("PATCH", f"/api/messages/{s.message}", {"content": "One"},
-                              (f"/api/messages/{s.message}", {"content": "Two"})),
-    "deleteMessage": lambda s: ("DELETE", f"/api/messages/{s.message}", None,
-                                (f"/api/messages/{s.second}", None)),
+    "createChat": lambda s: (
+        "POST",
+        "/api/chats",
+        {"chatType": "group", "participantIds": [s.bob.id], "name": "One"},
+        ("/api/chats", {"chatType": "group", "participantIds": [s.bob.id], "name": "Two"}),
+    ),
+    "updateChat": lambda s: (
+        "PATCH",
+        f"/api/chats/{s.chat}",
+        {"name": "One"},
+        (f"/api/chats/{s.chat}", {"name": "Two"}),
+    ),
+    "deleteChat": lambda s: ("DELETE", f"/api/chats/{s.chat}", None, (f"/api/chats/{s.other}", None)),
+    "addParticipants": lambda s: (
+        "POST",
+        f"/api/chats/{s.chat}/participants",
+        {"userIds": [s.carol.id]},
+        (f"/api/chats/{s.chat}/participants", {"userIds": [s.bob.id]}),
+    ),
+    "removeParticipant": lambda s: (
+        "DELETE",
+        f"/api/chats/{s.chat}/participants/{s.bob.id}",
+        None,
+        (f"/api/chats/{s.chat}/participants/{s.carol.id}", None),
+    ),
+    "sendMessage": lambda s: (
+        "POST",
+        f"/api/chats/{s.chat}/messages",
+        {"content": "One"},
+        (f"/api/chats/{s.chat}/messages", {"content": "Two"}),
+    ),
+    "editMessage": lambda s: (
+        "PATCH",
+        f"/api/messages/{s.message}",
+        {"content": "One"},
+        (f"/api/messages/{s.message}", {"content": "Two"}),
+    ),
+    "deleteMessage": lambda s: ("DELETE", f"/api/messages/{s.message}", None, (f"/api/messages/{s.second}", None)),
 }
 # What is repeatable without its key being remembered: its tests are in the files of its noun.
-OTHERS = {"signUp", "signIn", "signOut", "updateMe", "changePassword", "endSession", "endOtherSessions", "createInvitation",
-          "revokeInvitation", "markRead", "muteChat", "unmuteChat", "breakSomething"}
+OTHERS = {
+    "signUp",
+    "signIn",
+    "signOut",
+    "updateMe",
+    "changePassword",
+    "endSession",
+    "endOtherSessions",
+    "createInvitation",
+    "revokeInvitation",
+    "markRead",
+    "muteChat",
+    "unmuteChat",
+    "breakSomething",
+}
 
 
 class Scene:
@@ -68,8 +103,10 @@ def test_a_retry_changes_nothing_and_answers_the_same(served, scene, name):
     before = scene.state()
     served.delivery.published.clear()
     shouted = re.sub("[0-9a-f-]{36}", lambda found: found[0].upper(), path)
-    for again in (scene.alice.request(method, path, body, key=key),
-                  scene.alice.request(method, shouted, body, key=key.upper())):
+    for again in (
+        scene.alice.request(method, path, body, key=key),
+        scene.alice.request(method, shouted, body, key=key.upper()),
+    ):
         assert (again.status, again.body, again.seq) == (first.status, first.body, first.seq)
     assert scene.state() == before
     assert served.delivery.published == []
@@ -118,9 +155,17 @@ def test_retries_at_the_same_moment_are_one(scene):
     assert len({answer.json["id"] for answer in answers}) == 1
 
 
-@pytest.mark.parametrize("key", [
-    "", "7", "nonsense", "{7f1d2c7e-0b5a-4d43-9d0e-5a1c7f0e9b11}", "7f1d2c7e0b5a4d439d0e5a1c7f0e9b11", "ü" * 36,
-])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "7",
+        "nonsense",
+        "{7f1d2c7e-0b5a-4d43-9d0e-5a1c7f0e9b11}",
+        "7f1d2c7e0b5a4d439d0e5a1c7f0e9b11",
+        "ü" * 36,
+    ],
+)
 def test_a_key_that_is_no_uuid_is_refused(scene, key):
     answer = scene.alice.request("DELETE", f"/api/chats/{scene.chat}", headers={"Idempotency-Key": key.encode("utf-8")})
     assert (*answer.refusal, answer.field) == (400, "invalid_value", "Idempotency-Key")

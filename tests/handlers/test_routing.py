@@ -6,7 +6,15 @@ from handlers.application import ROUTES
 from handlers.routing import Routes
 
 PATHS = [path for path, _ in ROUTES]
-IDS = {"chatId": "c1", "userId": "u1", "messageId": "m1", "sessionId": "s1", "invitationId": "i1", "token": "t1", "file:path": "js/app.js"}
+IDS = {
+    "chatId": "c1",
+    "userId": "u1",
+    "messageId": "m1",
+    "sessionId": "s1",
+    "invitationId": "i1",
+    "token": "t1",
+    "file:path": "js/app.js",
+}
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -21,17 +29,45 @@ def test_every_path_reaches_its_own_handler_with_its_arguments(path):
     assert (route, handler, list(found)) == (path, dict(ROUTES)[path], arguments)
 
 
-@pytest.mark.parametrize("path", [
-    "", "/api", "/api/", "/api/chats/", "/api/chats/a/b", "/api/chats//messages", "/api/chats/a/messages/", "/api/chats/a/messages/b", "//", "/nothing",
-    "/static", "/static/", "/api/chats\n", "/api/chats/a/messages\n", "x/api/chats", "*", "/API/chats",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/api",
+        "/api/",
+        "/api/chats/",
+        "/api/chats/a/b",
+        "/api/chats//messages",
+        "/api/chats/a/messages/",
+        "/api/chats/a/messages/b",
+        "//",
+        "/nothing",
+        "/static",
+        "/static/",
+        "/api/chats\n",
+        "/api/chats/a/messages\n",
+        "x/api/chats",
+        "*",
+        "/API/chats",
+    ],
+)
 def test_whatever_else_reaches_none(path):
     assert Routes(ROUTES).find(path) is None
 
 
-@pytest.mark.parametrize("segment, argument", [
-    ("a%20b", "a b"), ("a+b", "a+b"), ("%C3%A4", "ä"), ("%2e%2E", ".."), ("a%2Fb", "a/b"), ("%ff", "\ufffd"), ("%", "%"), ("%zz", "%zz"),
-])
+@pytest.mark.parametrize(
+    "segment, argument",
+    [
+        ("a%20b", "a b"),
+        ("a+b", "a+b"),
+        ("%C3%A4", "ä"),
+        ("%2e%2E", ".."),
+        ("a%2Fb", "a/b"),
+        ("%ff", "\ufffd"),
+        ("%", "%"),
+        ("%zz", "%zz"),
+    ],
+)
 def test_an_argument_is_what_the_percent_signs_stand_for(segment, argument):
     assert Routes(ROUTES).find(f"/api/users/{segment}")[2] == [argument]
 

@@ -21,8 +21,13 @@ from handlers.application import ROUTES
 from handlers.openapi import document
 from tests.handlers.served import PASSWORD
 
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
-          response_schema_conformance]
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 
@@ -40,8 +45,13 @@ def with_live_ids(case, user):
     turns[case.operation.label] += 1
     if case.path_parameters and turns[case.operation.label] % 2:
         chat = user.chat()
-        live = {"chatId": chat, "messageId": user.say(chat)["id"], "userId": user.id,
-                "invitationId": user.post("/api/invitations", {}).json.get("id"), "sessionId": other_session(user)}
+        live = {
+            "chatId": chat,
+            "messageId": user.say(chat)["id"],
+            "userId": user.id,
+            "invitationId": user.post("/api/invitations", {}).json.get("id"),
+            "sessionId": other_session(user),
+        }
         case.path_parameters = {name: live[name] for name in case.path_parameters}
         if isinstance(case.body, dict) and case.body.get("userIds"):
             case.body["userIds"] = [user.id]
@@ -82,5 +92,9 @@ def test_signed_in(served, alice, case):
 def test_the_cases_reached_the_operations():
     """Of each operation some case succeeded, but for those for which a password would have to be guessed, and breaking things."""
     ran = {label for label, _ in answered}
-    assert {label for label, kind in answered if kind == 2} >= ran - {"POST /api/sign-in", "PUT /api/me/password", "POST /api/demo/break"}
+    assert {label for label, kind in answered if kind == 2} >= ran - {
+        "POST /api/sign-in",
+        "PUT /api/me/password",
+        "POST /api/demo/break",
+    }
     assert {label for label, kind in answered if kind == 4} >= ran & {"POST /api/sign-in", "POST /api/chats"}

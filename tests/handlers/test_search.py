@@ -29,10 +29,24 @@ def test_pages_follow_each_other(alice, bob, chat):
     assert (first["next"], second["next"]) == (said[1], None)
 
 
-@pytest.mark.parametrize("query, field", [
-    ("", "q"), ("q=", "q"), ("q=%20", "q"), ("q=%00", "q"), ("q=" + "x" * 201, "q"), ("q=-tea", "q"), ("q=a&q=b", "q"),
-    ("q=a&limit=0", "limit"), ("q=a&limit=51", "limit"), ("q=a&chatId=x", "chatId"), ("q=a&before=x", "before"), ("q=a&after=x", "after"),
-], ids=range(12))
+@pytest.mark.parametrize(
+    "query, field",
+    [
+        ("", "q"),
+        ("q=", "q"),
+        ("q=%20", "q"),
+        ("q=%00", "q"),
+        ("q=" + "x" * 201, "q"),
+        ("q=-tea", "q"),
+        ("q=a&q=b", "q"),
+        ("q=a&limit=0", "limit"),
+        ("q=a&limit=51", "limit"),
+        ("q=a&chatId=x", "chatId"),
+        ("q=a&before=x", "before"),
+        ("q=a&after=x", "after"),
+    ],
+    ids=range(12),
+)
 def test_a_search_that_is_asked_for_wrongly_is_refused_by_parameter(alice, query, field):
     answer = alice.get(f"/api/search?{query}")
     assert (*answer.refusal, answer.field) == (400, "invalid_value", field)
@@ -40,7 +54,12 @@ def test_a_search_that_is_asked_for_wrongly_is_refused_by_parameter(alice, query
 
 def test_foreign_and_missing_chats_and_messages_are_not_found(alice, bob, carol, chat):
     message = alice.say(chat)["id"]
-    for query, field in ((f"chatId={chat}", "chatId"), (f"chatId={NOBODY}", "chatId"), (f"before={message}", "before"), (f"before={NOBODY}", "before")):
+    for query, field in (
+        (f"chatId={chat}", "chatId"),
+        (f"chatId={NOBODY}", "chatId"),
+        (f"before={message}", "before"),
+        (f"before={NOBODY}", "before"),
+    ):
         answer = carol.get(f"/api/search?q=tea&{query}")
         assert (*answer.refusal, answer.field) == (404, "not_found", field)
 

@@ -55,10 +55,16 @@ def test_one_that_checks_find_alive_is_remembered_longer_but_not_for_ever():
     assert known.asked == 2
 
 
-@pytest.mark.parametrize("told", [
-    lambda sessions, now: sessions.confirmed({"another"}, now), lambda sessions, now: sessions.confirmed(sessions.ids(), now - CONFIRMED_SECONDS),
-    lambda sessions, now: sessions.forget_ended(["s"]), lambda sessions, now: sessions.clear(),
-], ids=["not found alive", "long ago", "ended", "another history"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        lambda sessions, now: sessions.confirmed({"another"}, now),
+        lambda sessions, now: sessions.confirmed(sessions.ids(), now - CONFIRMED_SECONDS),
+        lambda sessions, now: sessions.forget_ended(["s"]),
+        lambda sessions, now: sessions.clear(),
+    ],
+    ids=["not found alive", "long ago", "ended", "another history"],
+)
 def test_one_that_they_do_not_is_asked_for_again(told):
     now, known = [0.0], Known()
     sessions = Sessions(known, clock=lambda: now[0])
@@ -170,9 +176,17 @@ def test_one_request_costs_one_round_trip(served, alice):
     assert not [sql for sql in mine if "sessions" in sql and "token_hash" in sql]
 
 
-@pytest.mark.parametrize("header, token", [
-    ("Bearer abc", "abc"), ("bearer  abc ", "abc"), ("Bearer", None), ("Bearer ", None), ("Basic abc", None),
-    ("", None), ("abc", None),
-])
+@pytest.mark.parametrize(
+    "header, token",
+    [
+        ("Bearer abc", "abc"),
+        ("bearer  abc ", "abc"),
+        ("Bearer", None),
+        ("Bearer ", None),
+        ("Basic abc", None),
+        ("", None),
+        ("abc", None),
+    ],
+)
 def test_a_bearer_token_is_read_from_its_header(header, token):
     assert bearer(header) == token

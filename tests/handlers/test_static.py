@@ -20,10 +20,20 @@ def test_any_other_address_is_asked_for_again(served, query):
     assert (again.status, again.body) == (304, b"")
 
 
-@pytest.mark.parametrize("path", [
-    "/static/../settings.py", "/static/%2e%2e/settings.py", "/static//etc/passwd", "/static/..%2fsettings.py",
-    "/static/js", "/static/js/", "/static/nothing.js", "/static/%00", "/static/" + "x" * 3000,
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../settings.py",
+        "/static/%2e%2e/settings.py",
+        "/static//etc/passwd",
+        "/static/..%2fsettings.py",
+        "/static/js",
+        "/static/js/",
+        "/static/nothing.js",
+        "/static/%00",
+        "/static/" + "x" * 3000,
+    ],
+)
 def test_nothing_else_is_given_away(served, path):
     assert served.client().get(path).refusal == (404, "not_found")
 

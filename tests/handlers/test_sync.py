@@ -31,30 +31,36 @@ def test_what_was_missed_since_a_cursor_comes_in_order(served):
 
 def test_another_epoch_resets(served, alice, bob):
     chat = alice.chat(bob)
-    resets = [frame for frame in frames(bob, epoch="00000000-0000-4000-8000-000000000000", cursors={chat: 1})
-              if frame["type"] == "reset"]
+    resets = [
+        frame
+        for frame in frames(bob, epoch="00000000-0000-4000-8000-000000000000", cursors={chat: 1})
+        if frame["type"] == "reset"
+    ]
     assert [(frame["chatId"], frame["reason"]) for frame in resets] == [(chat, "epoch")]
 
 
-@pytest.mark.parametrize("body, field", [
-    ({"epoch": 7}, "epoch"),
-    ({"epoch": "yesterday"}, "epoch"),
-    ({"cursors": []}, "cursors"),
-    ({"cursors": {"nonsense": 1}}, "cursors"),
-    ({"cursors": {"00000000-0000-4000-8000-000000000000": -1}}, "cursors"),
-    ({"cursors": {"00000000-0000-4000-8000-000000000000": "1"}}, "cursors"),
-    ({"cursors": {"00000000-0000-4000-8000-000000000000": 1.5}}, "cursors"),
-    ({"cursors": {"00000000-0000-4000-8000-000000000000": 1e300}}, "cursors"),
-    ({"cursors": {"00000000-0000-4000-8000-000000000000": 10**30}}, "cursors"),
-    ({"cursors": {"00000000-0000-4000-8000-000000000000": True}}, "cursors"),
-    ({"channels": ["everything"]}, "channels"),
-    ({"channels": "messageAdded"}, "channels"),
-    ({"since": "yesterday"}, "since"),
-    ({"since": "2016-12-31T23:59:60Z"}, "since"),
-    ({"since": "0001-01-01T00:00:00Z"}, "since"),
-    ({"since": 0}, "since"),
-    ({"type": "hello"}, "type"),
-])
+@pytest.mark.parametrize(
+    "body, field",
+    [
+        ({"epoch": 7}, "epoch"),
+        ({"epoch": "yesterday"}, "epoch"),
+        ({"cursors": []}, "cursors"),
+        ({"cursors": {"nonsense": 1}}, "cursors"),
+        ({"cursors": {"00000000-0000-4000-8000-000000000000": -1}}, "cursors"),
+        ({"cursors": {"00000000-0000-4000-8000-000000000000": "1"}}, "cursors"),
+        ({"cursors": {"00000000-0000-4000-8000-000000000000": 1.5}}, "cursors"),
+        ({"cursors": {"00000000-0000-4000-8000-000000000000": 1e300}}, "cursors"),
+        ({"cursors": {"00000000-0000-4000-8000-000000000000": 10**30}}, "cursors"),
+        ({"cursors": {"00000000-0000-4000-8000-000000000000": True}}, "cursors"),
+        ({"channels": ["everything"]}, "channels"),
+        ({"channels": "messageAdded"}, "channels"),
+        ({"since": "yesterday"}, "since"),
+        ({"since": "2016-12-31T23:59:60Z"}, "since"),
+        ({"since": "0001-01-01T00:00:00Z"}, "since"),
+        ({"since": 0}, "since"),
+        ({"type": "hello"}, "type"),
+    ],
+)
 def test_a_hello_that_breaks_the_contract_is_refused_by_field(alice, body, field):
     answer = alice.post("/api/sync", body)
     assert (*answer.refusal, answer.field) == (400, "invalid_value", field)

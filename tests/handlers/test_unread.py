@@ -13,7 +13,10 @@ def test_unread_counts_are_listed_and_summed(served, alice):
     assert {count["chatId"]: count["unreadCount"] for count in body["items"]} == {chats[0]: 2, chats[2]: 1}
     assert (body["total"], body["next"]) == (3, None)
     assert reader.get(f"/api/unread/{chats[0].upper()}").json == {
-        "chatId": chats[0], "userId": reader.id, "unreadCount": 2}
+        "chatId": chats[0],
+        "userId": reader.id,
+        "unreadCount": 2,
+    }
     assert reader.get(f"/api/unread/{chats[1]}").json["unreadCount"] == 0
 
 

@@ -40,7 +40,9 @@ async def until(condition, seconds=10.0):
 
 async def synced(served, client):
     socket = await websocket_connect(
-        HTTPRequest(served.url.replace("http", "ws") + "/ws", headers={"Authorization": f"Bearer {client.token}"}), subprotocols=["parley.v1"])
+        HTTPRequest(served.url.replace("http", "ws") + "/ws", headers={"Authorization": f"Bearer {client.token}"}),
+        subprotocols=["parley.v1"],
+    )
     socket.write_message('{"type": "hello"}')
     while json.loads(await socket.read_message())["type"] != "synced":
         pass
@@ -63,13 +65,19 @@ def roomy(serve):
 
 @pytest.mark.parametrize(("few", "first"), [(2, "sockets"), (1, "answer")])
 @pytest.mark.gen_test
-async def test_a_few_sockets_have_a_message_before_its_answer_leaves_and_many_wait_for_nobody(few, first, served, monkeypatch):
+async def test_a_few_sockets_have_a_message_before_its_answer_leaves_and_many_wait_for_nobody(
+    few, first, served, monkeypatch
+):
     ada, bob = served.user(), served.user()
     chat_id = ada.chat(bob)
     sockets = [await synced(served, bob) for _ in range(2)]
     monkeypatch.setattr(api, "FEW_SOCKETS", few)
     order = []
-    for where, name, what in ((Delivery, "publish", "commit"), (Tick, "flush", "sockets"), (ApiHandler, "answer_json", "answer")):
+    for where, name, what in (
+        (Delivery, "publish", "commit"),
+        (Tick, "flush", "sockets"),
+        (ApiHandler, "answer_json", "answer"),
+    ):
         real = getattr(where, name)
         monkeypatch.setattr(where, name, lambda *given, real=real, what=what: (order.append(what), real(*given))[1])
     await asyncio.get_running_loop().run_in_executor(None, ada.say, chat_id)
@@ -148,7 +156,9 @@ class Pinged(SimpleNamespace):
     __hash__ = object.__hash__
 
     def __init__(self, pings, answers=True, gone=False):
-        super().__init__(pings=pings, answers=answers, gone=gone, pinged=[], dropped_at=None, pinged_with=None, _received_pong=False)
+        super().__init__(
+            pings=pings, answers=answers, gone=gone, pinged=[], dropped_at=None, pinged_with=None, _received_pong=False
+        )
 
     def write_ping(self, data):
         self.pinged.append(time.monotonic())

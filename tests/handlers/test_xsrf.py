@@ -19,8 +19,9 @@ def test_a_browsers_mutation_needs_the_token_of_its_cookie(browser):
 
 
 def test_a_token_without_its_cookie_is_refused(browser):
-    answer = browser.post("/api/chats", {"chatType": "group", "participantIds": []},
-                          headers={"Cookie": f"parley-session={browser.token}"})
+    answer = browser.post(
+        "/api/chats", {"chatType": "group", "participantIds": []}, headers={"Cookie": f"parley-session={browser.token}"}
+    )
     assert answer.refusal == (403, "xsrf_failed")
 
 
@@ -43,10 +44,21 @@ def test_a_bearer_token_beside_the_cookie_needs_no_xsrf_token(served, browser):
     assert browser.post("/api/chats", {"chatType": "group", "participantIds": []}, headers=both).status == 201
 
 
-@pytest.mark.parametrize("origin", [
-    "http://evil.example", "null", "https://{host}", "http://{host}.evil.example", "http://127.0.0.1",
-    "http://127.0.0.1:1", "nonsense", "", "http://[", "http://evil.example@{host}",
-])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://evil.example",
+        "null",
+        "https://{host}",
+        "http://{host}.evil.example",
+        "http://127.0.0.1",
+        "http://127.0.0.1:1",
+        "nonsense",
+        "",
+        "http://[",
+        "http://evil.example@{host}",
+    ],
+)
 def test_another_origin_is_refused_whoever_asks(served, browser, origin):
     headers = {"Origin": origin.format(host=f"127.0.0.1:{served.port}")}
     for client, path, body in (
@@ -68,8 +80,9 @@ def test_our_own_origin_is_welcome(served, browser):
     assert served.client().post("/api/sign-in", credentials, headers=wrong_scheme).status == 403
 
 
-@pytest.mark.parametrize("kind", [
-    None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize(
+    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
 def test_no_form_of_another_site_can_sign_anybody_in(served, browser, kind):
     body = f'{{"username": "{browser.user["username"]}", "password": "{PASSWORD}"}}'.encode()
     answer = served.client().send("POST", "/api/sign-in", body, {"Content-Type": kind})
@@ -85,7 +98,8 @@ def test_signing_in_needs_no_token_and_sets_one(served, browser):
 
 
 def test_a_preflight_of_another_site_is_told_nothing(browser):
-    answer = browser.request("OPTIONS", "/api/chats", headers={
-        "Origin": "http://evil.example", "Access-Control-Request-Method": "POST"})
+    answer = browser.request(
+        "OPTIONS", "/api/chats", headers={"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
+    )
     assert answer.status == 204
     assert not [name for name in answer.headers if name.lower().startswith("access-control-")]

@@ -223,7 +223,9 @@ def post(address, path, body, token=None):
     """`(status, decoded body)`"""
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     try:
-        with urllib.request.urlopen(urllib.request.Request(address + path, json.dumps(body).encode(), headers), timeout=10) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(address + path, json.dumps(body).encode(), headers), timeout=10
+        ) as answer:
             return answer.status, json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         return error.code, None

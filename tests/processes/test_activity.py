@@ -23,7 +23,9 @@ class Viewer:
         self.points, self.reports, self.instance, self.closed = [], {}, None, None
 
     async def open(self, at):
-        there = HTTPRequest(at.replace("http", "ws", 1) + "/ws/activity", headers={"Authorization": f"Bearer {self.user.token}"})
+        there = HTTPRequest(
+            at.replace("http", "ws", 1) + "/ws/activity", headers={"Authorization": f"Bearer {self.user.token}"}
+        )
         self._socket = await websocket_connect(there)
         self._task = asyncio.ensure_future(self._read())
         await until(lambda: self.instance, 10, "a welcome")
@@ -42,12 +44,19 @@ class Viewer:
 
     def steps(self, chat, seq, channel="messageAdded"):
         """`(instance, step)` of one event."""
-        return {(instance, point["step"]) for instance, point in self.points
-                if (point["chatId"], point["seq"], point["channel"]) == (chat, seq, channel)}
+        return {
+            (instance, point["step"])
+            for instance, point in self.points
+            if (point["chatId"], point["seq"], point["channel"]) == (chat, seq, channel)
+        }
 
     def sockets(self, chat, seq):
-        return sum(point["n"] for _, point in self.points if (point["chatId"], point["seq"], point["channel"], point["step"]) == (
-            chat, seq, "messageAdded", "delivered"))
+        return sum(
+            point["n"]
+            for _, point in self.points
+            if (point["chatId"], point["seq"], point["channel"], point["step"])
+            == (chat, seq, "messageAdded", "delivered")
+        )
 
     async def close(self):
         self._socket.close()
@@ -79,9 +88,12 @@ async def test_a_messages_whole_way_is_shown_with_all_instances(cluster, party, 
     message = await ann.send(chat, "A secret", at=urls[1])
     await ben.do("PUT", f"/api/messages/{message['id']}/read", at=urls[0])
     whole = {("web.2", step) for step in ("accepted", "committed", "published", "delivered", "received")} | {
-        (name, step) for name in ("web.1", "web.3") for step in ("received", "delivered")}
+        (name, step) for name in ("web.1", "web.3") for step in ("received", "delivered")
+    }
     await until(lambda: viewer.steps(chat, message["seq"]) >= whole, 10, "the whole way")
-    await until(lambda: ("web.1", "read") in viewer.steps(chat, message["seq"], "messageReadUpdated"), 10, "who read it")
+    await until(
+        lambda: ("web.1", "read") in viewer.steps(chat, message["seq"], "messageReadUpdated"), 10, "who read it"
+    )
     assert viewer.sockets(chat, message["seq"]) == 4
     for channel in ("chatMessageNotification", "messageUpdateForChatList"):
         assert ("web.2", "published") in viewer.steps(chat, message["seq"], channel)
@@ -156,7 +168,11 @@ async def test_redis_in_disorder_and_paused_nothing_is_lost_and_the_counters_tel
     for number in range(40):
         message = await ann.send(chat, str(number), at=here)
     await his.until_at(chat, message["seq"], 20)
-    await until(lambda: viewer.reports["web.1"]["counts"]["lost"] and viewer.reports["web.2"]["counts"]["repaired"], 15, "what was lost, and repaired")
+    await until(
+        lambda: viewer.reports["web.1"]["counts"]["lost"] and viewer.reports["web.2"]["counts"]["repaired"],
+        15,
+        "what was lost, and repaired",
+    )
     await ann.do("POST", "/api/demo/break", {"what": "pauseRedis"}, at=here)
     for number in range(40, 50):
         message = await ann.send(chat, str(number), at=here)

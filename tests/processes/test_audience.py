@@ -31,7 +31,9 @@ class Stage:
         self.streams = {}
         for name, user in self.people.items():
             channels = [] if name == "plain" else EVERYTHING
-            self.streams[name] = await party.open(user, there if name in ("far", "removed", "outsider") else here, channels=channels)
+            self.streams[name] = await party.open(
+                user, there if name in ("far", "removed", "outsider") else here, channels=channels
+            )
         self.heard_from = {}
         self.mark()
         self.chat = await owner.group(member, far, plain, removed)
@@ -50,8 +52,12 @@ class Stage:
         await self.people["outsider"].send(self.fence, text)
         for stream in self.streams.values():
             await stream.until(lambda stream=stream: stream.arrival(text))
-        return {name for name, stream in self.streams.items() for _, frame in stream.frames[self.heard_from[name]:]
-                if (frame.get("chatId"), frame.get("channel")) == (self.chat, channel)}
+        return {
+            name
+            for name, stream in self.streams.items()
+            for _, frame in stream.frames[self.heard_from[name] :]
+            if (frame.get("chatId"), frame.get("channel")) == (self.chat, channel)
+        }
 
     async def after(self, channel, action) -> set:
         self.mark()
@@ -90,6 +96,10 @@ async def test_an_unread_count_goes_to_the_one_it_counts_for(parley, party):
     await stage.heard("messageAdded")
     for name in ("member", "far"):
         assert stage.streams[name].unread[stage.chat] == 1
-    counted = {name for name, stream in stage.streams.items() for frame in stream.of_type("state")
-               if frame["channel"] == "unreadCountUpdated" and frame["data"]["userId"] != stage.people[name].id}
+    counted = {
+        name
+        for name, stream in stage.streams.items()
+        for frame in stream.of_type("state")
+        if frame["channel"] == "unreadCountUpdated" and frame["data"]["userId"] != stage.people[name].id
+    }
     assert not counted

@@ -74,7 +74,9 @@ async def test_each_operation_publishes_what_the_table_of_its_ways_says_and_noth
     message = {name: first[name] for name in MESSAGE}
     notice = {"chatId": chat, "message": message, "senderId": ann.id}
     found = await heard(5, 5, "web.2", chat)
-    assert found.channels == ["messageAdded", "chatMessageNotification", "messageUpdateForChatList"] + 2 * ["unreadCountUpdated"]
+    assert found.channels == ["messageAdded", "chatMessageNotification", "messageUpdateForChatList"] + 2 * [
+        "unreadCountUpdated"
+    ]
     assert found.objects[:3] == [message, notice, notice]
     assert message["isEdited"] is False and message["editedAt"] is None
     counts = sorted(found.objects[3:], key=lambda count: count["userId"])
@@ -158,7 +160,9 @@ async def test_a_large_chat_publishes_no_counts_and_its_sockets_get_them_neverth
     web_1, web_2 = (instance.url for instance in parley.instances)
     people, chat = await party.group(web_1, MOST_COUNTS + 1)
     ann, ben, *others = people
-    streams = await asyncio.gather(*(party.open(user, at) for user, at in zip(people, 3 * (web_1, web_2), strict=False)))
+    streams = await asyncio.gather(
+        *(party.open(user, at) for user, at in zip(people, 3 * (web_1, web_2), strict=False))
+    )
     listener = await party.listen(parley)
     messages = [await ann.send(chat, f"message {number}") for number in range(3)]
     found = Heard(await listener.take(9))

@@ -61,7 +61,15 @@ class Faults:
     def __init__(self, parley, streams):
         self._parley, self._streams = parley, streams
         self.struck = []
-        self._all = [self.instance, self.instance, self.valkey, self.hanging_valkey, self.subscriptions, self.socket, self.database_connections]
+        self._all = [
+            self.instance,
+            self.instance,
+            self.valkey,
+            self.hanging_valkey,
+            self.subscriptions,
+            self.socket,
+            self.database_connections,
+        ]
 
     async def strike(self):
         fault = random.choice(self._all)
@@ -117,10 +125,14 @@ class Work:
                     await self.ask(user, "PUT", f"/api/messages/{message['id']}/read")
                 continue
             if what == "send" or not mine:
-                answer = await self.ask(user, "POST", f"/api/chats/{self._chat}/messages", {"content": f"{user.name} {len(self.done)}"})
+                answer = await self.ask(
+                    user, "POST", f"/api/chats/{self._chat}/messages", {"content": f"{user.name} {len(self.done)}"}
+                )
                 mine.append(answer.body["id"])
             elif what == "edit":
-                answer = await self.ask(user, "PATCH", f"/api/messages/{random.choice(mine)}", {"content": f"{user.name} edits"})
+                answer = await self.ask(
+                    user, "PATCH", f"/api/messages/{random.choice(mine)}", {"content": f"{user.name} edits"}
+                )
             else:
                 answer = await self.ask(user, "DELETE", f"/api/messages/{mine.pop(random.randrange(len(mine)))}")
             self.done.append(answer.seq)
@@ -175,7 +187,9 @@ async def test_one_thing_dying_after_the_other_loses_doubles_and_reorders_nothin
         await stream.until_at(chat, truth[ann]["head"], 10)
         assert stream.seqs(chat) == list(range(2, truth[ann]["head"] + 1)) == sorted(work.done), after
         # Replays show the present, so only in the end must all show the same.
-        assert [(seq, data["id"]) for seq, _, data in stream.log[chat]] == [(seq, data["id"]) for seq, _, data in streams[0].log[chat]]
+        assert [(seq, data["id"]) for seq, _, data in stream.log[chat]] == [
+            (seq, data["id"]) for seq, _, data in streams[0].log[chat]
+        ]
         assert as_it_reads(stream, chat) == said, after
         unread = truth[stream.user]["unreadCount"]
         await stream.until(lambda s=stream, n=unread: s.unread.get(chat, 0) == n, 5, f"unread count {unread}, {after}")

@@ -99,7 +99,9 @@ async def test_a_request_under_way_is_answered_before_the_process_ends(parley, p
     (ann, ben), chat = await party.group(parley.url, 2)
     with psycopg2.connect(parley.database) as holding, holding.cursor() as cursor:
         cursor.execute("select from chats where id = %s for update", [chat])
-        asked = asyncio.ensure_future(ann.request("POST", f"/api/chats/{chat}/messages", {"content": "Wait"}, at=instance.url))
+        asked = asyncio.ensure_future(
+            ann.request("POST", f"/api/chats/{chat}/messages", {"content": "Wait"}, at=instance.url)
+        )
         with psycopg2.connect(parley.database) as looking:
             await until(lambda: _waiting(looking) == 1, 5, "the message waits")
         instance.terminate()
@@ -115,7 +117,9 @@ async def test_a_request_under_way_is_answered_before_the_process_ends(parley, p
 
 def _waiting(connection):
     with connection.cursor() as cursor:
-        cursor.execute("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
+        cursor.execute(
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        )
         found = cursor.fetchone()[0]
     connection.rollback()
     return found
@@ -150,7 +154,9 @@ async def test_without_any_instance_nginx_says_so_in_our_words_and_clients_come_
         instance.kill()
     answer = await ann.request("GET", "/api/me")
     assert (answer.status, answer.code) == (503, "unavailable")
-    writing = asyncio.ensure_future(ann.insist("POST", f"/api/chats/{chat}/messages", {"content": "Whenever you are back"}))
+    writing = asyncio.ensure_future(
+        ann.insist("POST", f"/api/chats/{chat}/messages", {"content": "Whenever you are back"})
+    )
     for instance in parley.instances:
         await asyncio.to_thread(instance.start)
     await stream.until_at(chat, (await writing).seq)

@@ -40,7 +40,10 @@ def framed(opcode, payload=b"", *, fin=True, reserved=0, masked=True, claimed=No
 def fragments(payload: bytes, size: int, opcode=TEXT) -> list[bytes]:
     """The payload in frames of so many bytes."""
     pieces = [payload[start : start + size] for start in range(0, len(payload), size)]
-    return [framed(CONTINUATION if place else opcode, piece, fin=place == len(pieces) - 1) for place, piece in enumerate(pieces)]
+    return [
+        framed(CONTINUATION if place else opcode, piece, fin=place == len(pieces) - 1)
+        for place, piece in enumerate(pieces)
+    ]
 
 
 def padded(kind: str, size: int) -> bytes:
@@ -150,7 +153,11 @@ class Raw:
 @pytest.fixture(scope="module")
 def url(module_cluster):
     # One client says as much as it likes here.
-    return module_cluster(instances=1, env={"FRAMES_PER_SECOND": "1000000", "MAX_SOCKETS_PER_USER": "1000"}).instances[0].url
+    return (
+        module_cluster(instances=1, env={"FRAMES_PER_SECOND": "1000000", "MAX_SOCKETS_PER_USER": "1000"})
+        .instances[0]
+        .url
+    )
 
 
 @pytest.fixture
@@ -204,7 +211,9 @@ async def test_a_hello_of_any_length_is_read(size, pieces, connect):
 
 
 @PIECES
-@pytest.mark.parametrize("opcode, size", [(TEXT, 0), (TEXT, 1), *((BINARY, size) for size in (0, 1, 125, 126, 127, 128, FRAME_BYTES))])
+@pytest.mark.parametrize(
+    "opcode, size", [(TEXT, 0), (TEXT, 1), *((BINARY, size) for size in (0, 1, 125, 126, 127, 128, FRAME_BYTES))]
+)
 @pytest.mark.gen_test
 async def test_what_is_no_json_text_is_answered_by_an_error_and_4400(opcode, size, pieces, connect):
     raw = await connect()
@@ -215,7 +224,9 @@ async def test_what_is_no_json_text_is_answered_by_an_error_and_4400(opcode, siz
     await raw.ends(BAD_FRAME)
 
 
-@pytest.mark.parametrize("hello, size", [(True, FRAME_BYTES + 1), (True, 65_536), (True, 2**20), (False, HELLO_BYTES + 1)])
+@pytest.mark.parametrize(
+    "hello, size", [(True, FRAME_BYTES + 1), (True, 65_536), (True, 2**20), (False, HELLO_BYTES + 1)]
+)
 @pytest.mark.gen_test
 async def test_a_message_beyond_the_limit_ends_with_1009_also_while_it_is_still_being_sent(hello, size, connect):
     raw = await connect(hello=hello)
@@ -300,7 +311,11 @@ async def test_of_ten_pings_at_once_the_last_at_least_is_answered_and_in_order(p
 @pytest.mark.gen_test
 async def test_reserved_bits_are_refused(opcode, reserved, connect):
     raw = await connect()
-    raw.send(framed(PING, b"before"), framed(opcode, padded("ping", 0) if opcode == TEXT else b"", reserved=reserved), framed(PING, b"after"))
+    raw.send(
+        framed(PING, b"before"),
+        framed(opcode, padded("ping", 0) if opcode == TEXT else b"", reserved=reserved),
+        framed(PING, b"after"),
+    )
     await raw.ends(PROTOCOL_ERROR)
     assert raw.pongs == [b"before"]
 
@@ -351,7 +366,16 @@ async def test_fragments_may_be_empty(connect):
         [framed(PONG, fin=False)],
         [framed(CLOSE, b"\x03\xe8", fin=False)],
     ],
-    ids=["continuation", "open continuation", "continuation of nothing more", "text in text", "binary in text", "ping", "pong", "close"],
+    ids=[
+        "continuation",
+        "open continuation",
+        "continuation of nothing more",
+        "text in text",
+        "binary in text",
+        "ping",
+        "pong",
+        "close",
+    ],
 )
 @pytest.mark.gen_test
 async def test_fragments_of_nothing_and_of_control_frames_are_refused(frames, connect):
@@ -397,7 +421,9 @@ def closing(code, reason=b""):
     return framed(CLOSE, code.to_bytes(2, "big") + reason)
 
 
-@pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999])
+@pytest.mark.parametrize(
+    "code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]
+)
 @pytest.mark.gen_test
 async def test_a_close_is_answered_with_its_code(code, connect):
     raw = await connect()
@@ -439,7 +465,13 @@ async def test_a_reason_that_is_not_utf_8_is_refused(wrong, connect):
 
 @pytest.mark.parametrize(
     "after",
-    [framed(TEXT, padded("ping", 0)), framed(PING, b"after"), closing(1001), framed(3), framed(TEXT, padded("ping", 2**20))],
+    [
+        framed(TEXT, padded("ping", 0)),
+        framed(PING, b"after"),
+        closing(1001),
+        framed(3),
+        framed(TEXT, padded("ping", 2**20)),
+    ],
     ids=["text", "ping", "another close", "what is reserved", "a megabyte"],
 )
 @pytest.mark.gen_test
@@ -455,7 +487,9 @@ async def test_what_follows_a_close_is_nothing(after, connect):
 @pytest.mark.gen_test
 async def test_what_crosses_the_servers_close_is_nothing_and_its_answer_ends_it(connect):
     raw = await connect()
-    raw.send(framed(TEXT, b"garbage"), framed(TEXT, padded("ping", 0)), framed(TEXT, b"garbage"), framed(PING, b"crossing"))
+    raw.send(
+        framed(TEXT, b"garbage"), framed(TEXT, padded("ping", 0)), framed(TEXT, b"garbage"), framed(PING, b"crossing")
+    )
     await raw.reads_until(lambda: raw.closed is not None)
     raw.send(framed(CLOSE, raw.closed))
     await raw.ends(BAD_FRAME)
@@ -487,7 +521,9 @@ async def test_who_is_gone_without_a_close_is_forgotten(half, connect, url):
 async def test_a_thousand_small_frames_are_answered_one_by_one(size, connect):
     count = 1000 if size > 1 else 100
     raw = await connect()
-    sending = asyncio.ensure_future(raw.send_in_pieces(b"".join(framed(TEXT, padded("ping", 0)) for _ in range(count)), size))
+    sending = asyncio.ensure_future(
+        raw.send_in_pieces(b"".join(framed(TEXT, padded("ping", 0)) for _ in range(count)), size)
+    )
     await raw.hears("pong", count)
     await sending
     await raw.is_alive()
@@ -511,7 +547,9 @@ async def test_messages_pings_and_slow_reading_mixed_on_one_socket_break_no_fram
         raw.send(framed(PING, b"last"))
 
     async def read(raw, pause):
-        while len([text for text in raw.texts if text.get("channel") == "messageAdded"]) < 48 or b"last" not in raw.pongs:
+        while (
+            len([text for text in raw.texts if text.get("channel") == "messageAdded"]) < 48 or b"last" not in raw.pongs
+        ):
             assert await raw.read()
             await asyncio.sleep(pause)
 

@@ -53,7 +53,9 @@ async def test_500_messages_of_8_writers_over_3_instances_have_one_order_without
 
     async def write(user, numbers):
         for number in numbers:
-            await user.insist("POST", f"/api/chats/{chat}/messages", {"content": f"message {number}"}, at=random.choice(urls))
+            await user.insist(
+                "POST", f"/api/chats/{chat}/messages", {"content": f"message {number}"}, at=random.choice(urls)
+            )
 
     async def disturb(stream: Stream):
         while not writing.is_set():
@@ -97,7 +99,9 @@ async def test_after_a_storm_every_count_and_watermark_is_what_the_database_says
             elif what == "delete":
                 await user.do("DELETE", f"/api/messages/{mine.pop(chosen.randrange(len(mine)))}", at=at)
             else:
-                await user.do("PATCH", f"/api/messages/{chosen.choice(mine)}", {"content": f"{user.name} {number}, edited"}, at=at)
+                await user.do(
+                    "PATCH", f"/api/messages/{chosen.choice(mine)}", {"content": f"{user.name} {number}, edited"}, at=at
+                )
 
     await asyncio.gather(*map(act, people))
 
@@ -199,12 +203,16 @@ async def test_ending_another_session_closes_its_sockets_on_every_instance(urls,
         elif how == "all others":
             await ann.do("DELETE", "/api/sessions")
         else:
-            await ann.do("PUT", "/api/me/password", {"currentPassword": ann.password, "newPassword": "another long enough one"})
+            await ann.do(
+                "PUT", "/api/me/password", {"currentPassword": ann.password, "newPassword": "another long enough one"}
+            )
         *ended, staying = streams
         for stream in ended:
             await stream.until_closed(4401, 2)
         for at in urls[:2]:
-            await until(lambda at=at: _is_signed_out(other, at), 2.5, "401 of an instance that may have known the session")
+            await until(
+                lambda at=at: _is_signed_out(other, at), 2.5, "401 of an instance that may have known the session"
+            )
         staying.write({"type": "ping"})
         await staying.until(lambda: staying.of_type("pong"))
     finally:
@@ -246,7 +254,10 @@ async def test_the_metrics_of_each_instance_tell_what_it_did(urls, party):
     await ann.send(chat)
     await stream.open(urls[2])
     await stream.until_at(chat, 3)
-    moved = [{name: value - old.get(name, 0) for name, value in (await metrics(url)).items()} for url, old in zip(urls, before, strict=True)]
+    moved = [
+        {name: value - old.get(name, 0) for name, value in (await metrics(url)).items()}
+        for url, old in zip(urls, before, strict=True)
+    ]
     assert moved[0]['parley_events_published_total{channel="messageAdded"}'] == 2
     assert moved[1]['parley_events_received_total{channel="messageAdded"}'] == 2
     assert moved[1]['parley_deliveries_total{channel="messageAdded"}'] == 1

@@ -40,7 +40,9 @@ async def check_unavailable(parley, user, chat):
         assert int(answer.headers["Retry-After"]) >= 1
         assert answer.seconds < GIVES_UP
     for path, expected in (("/readyz", (503, "unavailable")), ("/healthz", (200, "degraded"))):
-        for status, body in await asyncio.gather(*(asyncio.to_thread(instance.get, path) for instance in parley.instances)):
+        for status, body in await asyncio.gather(
+            *(asyncio.to_thread(instance.get, path) for instance in parley.instances)
+        ):
             assert (status, body["status"]) == expected
 
 
@@ -78,7 +80,9 @@ async def test_while_postgresql_hangs_requests_get_503_and_sockets_stay(parley, 
     streams = [await party.open(user, at) for user in (ann, ben) for at in urls]
     parley.postgres.freeze()
     # More than there are connections: nobody waits behind the others.
-    answers = await asyncio.gather(*(ann.request("POST", f"/api/chats/{chat}/messages", {"content": "?"}) for _ in range(20)))
+    answers = await asyncio.gather(
+        *(ann.request("POST", f"/api/chats/{chat}/messages", {"content": "?"}) for _ in range(20))
+    )
     assert {answer.code for answer in answers} == {"unavailable"}
     assert max(answer.seconds for answer in answers) < GIVES_UP
     await check_unavailable(parley, ann, chat)
@@ -105,7 +109,9 @@ async def test_writers_who_try_again_lose_and_double_nothing_over_a_restart_of_p
             await user.insist("POST", f"/api/chats/{chat}/messages", {"content": f"{number}.{n}"}, at=at)
             done.append(n)
 
-    writing = [asyncio.ensure_future(write(user, n, at)) for n, (user, at) in enumerate(zip(people, 2 * urls, strict=True))]
+    writing = [
+        asyncio.ensure_future(write(user, n, at)) for n, (user, at) in enumerate(zip(people, 2 * urls, strict=True))
+    ]
     await until(lambda: len(done) > 20, 10)
     parley.postgres.kill()
     await asyncio.to_thread(parley.postgres.start)
@@ -115,7 +121,9 @@ async def test_writers_who_try_again_lose_and_double_nothing_over_a_restart_of_p
         assert stream.seqs(chat) == list(range(2, 102))
         assert stream.log[chat] == streams[0].log[chat]
         for number in range(4):
-            assert [text for text in stream.contents(chat) if text.startswith(f"{number}.")] == [f"{number}.{n}" for n in range(25)]
+            assert [text for text in stream.contents(chat) if text.startswith(f"{number}.")] == [
+                f"{number}.{n}" for n in range(25)
+            ]
 
 
 @pytest.mark.gen_test
@@ -144,7 +152,9 @@ async def test_connections_that_postgresql_ends_one_after_the_other_are_nobodys_
             seen.add((await user.request(method, path, body)).status)
 
     asking = [asyncio.ensure_future(ask(user, "GET", f"/api/chats/{chat}")) for user in people]
-    asking += [asyncio.ensure_future(ask(user, "POST", f"/api/chats/{chat}/messages", {"content": "?"})) for user in people]
+    asking += [
+        asyncio.ensure_future(ask(user, "POST", f"/api/chats/{chat}/messages", {"content": "?"})) for user in people
+    ]
     connection = psycopg2.connect(parley.database)
     try:
         connection.autocommit = True

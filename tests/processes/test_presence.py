@@ -6,7 +6,10 @@ import pytest
 
 from tests.client import until
 
-PRESENCE = {"PRESENCE_BEAT_SECONDS": "3", "PRESENCE_GRACE_SECONDS": "10"}  # long enough for who comes back on a busy machine
+PRESENCE = {
+    "PRESENCE_BEAT_SECONDS": "3",
+    "PRESENCE_GRACE_SECONDS": "10",
+}  # long enough for who comes back on a busy machine
 
 
 @pytest.fixture
@@ -16,7 +19,9 @@ def parley(cluster):
 
 async def sees(stream, *users, seconds=40):
     ids = {user.id for user in users}
-    await stream.until(lambda: stream.online == ids, seconds, f"online: {[user.name for user in users]}, not {stream.online}")
+    await stream.until(
+        lambda: stream.online == ids, seconds, f"online: {[user.name for user in users]}, not {stream.online}"
+    )
 
 
 @pytest.mark.gen_test
@@ -32,7 +37,9 @@ async def test_a_killed_instance_takes_along_who_does_not_come_back(parley, urls
     await party.open(ben, urls[0])
     await sees(watching, ben)
     later = watching.of_type("presenceChanged")[changes:]
-    assert [(frame["online"], frame["offline"]) for frame in later] == [([], [cid.id])], "somebody who came back in time was never away"
+    assert [(frame["online"], frame["offline"]) for frame in later] == [([], [cid.id])], (
+        "somebody who came back in time was never away"
+    )
 
 
 @pytest.mark.gen_test
@@ -47,7 +54,9 @@ async def test_a_deploy_is_not_told_to_anybody(parley, urls, party):
         await asyncio.to_thread(parley.instances[1].stop)
         await asyncio.to_thread(parley.instances[1].start)
     await moving.until(lambda: moving.synced, 40)
-    assert watching.online == {ben.id} and not any(ben.id in frame["offline"] for frame in watching.of_type("presenceChanged"))
+    assert watching.online == {ben.id} and not any(
+        ben.id in frame["offline"] for frame in watching.of_type("presenceChanged")
+    )
 
 
 @pytest.mark.gen_test

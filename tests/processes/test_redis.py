@@ -192,7 +192,9 @@ async def test_watermarks_and_counts_missed_while_redis_was_down_are_told(parley
     parley.valkey.kill()
     await ben.do("PUT", f"/api/messages/{messages[1]['id']}/read", at=urls[1])
     for stream in (hers, his):
-        await stream.until(lambda s=stream: s.watermarks.get((chat, ben.id)) == messages[1]["seq"], SOON, "the watermark")
+        await stream.until(
+            lambda s=stream: s.watermarks.get((chat, ben.id)) == messages[1]["seq"], SOON, "the watermark"
+        )
     await his.until(lambda: his.unread[chat] == 2, SOON, "the count")
 
     # And when Redis loses it while nobody has noticed yet

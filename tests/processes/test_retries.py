@@ -97,7 +97,9 @@ class Truth:
 
     def waiting(self) -> int:
         """Statements of the instances that wait for a lock."""
-        return self.ask("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")[0]
+        return self.ask(
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        )[0]
 
     def working(self) -> int:
         """Statements of instances, dead ones included, that have not ended."""
@@ -106,8 +108,19 @@ class Truth:
 
     def state(self) -> dict:
         """Everything that a mutation could have changed, counted."""
-        tables = ("users", LIVE_SESSIONS, "chats where deleted_at is null", "messages", "chat_events", "participants", "reads")
-        counts = self.ask("select (select sum(head_seq) from chats), " + ", ".join(f"(select count(*) from {table})" for table in tables))
+        tables = (
+            "users",
+            LIVE_SESSIONS,
+            "chats where deleted_at is null",
+            "messages",
+            "chat_events",
+            "participants",
+            "reads",
+        )
+        counts = self.ask(
+            "select (select sum(head_seq) from chats), "
+            + ", ".join(f"(select count(*) from {table})" for table in tables)
+        )
         return dict(zip(("heads", *tables), counts, strict=True))
 
 
@@ -161,7 +174,9 @@ async def test_the_same_key_for_something_else_is_refused_on_any_instance(parley
     ):
         answer = await ann.request(method, where, body, at=web_2, key=key)
         assert (answer.status, answer.code) == (422, "idempotency_key_reused")
-    assert (await ben.request("POST", path, {"content": "Once"}, at=web_2, key=key)).status == 201, "keys are each one's own"
+    assert (await ben.request("POST", path, {"content": "Once"}, at=web_2, key=key)).status == 201, (
+        "keys are each one's own"
+    )
 
 
 @pytest.mark.gen_test
@@ -173,7 +188,9 @@ async def test_the_same_request_on_both_instances_at_once_happens_once(parley, p
     for number in range(10):
         key, body = str(uuid.uuid4()), {"content": f"message {number}"}
         path = f"/api/chats/{chat}/messages"
-        answers = await asyncio.gather(*(ann.request("POST", path, body, at=url, key=key) for url in 3 * (web_1, web_2)))
+        answers = await asyncio.gather(
+            *(ann.request("POST", path, body, at=url, key=key) for url in 3 * (web_1, web_2))
+        )
         assert {answer.status for answer in answers} == {201}
         assert len({answer.body["id"] for answer in answers}) == len({answer.seq for answer in answers}) == 1
     assert await ann.head(chat) == 11
@@ -182,7 +199,9 @@ async def test_the_same_request_on_both_instances_at_once_happens_once(parley, p
 
 
 @pytest.mark.gen_test(timeout=60)
-async def test_an_instance_that_died_before_it_answered_leaves_it_to_the_retry_and_it_happens_once(parley, party, truth):
+async def test_an_instance_that_died_before_it_answered_leaves_it_to_the_retry_and_it_happens_once(
+    parley, party, truth
+):
     """Killed when it had handed its mutations to PostgreSQL, which commits some of them after its death, and others never."""
     web_1, web_2 = (instance.url for instance in parley.instances)
     people = await party.users(web_1, 3)
@@ -220,7 +239,9 @@ async def die_before_answering(instance, truth, batch, keys, commits):
         with holding.cursor() as cursor:
             for mutation in batch:
                 cursor.execute(mutation.lock)
-        asked = [asyncio.ensure_future(mutation.run(instance.url, key)) for mutation, key in zip(batch, keys, strict=True)]
+        asked = [
+            asyncio.ensure_future(mutation.run(instance.url, key)) for mutation, key in zip(batch, keys, strict=True)
+        ]
         await until(lambda: truth.waiting() == len(batch), 10, "all of them wait for their locks")
         instance.kill()
         for answer in await asyncio.gather(*asked, return_exceptions=True):

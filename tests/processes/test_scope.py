@@ -25,7 +25,11 @@ def whole_again(parley):
 
 
 async def until_whole(parley):
-    await until(lambda: all(instance.get("/readyz")[1]["status"] == "ok" for instance in parley.instances), 10, "not degraded any more")
+    await until(
+        lambda: all(instance.get("/readyz")[1]["status"] == "ok" for instance in parley.instances),
+        10,
+        "not degraded any more",
+    )
 
 
 async def events_heard(url) -> dict:

@@ -19,7 +19,14 @@ from tests.client import NO_ANSWER, User, request, until
 def server(*words, seconds=20, **environment) -> subprocess.CompletedProcess:
     """Run `python server.py` with these words to its end."""
     environment = {**inherited_environment(*OWN), **environment}
-    return subprocess.run([sys.executable, "server.py", *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds)
+    return subprocess.run(
+        [sys.executable, "server.py", *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
 
 
 def refusal(done) -> str:
@@ -45,7 +52,9 @@ def instance(database, valkey):
     started = []
 
     def create(name="web.1", **env):
-        started.append(Instance(name, database, valkey.url, port=free_port(), env={"DRAIN_SECONDS": "3", "SIGN_UP": "open", **env}))
+        started.append(
+            Instance(name, database, valkey.url, port=free_port(), env={"DRAIN_SECONDS": "3", "SIGN_UP": "open", **env})
+        )
         return started[-1]
 
     yield create
@@ -82,7 +91,9 @@ def test_a_schema_that_it_does_not_know_is_told_in_one_line(postgres, new_databa
         assert "newer than this code" in refusal(server("migrate", DATABASE_URL=url))
         both = server(DATABASE_URL=url, PORT=str(free_port()), WEB_CONCURRENCY="2")
         assert both.returncode == 1
-        assert {line.partition(".")[0] for line in both.stderr.splitlines()} == {"parley: The database's schema is newer than this code"}
+        assert {line.partition(".")[0] for line in both.stderr.splitlines()} == {
+            "parley: The database's schema is newer than this code"
+        }
     finally:
         postgres.drop_database("empty")
 
@@ -93,10 +104,15 @@ def test_migrating_again_and_from_two_places_at_once_changes_nothing(postgres):
         url = postgres.url("migrated")
         environment = {**inherited_environment(*OWN), "DATABASE_URL": url}
         command = [sys.executable, "server.py", "migrate"]
-        both = [subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        both = [
+            subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)
+        ]
         said = [process.communicate(timeout=30)[0] for process in both]
         assert [process.returncode for process in both] == [0, 0]
-        execute(url, "insert into users (username, display_name, password_hash, created_at) values ('ann', 'Ann', '', now())")
+        execute(
+            url,
+            "insert into users (username, display_name, password_hash, created_at) values ('ann', 'Ann', '', now())",
+        )
         again = server("migrate", DATABASE_URL=url)
         assert [again.returncode, again.stdout] == [0, said[0]]
         with psycopg2.connect(url) as connection, connection.cursor() as cursor:
@@ -113,7 +129,9 @@ async def test_it_waits_for_its_database_and_can_be_stopped_while_it_does(postgr
     for one in (waiting, stopped):
         one.start(wait=False)
     try:
-        await until(lambda: all("waiting for PostgreSQL" in "\n".join(one.log) for one in (waiting, stopped)), 10, "it says so")
+        await until(
+            lambda: all("waiting for PostgreSQL" in "\n".join(one.log) for one in (waiting, stopped)), 10, "it says so"
+        )
         with pytest.raises(ConnectionRefusedError):
             await request(waiting.url, "GET", "/healthz")  # and a proxy goes on to the next
         stopped.terminate()
@@ -184,7 +202,9 @@ async def test_two_processes_share_a_port_and_a_killed_one_is_replaced_and_sigte
         assert len(children) == 2
         victim = children[0]
         victim.send_signal(signal.SIGKILL)
-        await until(lambda: len([c for c in psutil.Process(parent.pid).children() if c.pid != victim.pid]) == 2, 5, "replaced")
+        await until(
+            lambda: len([c for c in psutil.Process(parent.pid).children() if c.pid != victim.pid]) == 2, 5, "replaced"
+        )
         sent = await ann.insist("POST", f"/api/chats/{chat}/messages", {"content": "Still here"})
         for stream in streams:
             await stream.until_at(chat, sent.seq)
@@ -252,7 +272,9 @@ async def test_while_several_processes_stop_their_port_refuses(instance):
 
 def _waits(url):
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
+        cursor.execute(
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        )
         return cursor.fetchone()[0] == 1
 
 

@@ -58,7 +58,14 @@ async def test_a_first_frame_that_is_no_hello_closes_with_4400(frame, party, url
 @pytest.mark.gen_test
 async def test_a_second_hello_and_garbage_on_an_open_stream_close_with_4400(party, url):
     (ann,) = await party.users(url, 1)
-    for frame in ({"type": "hello"}, {"type": "typing"}, {"type": "typing", "chatId": 1}, {"type": "ping", "more": 1}, "garbage", b"\x00"):
+    for frame in (
+        {"type": "hello"},
+        {"type": "typing"},
+        {"type": "typing", "chatId": 1},
+        {"type": "ping", "more": 1},
+        "garbage",
+        b"\x00",
+    ):
         stream = await party.open(ann, url)
         stream.write(frame)
         await stream.until_closed(4400)

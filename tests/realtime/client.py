@@ -45,7 +45,9 @@ class Client:
         self._welcomed = False
         self._counted = set()
         self._heads = {}
-        self._missing = set()  # chats that HTTP did not know when they were joined: left again by then, and perhaps joined anew since
+        self._missing = (
+            set()
+        )  # chats that HTTP did not know when they were joined: left again by then, and perhaps joined anew since
 
     def hello(self) -> dict:
         """The frame to send first on a new connection."""
@@ -122,7 +124,9 @@ class Client:
 
     def _reset(self, frame):
         if frame["reason"] in ("epoch", "ahead"):
-            self._had = {had for had in self._had if had[1] != frame["chatId"]}  # another history, with other events of the same numbers
+            self._had = {
+                had for had in self._had if had[1] != frame["chatId"]
+            }  # another history, with other events of the same numbers
         assert frame["reason"] in ("epoch", "ahead", "floor", "behind")
         assert frame["chatId"] in self.cursors, f"the reset of an unknown chat: {frame}"
         self._start(frame["chatId"], frame["head"])

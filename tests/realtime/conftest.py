@@ -23,7 +23,7 @@ def nothing_to_flush():
 
 
 @pytest.fixture
-def instance(io_loop, db):  # noqa: F811
+def instance(io_loop, db):
     """`await instance(redis=url, start=False, db=…, **limits)` → a `Delivery`. Not started, it neither publishes nor looks by itself."""
     deliveries = []
 

@@ -65,7 +65,9 @@ class Proxy:
         self._connections.add(connection)
         try:
             there = await asyncio.open_connection(*self._server_address)
-            await asyncio.gather(self._copy(connection, reader, there[1], True), self._copy(connection, there[0], writer, False))
+            await asyncio.gather(
+                self._copy(connection, reader, there[1], True), self._copy(connection, there[0], writer, False)
+            )
         except (OSError, asyncio.CancelledError):
             pass
         finally:

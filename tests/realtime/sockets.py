@@ -49,7 +49,9 @@ class Pair:
         found, data, start = [], self.received, 0
         while len(data) >= start + 2:
             first, size, head = data[start], data[start + 1], 2
-            assert first & 0xF0 == 0x80 and first & 0x0F in (TEXT, CLOSE, PING), f"no frame begins with {data[start:start + 8]!r}"
+            assert first & 0xF0 == 0x80 and first & 0x0F in (TEXT, CLOSE, PING), (
+                f"no frame begins with {data[start : start + 8]!r}"
+            )
             if size > 125:
                 head = 4 if size == 126 else 10
                 size = int.from_bytes(data[start + 2 : start + head], "big")

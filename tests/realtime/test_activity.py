@@ -50,8 +50,12 @@ class Viewer:
     def steps(self, **fields):
         """`(instance, step, channel, n, of)` of every point with these fields."""
         self.take()
-        return [(batch["instance"], point["step"], point["channel"], point["n"], point["of"])
-                for batch in self.batches for point in batch["points"] if fields.items() <= point.items()]
+        return [
+            (batch["instance"], point["step"], point["channel"], point["n"], point["of"])
+            for batch in self.batches
+            for point in batch["points"]
+            if fields.items() <= point.items()
+        ]
 
     def reports(self, instance):
         self.take()
@@ -101,7 +105,7 @@ async def watched(*deliveries):
 
 
 @pytest.mark.gen_test
-async def test_the_whole_way_of_a_message_over_two_instances(world, healthy, connect, look, short):  # noqa: F811
+async def test_the_whole_way_of_a_message_over_two_instances(world, healthy, connect, look, short):
     here, there = await healthy()
     ann, ben, chat = await pair(world)
     hers = await connect(here, ann).hello().synced()
@@ -127,16 +131,23 @@ async def test_the_whole_way_of_a_message_over_two_instances(world, healthy, con
     read = ("web.2", "read", "messageReadUpdated", 1, alias(chat, ben))
     await until(lambda: read in viewer.steps(**of_this))
     # The times are in the order of what happened; never a text, and no user's id.
-    at = {(batch["instance"], point["step"]): point["at"] for batch in viewer.batches for point in batch["points"]
-          if point["channel"] == "messageAdded"}
-    assert at["web.1", "committed"] <= at["web.1", "published"] and at["web.1", "committed"] <= at["web.2", "received"] <= at["web.2", "delivered"]
+    at = {
+        (batch["instance"], point["step"]): point["at"]
+        for batch in viewer.batches
+        for point in batch["points"]
+        if point["channel"] == "messageAdded"
+    }
+    assert (
+        at["web.1", "committed"] <= at["web.1", "published"]
+        and at["web.1", "committed"] <= at["web.2", "received"] <= at["web.2", "delivered"]
+    )
     told = json.dumps(viewer.batches)
     assert "A secret" not in told and ann not in told and ben not in told
     hers.take(), his.take()
 
 
 @pytest.mark.gen_test
-async def test_nobody_watching_nothing_is_traced_and_nothing_is_said(world, healthy, connect, server, monkeypatch):  # noqa: F811
+async def test_nobody_watching_nothing_is_traced_and_nothing_is_said(world, healthy, connect, server, monkeypatch):
     def refuse(*arguments):
         raise AssertionError("a trace was made")
 
@@ -162,8 +173,11 @@ def uses_of_a_trace():
 
     def visit(node, path, guards):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Compare | ast.BoolOp):
-            guards = guards | {ast.unparse(test.left) for test in ast.walk(node.test)
-                               if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot)}
+            guards = guards | {
+                ast.unparse(test.left)
+                for test in ast.walk(node.test)
+                if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot)
+            }
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             called = ast.unparse(node.func.value)
             if called.endswith(".trace"):
@@ -182,7 +196,7 @@ def test_every_hook_is_one_look_at_none_while_nobody_watches():
 
 
 @pytest.mark.gen_test
-async def test_the_last_viewer_gone_the_trace_ends_on_every_instance(healthy, look, short):  # noqa: F811
+async def test_the_last_viewer_gone_the_trace_ends_on_every_instance(healthy, look, short):
     here, there = await healthy()
     viewer = look(here)
     await watched(here, there)
@@ -208,7 +222,7 @@ async def test_without_redis_one_sees_the_own_instance(world, instance, connect,
 
 
 @pytest.mark.gen_test
-async def test_a_report_says_how_the_instance_is(healthy, look, connect, world, short):  # noqa: F811
+async def test_a_report_says_how_the_instance_is(healthy, look, connect, world, short):
     here, there = await healthy()
     ann, _, _ = await pair(world)
     hers = await connect(there, ann).hello().synced()
@@ -217,13 +231,17 @@ async def test_a_report_says_how_the_instance_is(healthy, look, connect, world, 
     assert viewer.welcome["instance"] == "web.1" and len(viewer.welcome["channels"]) == 9
     report = (await until(lambda: viewer.reports("web.2")))[0]
     assert (report["sockets"], report["watchedChats"], report["behind"], report["draining"]) == (1, 1, 0, False)
-    assert (report["publisher"]["state"], report["subscriber"]["state"], report["canary"]["state"]) == ("connected", "connected", "heard")
+    assert (report["publisher"]["state"], report["subscriber"]["state"], report["canary"]["state"]) == (
+        "connected",
+        "connected",
+        "heard",
+    )
     assert report["counts"].keys() == {"heard", "doubled", "reordered", "lost", "repaired"}
     hers.take()
 
 
 @pytest.mark.gen_test
-async def test_who_comes_is_told_at_once_where_all_instances_stand(healthy, look, short, monkeypatch):  # noqa: F811
+async def test_who_comes_is_told_at_once_where_all_instances_stand(healthy, look, short, monkeypatch):
     here, there = await healthy()
     first = look(here)
     await until(lambda: first.reports("web.1") and first.reports("web.2"))
@@ -235,7 +253,9 @@ async def test_who_comes_is_told_at_once_where_all_instances_stand(healthy, look
 
 
 @pytest.mark.gen_test
-async def test_what_redis_lost_doubled_and_reordered_is_counted_and_repaired(world, healthy, connect, look, server, short):  # noqa: F811
+async def test_what_redis_lost_doubled_and_reordered_is_counted_and_repaired(
+    world, healthy, connect, look, server, short
+):
     here, there = await healthy(**NEVER)
     ann, ben, chat = await pair(world)
     his = await connect(there, ben).hello().synced()
@@ -254,7 +274,7 @@ async def test_what_redis_lost_doubled_and_reordered_is_counted_and_repaired(wor
 
 
 @pytest.mark.gen_test
-async def test_a_viewer_ends_with_the_session_and_with_the_instance(healthy, look, short):  # noqa: F811
+async def test_a_viewer_ends_with_the_session_and_with_the_instance(healthy, look, short):
     here, there = await healthy()
     session_id = key()
     signed_out, other, draining = look(here, session_id), look(here), look(there)
@@ -280,7 +300,11 @@ async def test_a_viewer_who_takes_nothing_misses_something_and_holds_nothing_up(
     assert slow.pair.wire.unsent + slow.pair.wire.queued < 20_000 + 2**18
 
 
-@pytest.mark.parametrize("strange", [b"", b"[]", b"{}", b"null", b'{"type": "activity"}', b'{"type": "activity", "instance": 1, "boot": "x"}', b"\xff"], ids=repr)
+@pytest.mark.parametrize(
+    "strange",
+    [b"", b"[]", b"{}", b"null", b'{"type": "activity"}', b'{"type": "activity", "instance": 1, "boot": "x"}', b"\xff"],
+    ids=repr,
+)
 @pytest.mark.gen_test
 async def test_what_is_no_batch_reaches_no_viewer(instance, look, strange):
     alone = await instance()

@@ -24,7 +24,10 @@ def test_with_the_scope_chat_messages_states_and_typing_go_on_channels_of_their_
 
 def test_an_instance_hears_all_of_a_chat_but_what_its_messages_tell_as_well():
     heard = Addresses("chat").of_chat("c")
-    assert {channel_of(address) for address in heard} == CHANNELS.keys() - {"chatAdded", "chatUpdated"} - PROJECTIONS | {TYPING}
+    assert {channel_of(address) for address in heard} == CHANNELS.keys() - {
+        "chatAdded",
+        "chatUpdated",
+    } - PROJECTIONS | {TYPING}
     assert all(address.endswith(".c") for address in heard)
 
 

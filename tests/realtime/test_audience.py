@@ -15,7 +15,7 @@ SECONDS = 30  # that something may take on a busy machine
 
 
 @pytest.fixture
-def present(healthy):  # noqa: F811
+def present(healthy):
     """`await present(**limits)` → two instances that know who is online."""
 
     async def create(**limits):
@@ -77,7 +77,7 @@ async def test_an_instance_that_dies_takes_its_users_along(present, connect, wor
 
 
 @pytest.mark.gen_test
-async def test_without_redis_nobody_knows_and_when_it_is_back_everybody_does(present, connect, world, server):  # noqa: F811
+async def test_without_redis_nobody_knows_and_when_it_is_back_everybody_does(present, connect, world, server):
     one, other = await present()
     ada, bob = await world.users(2)
     await world.group(ada, bob)
@@ -85,7 +85,9 @@ async def test_without_redis_nobody_knows_and_when_it_is_back_everybody_does(pre
     await sees(hers, bob)
     server.kill()
     for socket in (hers, his):
-        await socket.until(lambda socket=socket: socket.client.online is None and len(socket.client.of("presence")) > 1, SECONDS)
+        await socket.until(
+            lambda socket=socket: socket.client.online is None and len(socket.client.of("presence")) > 1, SECONDS
+        )
     late = await connect(one, asking(ada)).hello().synced()
     await late.until(lambda: late.client.of("presence"), SECONDS)
     assert late.client.online is None
@@ -96,7 +98,7 @@ async def test_without_redis_nobody_knows_and_when_it_is_back_everybody_does(pre
 
 
 @pytest.mark.gen_test
-async def test_an_instance_that_has_just_begun_says_nothing_before_it_knows(instance, connect, world, server):  # noqa: F811
+async def test_an_instance_that_has_just_begun_says_nothing_before_it_knows(instance, connect, world, server):
     ada, bob = await world.users(2)
     await world.group(ada, bob)
     server.kill()  # so that it cannot know yet, for as long as this looks
@@ -141,7 +143,10 @@ async def test_who_is_added_sees_and_is_seen_and_who_is_removed_does_not_any_mor
     one, other = await present()
     ada, bob, cem = await world.users(3)
     chat_id = await world.group(ada, bob)
-    sockets = [await connect(*where).hello().synced() for where in ((one, asking(ada)), (other, asking(bob)), (other, asking(cem)))]
+    sockets = [
+        await connect(*where).hello().synced()
+        for where in ((one, asking(ada)), (other, asking(bob)), (other, asking(cem)))
+    ]
     hers, his, theirs = sockets
     await sees(hers, bob)
     await sees(theirs)
@@ -168,7 +173,7 @@ async def test_chats_above_the_limit_tell_nothing_of_their_people(present, conne
 
 
 @pytest.mark.gen_test
-async def test_with_a_limit_of_nobody_there_is_no_presence_at_all(healthy, connect, world):  # noqa: F811
+async def test_with_a_limit_of_nobody_there_is_no_presence_at_all(healthy, connect, world):
     one, other = await healthy(**PRESENT, presence_participants=0)
     ada, bob = await world.users(2)
     await world.group(ada, bob)
@@ -178,7 +183,9 @@ async def test_with_a_limit_of_nobody_there_is_no_presence_at_all(healthy, conne
 
 
 @pytest.mark.gen_test
-async def test_a_socket_too_slow_for_a_change_is_told_everything_when_there_is_room(present, connect, world, monkeypatch):
+async def test_a_socket_too_slow_for_a_change_is_told_everything_when_there_is_room(
+    present, connect, world, monkeypatch
+):
     one, other = await present()
     ada, bob, cem = await world.users(3)
     await world.group(ada, bob, cem)
@@ -207,12 +214,19 @@ async def test_nothing_is_kept_of_chats_and_sockets_that_are_gone(present, conne
 
 
 @pytest.mark.gen_test
-async def test_rubbish_on_the_channel_disturbs_nobody(present, connect, world, server):  # noqa: F811
+async def test_rubbish_on_the_channel_disturbs_nobody(present, connect, world, server):
     one, other = await present()
     ada, bob = await world.users(2)
     await world.group(ada, bob)
     hers, _ = await connect(one, asking(ada)).hello().synced(), await connect(other, bob).hello().synced()
-    for payload in (b"", b"rubbish", b"[]", b'{"from":["x"],"n":1}', b'{"from":"x","n":1,"users":[1]}', b'{"from":"x","n":{},"ask":"all"}'):
+    for payload in (
+        b"",
+        b"rubbish",
+        b"[]",
+        b'{"from":["x"],"n":1}',
+        b'{"from":"x","n":1,"users":[1]}',
+        b'{"from":"x","n":{},"ask":"all"}',
+    ):
         command(server, "PUBLISH", PRESENCE, payload)
     await sees(hers, bob)
     assert not one.degraded

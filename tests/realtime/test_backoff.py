@@ -15,7 +15,14 @@ def test_a_delay_grows_by_50_ms_up_to_2_s_and_is_shortened_by_at_most_half(attem
 
 
 def test_the_first_attempts_follow_quickly_and_an_outage_costs_one_attempt_in_two_seconds():
-    assert [round(delay(attempt, lambda: 1.0), 3) for attempt in (1, 2, 3, 40, 41, 10_000)] == [0.05, 0.1, 0.15, 2.0, 2.0, 2.0]
+    assert [round(delay(attempt, lambda: 1.0), 3) for attempt in (1, 2, 3, 40, 41, 10_000)] == [
+        0.05,
+        0.1,
+        0.15,
+        2.0,
+        2.0,
+        2.0,
+    ]
 
 
 @given(ATTEMPTS)

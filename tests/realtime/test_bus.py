@@ -108,7 +108,12 @@ async def test_what_comes_while_a_round_trip_is_under_way_leaves_together(server
 def test_the_report_says_how_it_stands():
     publisher = Publisher("redis://127.0.0.1:1/0")
     report = publisher.report()
-    assert report == {"state": "connecting", "since": pytest.approx(time.time(), abs=5), "attempts": 0, "lastError": None}
+    assert report == {
+        "state": "connecting",
+        "since": pytest.approx(time.time(), abs=5),
+        "attempts": 0,
+        "lastError": None,
+    }
 
 
 @pytest.mark.gen_test
@@ -222,7 +227,9 @@ async def test_more_than_so_much_is_not_kept_while_a_round_trip_takes_long(serve
 async def test_reconnecting_is_counted_and_logged_and_goes_on_until_it_succeeds(server, links, caplog):
     caplog.set_level(logging.INFO, "parley.redis")
     pauses, downs = [], []
-    publisher = links.publisher(server.url, wait=lambda attempt: pauses.append(attempt) or 0.01, on_down=lambda: downs.append(1))
+    publisher = links.publisher(
+        server.url, wait=lambda attempt: pauses.append(attempt) or 0.01, on_down=lambda: downs.append(1)
+    )
     await up(publisher)
     before = counted("redis_reconnects", connection="publisher")
     server.kill()
@@ -268,7 +275,9 @@ async def test_a_subscriber_whose_redis_was_killed_subscribes_again_and_says_so(
 
 
 @pytest.mark.gen_test
-async def test_a_subscriber_whose_connection_alone_is_killed_comes_back_and_the_publisher_notices_nothing(server, links):
+async def test_a_subscriber_whose_connection_alone_is_killed_comes_back_and_the_publisher_notices_nothing(
+    server, links
+):
     publisher, subscriber = links.publisher(server.url), links.subscriber(server.url)
     await up(publisher, subscriber)
     before = publisher.report()
@@ -340,7 +349,9 @@ async def test_a_password_in_the_url_is_used_and_a_wrong_one_is_told_without_bei
 
 
 @pytest.mark.gen_test
-async def test_tls_is_spoken_and_a_self_signed_certificate_is_taken_only_where_that_was_asked_for(server, links, tmp_path):
+async def test_tls_is_spoken_and_a_self_signed_certificate_is_taken_only_where_that_was_asked_for(
+    server, links, tmp_path
+):
     certificate, private = tmp_path / "certificate", tmp_path / "key"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=somebody else", "-days", "2",
                     "-keyout", private, "-out", certificate], check=True, capture_output=True)  # fmt: skip
@@ -362,7 +373,17 @@ async def test_tls_is_spoken_and_a_self_signed_certificate_is_taken_only_where_t
         await proxy.stop()
 
 
-@pytest.mark.parametrize("url", ["redis://h", "redis://:p@h:1/2", "rediss://u:p@h:1", "unix:///tmp/s?db=1", "unix://u:p@/tmp/s", "redis://[::1]:1/0"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h",
+        "redis://:p@h:1/2",
+        "rediss://u:p@h:1",
+        "unix:///tmp/s?db=1",
+        "unix://u:p@/tmp/s",
+        "redis://[::1]:1/0",
+    ],
+)
 def test_every_kind_of_url_can_be_given_to_either(url):
     for link in (Publisher(url), Subscriber(url, ["one"], print, print)):
         connection = link._class(**link._options)

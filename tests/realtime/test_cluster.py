@@ -15,7 +15,15 @@ class Node(Valkey):
         self.bus = free_port()
 
     def command(self):
-        return [*super().command(), "--cluster-enabled", "yes", "--cluster-port", self.bus, "--cluster-config-file", "nodes.conf"]
+        return [
+            *super().command(),
+            "--cluster-enabled",
+            "yes",
+            "--cluster-port",
+            self.bus,
+            "--cluster-config-file",
+            "nodes.conf",
+        ]
 
     def ask(self, *words):
         with redis.Redis.from_url(self.url) as client:
@@ -39,13 +47,15 @@ def nodes(tmp_path):
 
 @pytest.mark.parametrize("scope", ["all", "chat"])
 @pytest.mark.gen_test
-async def test_what_one_instance_commits_those_on_another_node_hear(scope, nodes, healthy, connect, world):  # noqa: F811
+async def test_what_one_instance_commits_those_on_another_node_hear(scope, nodes, healthy, connect, world):
     await until(lambda: all(node.ask("CLUSTER INFO")["cluster_state"] == "ok" for node in nodes), 15)
     one, other = await healthy(*(node.url for node in nodes), channel_scope=scope, **NEVER)
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
     here, there = [await connect(*where).hello().synced() for where in ((one, ada), (other, bob))]
-    await until(lambda: scope == "all" or chat_id in other._subscriptions._heard and chat_id in one._subscriptions._heard)
+    await until(
+        lambda: scope == "all" or chat_id in other._subscriptions._heard and chat_id in one._subscriptions._heard
+    )
     for number in range(3):
         await published(one, send(world, ada, chat_id, f"from one {number}"))
         await published(other, send(world, bob, chat_id, f"from the other {number}"))

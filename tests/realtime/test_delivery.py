@@ -20,7 +20,12 @@ from tests.realtime.proxy import Proxy
 from tests.realtime.sockets import until
 
 # Checks that come quickly, and a canary that is missed soon.
-QUICK = {"head_check_seconds": 0.3, "head_check_degraded_seconds": 0.1, "canary_seconds": 0.05, "canary_timeout_seconds": 0.4}
+QUICK = {
+    "head_check_seconds": 0.3,
+    "head_check_degraded_seconds": 0.1,
+    "canary_seconds": 0.05,
+    "canary_timeout_seconds": 0.4,
+}
 # Nothing is looked at unless something says so.
 NEVER = {**QUICK, "head_check_seconds": 1000.0, "head_check_degraded_seconds": 1000.0}
 
@@ -45,7 +50,9 @@ def healthy(instance, server):
     """`await healthy(url, …, **limits)` → an instance at each of these addresses of Redis, whose canaries are heard."""
 
     async def create(*urls, **limits):
-        deliveries = [await instance(redis=url, start=True, **{**QUICK, **limits}) for url in urls or (server.url, server.url)]
+        deliveries = [
+            await instance(redis=url, start=True, **{**QUICK, **limits}) for url in urls or (server.url, server.url)
+        ]
         for delivery in deliveries:
             await until(lambda delivery=delivery: not delivery.degraded, 10)
             await until(lambda delivery=delivery: delivery._checked_at and not delivery._look.is_set())
@@ -77,8 +84,12 @@ async def caught_up(world, *sockets, seconds=5.0):
     """Wait until every socket is at the heads of its user's chats."""
     for socket in sockets:
         rows = await world.db.rows(
-            "select c.id, c.head_seq from participants p join chats c on c.id = p.chat_id where p.user_id = %s", socket.client.user_id)
-        await socket.until(lambda socket=socket, rows=rows: socket.client.cursors == {row.id: row.head_seq for row in rows}, seconds)
+            "select c.id, c.head_seq from participants p join chats c on c.id = p.chat_id where p.user_id = %s",
+            socket.client.user_id,
+        )
+        await socket.until(
+            lambda socket=socket, rows=rows: socket.client.cursors == {row.id: row.head_seq for row in rows}, seconds
+        )
 
 
 def texts(client):
@@ -93,7 +104,9 @@ async def test_what_one_instance_commits_the_sockets_of_both_hear_at_once_and_on
     one, other = await healthy(**NEVER)
     ada, bob, eve = await world.users(3)
     chat_id, foreign = await world.group(ada, bob), await world.group(eve)
-    here, there, outsider = [await connect(*where).hello().synced() for where in ((one, ada), (other, bob), (other, eve))]
+    here, there, outsider = [
+        await connect(*where).hello().synced() for where in ((one, ada), (other, bob), (other, eve))
+    ]
     await published(one, send(world, ada, chat_id, "from one"))
     await published(other, send(world, bob, chat_id, "from the other"))
     await caught_up(world, here, there)
@@ -121,7 +134,9 @@ async def test_a_message_waits_for_no_unread_count(healthy, connect, world, monk
     assert one.publish(sent.events) == 1
     await there.until(lambda: there.client.unread[chat_id] == (2, 1))
     assert [batch for batch in batches if batch[1] != ["control"]] == [
-        (False, ["messageAdded"]), (True, ["chatMessageNotification", "messageUpdateForChatList", *["unreadCountUpdated"] * 7])]
+        (False, ["messageAdded"]),
+        (True, ["chatMessageNotification", "messageUpdateForChatList", *["unreadCountUpdated"] * 7]),
+    ]
     assert texts(here.client) == texts(there.client) == ["Hello"]
 
 
@@ -134,12 +149,16 @@ async def test_writers_on_two_instances_at_once_are_heard_in_one_order_by_all(he
 
     async def write(number):
         for count in range(20):
-            await published(instances[number % 2], send(world, people[number], chat_ids[count % 2], f"{number} {count}"))
+            await published(
+                instances[number % 2], send(world, people[number], chat_ids[count % 2], f"{number} {count}")
+            )
 
     await asyncio.gather(*map(write, range(4)))
     await caught_up(world, *sockets)
     for chat_id in chat_ids:
-        heard = [[data["content"] for chat, _, _, data in socket.client.logged if chat == chat_id] for socket in sockets]
+        heard = [
+            [data["content"] for chat, _, _, data in socket.client.logged if chat == chat_id] for socket in sockets
+        ]
         assert len(heard[0]) == 40 and heard.count(heard[0]) == 4
 
 
@@ -163,7 +182,9 @@ async def test_typing_is_heard_on_the_other_instance_by_the_others(healthy, conn
     one, other = await healthy()
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
-    hers, hers_there, his = [await connect(*where).hello().synced() for where in ((one, ada), (other, ada), (other, bob))]
+    hers, hers_there, his = [
+        await connect(*where).hello().synced() for where in ((one, ada), (other, ada), (other, bob))
+    ]
     hers.say({"type": "typing", "chatId": chat_id})
     await his.until(lambda: his.client.of("typing"))
     hers_there.take()
@@ -204,13 +225,16 @@ async def test_without_redis_nobody_is_told_of_typing_rather_than_some(healthy, 
 
 @pytest.mark.gen_test
 async def test_what_is_no_event_of_this_history_is_counted_and_ignored(healthy, connect, world, server):
-    one, = await healthy(server.url)
+    (one,) = await healthy(server.url)
     ada = await world.user()
     chat_id = await world.group(ada)
     socket = await connect(one, ada).hello().synced()
     outcome = await send(world, ada, chat_id)
     event = outcome.events[0]
-    right = {"messageAdded": event.data, "_": {"v": 1, "chatId": chat_id, "seq": 2, "epoch": one.epoch, "from": "another"}}
+    right = {
+        "messageAdded": event.data,
+        "_": {"v": 1, "chatId": chat_id, "seq": 2, "epoch": one.epoch, "from": "another"},
+    }
     wrong = [
         b"", b"rubbish", b"null", b"[]", b"{}", b"\xff", b"1",
         *(orjson.dumps({**right, "_": {**right["_"], **change}}) for change in (
@@ -219,11 +243,21 @@ async def test_what_is_no_event_of_this_history_is_counted_and_ignored(healthy, 
         orjson.dumps({"messageUpdated": event.data, "_": right["_"]}),
         orjson.dumps({**right, "messageAdded": "a string"}),
     ]  # fmt: skip
-    before, received = counted("foreign_messages", channel="messageAdded"), counted("events_received", channel="messageAdded")
+    before, received = (
+        counted("foreign_messages", channel="messageAdded"),
+        counted("events_received", channel="messageAdded"),
+    )
     since = one.state()["subscriber"]["since"]
     for payload in wrong:
         command(server, "PUBLISH", "messageAdded", payload)
-    for payload in (b"", b"rubbish", b"[]", b'{"kind":["canary"]}', b'{"kind":"sessionEnded","sessionId":["x"]}', b'{"kind":"canary","boot":7}'):
+    for payload in (
+        b"",
+        b"rubbish",
+        b"[]",
+        b'{"kind":["canary"]}',
+        b'{"kind":"sessionEnded","sessionId":["x"]}',
+        b'{"kind":"canary","boot":7}',
+    ):
         command(server, "PUBLISH", CONTROL, payload)
         command(server, "PUBLISH", "parley:typing", payload)
     command(server, "PUBLISH", "messageAdded", orjson.dumps(right))
@@ -237,8 +271,9 @@ async def test_what_is_no_event_of_this_history_is_counted_and_ignored(healthy, 
 
 @pytest.mark.gen_test
 async def test_an_event_of_a_chat_that_nobody_watches_is_not_even_parsed_and_what_is_foreign_is_counted_nevertheless(
-        healthy, connect, world, server, monkeypatch):
-    one, = await healthy(server.url, **NEVER)
+    healthy, connect, world, server, monkeypatch
+):
+    (one,) = await healthy(server.url, **NEVER)
     ada, bob = await world.users(2)
     await world.group(ada)
     socket = await connect(one, ada).hello().synced()
@@ -247,9 +282,18 @@ async def test_an_event_of_a_chat_that_nobody_watches_is_not_even_parsed_and_wha
     parsed, opened = [], events.opened
     monkeypatch.setattr(events, "opened", lambda *message: parsed.append(message) or opened(*message))
     foreign = [
-        events.envelope(event, key(), "another"), right + b" }", right.replace(b'"seq":2', b'"seq":"2"'), right.replace(b'"v":1', b'"v":7'),
-        right.replace(b'{"messageAdded"', b'{"messageUpdated"'), right[:-40], right.replace(b'"messageAdded":{', b'"messageAdded":[{', 1)]
-    before, received = counted("foreign_messages", channel="messageAdded"), counted("events_received", channel="messageAdded")
+        events.envelope(event, key(), "another"),
+        right + b" }",
+        right.replace(b'"seq":2', b'"seq":"2"'),
+        right.replace(b'"v":1', b'"v":7'),
+        right.replace(b'{"messageAdded"', b'{"messageUpdated"'),
+        right[:-40],
+        right.replace(b'"messageAdded":{', b'"messageAdded":[{', 1),
+    ]
+    before, received = (
+        counted("foreign_messages", channel="messageAdded"),
+        counted("events_received", channel="messageAdded"),
+    )
     for payload in (right, *foreign, right):
         command(server, "PUBLISH", "messageAdded", payload)
     await until(lambda: counted("events_received", channel="messageAdded") - received == len(foreign) + 2)
@@ -344,7 +388,9 @@ async def test_an_answer_from_before_a_removal_lets_nobody_in_again(healthy, con
 @pytest.mark.parametrize("snapshot", ["before", "after"])
 @pytest.mark.parametrize("others", [False, True])
 @pytest.mark.gen_test
-async def test_whoever_is_let_in_is_told_what_they_have_not_read_of_it(healthy, connect, world, server, monkeypatch, snapshot, others):
+async def test_whoever_is_let_in_is_told_what_they_have_not_read_of_it(
+    healthy, connect, world, server, monkeypatch, snapshot, others
+):
     """Also of what was said while the database was asked, before and after it looked, whether others here watch the chat or nobody does."""
     (one,) = await healthy(server.url, **NEVER)
     ada, bob = await world.users(2)
@@ -428,7 +474,9 @@ async def test_a_subscriber_that_is_back_looks_at_once_what_it_missed(healthy, c
 
 
 @pytest.mark.gen_test
-async def test_a_silent_subscription_is_found_by_its_canary_and_rebuilt_and_nothing_is_lost_meanwhile(healthy, connect, world, server, proxy):
+async def test_a_silent_subscription_is_found_by_its_canary_and_rebuilt_and_nothing_is_lost_meanwhile(
+    healthy, connect, world, server, proxy
+):
     one, other = await healthy(server.url, proxy.url)
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
@@ -445,7 +493,9 @@ async def test_a_silent_subscription_is_found_by_its_canary_and_rebuilt_and_noth
 
 
 @pytest.mark.gen_test
-async def test_a_publisher_that_is_cut_off_leaves_the_subscriber_alone(healthy, connect, world, server, proxy, monkeypatch):
+async def test_a_publisher_that_is_cut_off_leaves_the_subscriber_alone(
+    healthy, connect, world, server, proxy, monkeypatch
+):
     monkeypatch.setattr(bus, "COMMAND_SECONDS", 0.1)
     monkeypatch.setattr(bus, "CONNECT_SECONDS", 0.2)
     one, other = await healthy(server.url, proxy.url)
@@ -462,7 +512,9 @@ async def test_a_publisher_that_is_cut_off_leaves_the_subscriber_alone(healthy, 
 
 
 @pytest.mark.gen_test
-async def test_states_that_an_instance_could_not_publish_are_told_when_it_can_again(healthy, connect, world, server, proxy, monkeypatch):
+async def test_states_that_an_instance_could_not_publish_are_told_when_it_can_again(
+    healthy, connect, world, server, proxy, monkeypatch
+):
     monkeypatch.setattr(bus, "COMMAND_SECONDS", 0.1)
     monkeypatch.setattr(bus, "CONNECT_SECONDS", 0.2)
     one, other = await healthy(proxy.url, server.url)
@@ -484,18 +536,24 @@ async def test_states_that_an_instance_could_not_publish_are_told_when_it_can_ag
 
 async def signed_in(world, user):
     token = os.urandom(16).hex()
-    row = await world.db.row("select * from create_session(%s, %s, 30, '')", user, hashlib.sha256(token.encode()).digest())
+    row = await world.db.row(
+        "select * from create_session(%s, %s, 30, '')", user, hashlib.sha256(token.encode()).digest()
+    )
     return token, row.id
 
 
 @pytest.mark.parametrize("is_down", [False, True])
 @pytest.mark.gen_test
-async def test_a_sign_out_closes_the_sessions_sockets_everywhere_and_no_others(is_down, healthy, connect, world, server):
+async def test_a_sign_out_closes_the_sessions_sockets_everywhere_and_no_others(
+    is_down, healthy, connect, world, server
+):
     one, other = await healthy(**({} if is_down else NEVER))
     ada = await world.user()
     (token, session_id), (_, elsewhere) = [await signed_in(world, ada) for _ in range(2)]
-    here, there, also_hers = [await connect(*where).hello().synced() for where in (
-        (one, ada, session_id), (other, ada, session_id), (other, ada, elsewhere))]
+    here, there, also_hers = [
+        await connect(*where).hello().synced()
+        for where in ((one, ada, session_id), (other, ada, session_id), (other, ada, elsewhere))
+    ]
     mute = connect(other, ada, session_id)
     if is_down:
         server.kill()
@@ -509,11 +567,13 @@ async def test_a_sign_out_closes_the_sessions_sockets_everywhere_and_no_others(i
 
 @pytest.mark.gen_test
 async def test_a_session_that_expires_loses_its_sockets(healthy, connect, world, server):
-    one, = await healthy(server.url)
+    (one,) = await healthy(server.url)
     ada = await world.user()
     (_, session_id), (_, longer) = [await signed_in(world, ada) for _ in range(2)]
     socket, other = [await connect(one, ada, session).hello().synced() for session in (session_id, longer)]
-    await world.db.rows("update sessions set expires_at = now() - interval '1 second' where id = %s returning id", session_id)
+    await world.db.rows(
+        "update sessions set expires_at = now() - interval '1 second' where id = %s returning id", session_id
+    )
     await until(lambda: socket.code)
     assert (socket.code, other.code) == (4401, None)
 
@@ -522,8 +582,10 @@ async def test_a_session_that_expires_loses_its_sockets(healthy, connect, world,
 
 
 @pytest.mark.gen_test
-async def test_a_new_epoch_sends_everybody_away_and_resets_them_when_they_come_back(healthy, connect, world, database, server):
-    one, = await healthy(server.url)
+async def test_a_new_epoch_sends_everybody_away_and_resets_them_when_they_come_back(
+    healthy, connect, world, database, server
+):
+    (one,) = await healthy(server.url)
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
     sockets = [await connect(one, user).hello().synced() for user in (ada, bob)]
@@ -542,7 +604,7 @@ async def test_a_new_epoch_sends_everybody_away_and_resets_them_when_they_come_b
 
 @pytest.mark.gen_test
 async def test_a_restored_backup_is_noticed_even_without_a_new_epoch(healthy, connect, world, server):
-    one, = await healthy(server.url)
+    (one,) = await healthy(server.url)
     ada = await world.user()
     chat_id = await world.group(ada)
     socket = await connect(one, ada).hello().synced()
@@ -597,7 +659,12 @@ def canonical(frames):
     """The frames by chat, in which they are in order; between chats there is no order. A time is not the same twice."""
     return sorted(
         ({**frame, "at": None} if "at" in frame else frame for frame in frames),
-        key=lambda frame: (frame["type"] == "synced", frame["type"] != "welcome", frame.get("chatId", ""), frame["type"] == "state"),
+        key=lambda frame: (
+            frame["type"] == "synced",
+            frame["type"] != "welcome",
+            frame.get("chatId", ""),
+            frame["type"] == "state",
+        ),
     )
 
 
@@ -629,7 +696,7 @@ async def test_sync_answers_a_bounded_number_of_events_and_the_rest_the_next_tim
 
 @pytest.mark.gen_test
 async def test_draining_tells_every_socket_and_closes_it_within_the_time(healthy, connect, world, server):
-    one, = await healthy(server.url)
+    (one,) = await healthy(server.url)
     sockets = [await connect(one, user).hello().synced() for user in await world.users(10)]
     mute = connect(one, sockets[0].client.user_id)
     began = time.monotonic()
@@ -637,7 +704,7 @@ async def test_draining_tells_every_socket_and_closes_it_within_the_time(healthy
     assert 0.15 < time.monotonic() - began < 5
     for socket in sockets:
         socket.take()
-        notice, = socket.client.of("draining")
+        (notice,) = socket.client.of("draining")
         assert notice["retryAfterMs"] >= 200 and socket.code == 1012
     assert mute.code == 1012 and not one.hub.sessions
     assert connect(one, sockets[0].client.user_id).code == 1012
@@ -652,7 +719,7 @@ async def test_draining_an_instance_without_sockets_takes_no_time(instance):
 async def test_a_stopped_instance_leaves_nothing_behind(healthy, server):
     before = set(asyncio.all_tasks())
     clients = int(command(server, "INFO", "clients")["connected_clients"])
-    one, = await healthy(server.url)
+    (one,) = await healthy(server.url)
     await one.stop()
     await until(lambda: int(command(server, "INFO", "clients")["connected_clients"]) == clients)
     assert set(asyncio.all_tasks()) <= before
@@ -663,7 +730,7 @@ async def test_a_stopped_instance_leaves_nothing_behind(healthy, server):
 
 @pytest.mark.gen_test
 async def test_the_state_says_how_it_stands(healthy, connect, world, server):
-    one, = await healthy(server.url)
+    (one,) = await healthy(server.url)
     chat_id = await world.group(ada := await world.user())
     await connect(one, ada).hello().synced()
     state = one.state()

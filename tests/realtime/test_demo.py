@@ -13,7 +13,7 @@ from tests.realtime.test_delivery import QUICK, published, server  # noqa: F401
 
 
 @pytest.fixture
-def breakable(io_loop, db, server):  # noqa: F811
+def breakable(io_loop, db, server):
     """`await breakable()` → two started instances that can be told to break things."""
     deliveries = []
 

@@ -91,8 +91,8 @@ def split(data):
     """The payloads of frames that follow each other."""
     while data:
         size, head = (data[1], 2) if data[1] < 126 else (int.from_bytes(data[2:4], "big"), 4)
-        yield data[head:head + size]
-        data = data[head + size:]
+        yield data[head : head + size]
+        data = data[head + size :]
 
 
 class Pipe:
@@ -157,7 +157,9 @@ class Instance:
         self.delivery = Delivery(None, "redis://nowhere", f"web.{number}", replace(LIMITS, channel_scope=scope))
         self.delivery.epoch = world.truth.epoch
         self.delivery._publisher = SimpleNamespace(up=True, publish=self.publish)
-        self.delivery._subscriber = self.delivery._subscriptions._subscriber = SimpleNamespace(up=True, change=self.change)
+        self.delivery._subscriber = self.delivery._subscriptions._subscriber = SimpleNamespace(
+            up=True, change=self.change
+        )
         self.delivery._canary._heard = float("inf")
         self.subscribed = set(self.delivery.addresses.everywhere)
 
@@ -229,8 +231,12 @@ class World:
         self.truth = Truth(USERS)
         self.patch = pytest.MonkeyPatch()
         for module, name, read in (
-            (log, "replay", self.truth.replay), (log, "memberships", self.truth.memberships), (log, "standings", self.truth.standings), (log, "changes", self.truth.changes),
-            (unread, "counts", self.truth.counts), (reads, "since", self.truth.since),
+            (log, "replay", self.truth.replay),
+            (log, "memberships", self.truth.memberships),
+            (log, "standings", self.truth.standings),
+            (log, "changes", self.truth.changes),
+            (unread, "counts", self.truth.counts),
+            (reads, "since", self.truth.since),
         ):
             self.patch.setattr(module, name, self._asked(read))
         for module in (realtime.delivery, realtime.opening, realtime.checks, realtime.subscriptions):
@@ -268,6 +274,7 @@ class World:
                 return read(*arguments)
             self.questions.append(Question(lambda: read(*arguments)))
             return await self.questions[-1].future
+
         return ask
 
     def _seconds(self):
@@ -276,6 +283,7 @@ class World:
     def _do(self, action, *arguments):
         async def run():
             action(*arguments)
+
         self.loop.run_until_complete(run())
         self.loop.settle()
         self._tidy()
@@ -309,6 +317,7 @@ class World:
                 return None
             watermarks = {user: member.read_seq for user, member in chat.members.items() if member.has_read}
             return chat.head, self.truth.unread(chat, client.user_id), watermarks
+
         return fetch
 
     def _may_know(self, client, frame):
@@ -319,7 +328,9 @@ class World:
         times = [data[name] for name in ("createdAt", "editedAt", "updatedAt", "readAt") if data.get(name)]
         seq = 0 if frame["channel"] == "messageReadUpdated" else frame["seq"]
         at = max(map(log.datetime.fromisoformat, (time.replace("Z", "+00:00") for time in times)), default=START)
-        assert self.truth.may_know(client.user_id, frame["chatId"], seq, at), f"{client.user_id} was removed before {frame}"
+        assert self.truth.may_know(client.user_id, frame["chatId"], seq, at), (
+            f"{client.user_id} was removed before {frame}"
+        )
 
     def _chat(self, number):
         chats = list(self.truth.chats.values())
@@ -636,7 +647,9 @@ def test_an_event_that_changes_nothing_here_need_not_be_looked_at():
     metrics.duplicates.counts.clear()
     for channel in ("messageAdded", "messageDeleted", "chatMessageNotification"):
         assert [feed.wants(channel, "chat", seq) for seq in (b"4", b"5", b"6")] == [False, False, True]
-    assert metrics.duplicates.counts == {"messageAdded": 2, "messageDeleted": 2}, "a projection is none: it has its message's seq"
+    assert metrics.duplicates.counts == {"messageAdded": 2, "messageDeleted": 2}, (
+        "a projection is none: it has its message's seq"
+    )
     assert feed.wants("unreadCountUpdated", "chat", b"4"), "it may be newer at the same position"
     assert not feed.wants("messageAdded", "another", b"6") and not feed.wants("unreadCountUpdated", "another", b"6")
     with feed.opening.noting():

@@ -46,7 +46,13 @@ def test_a_frame_is_json_of_exactly_what_it_is_made_of():
 def test_states_are_state_frames_and_all_other_channels_event_frames():
     for name, channel in CHANNELS.items():
         frame = frames.of_event(Event(name, CHAT, 7, {"any": 1}, {"readSeq": 3}))
-        assert frame == {"type": "state" if channel.kind is Kind.STATE else "event", "channel": name, "chatId": CHAT, "seq": 7, "data": {"any": 1}}
+        assert frame == {
+            "type": "state" if channel.kind is Kind.STATE else "event",
+            "channel": name,
+            "chatId": CHAT,
+            "seq": 7,
+            "data": {"any": 1},
+        }
 
 
 # What a client may say
@@ -59,19 +65,23 @@ def test_the_least_and_the_fullest_hello():
         "channels": ["chatMessageNotification", "chatMessageNotification"], "since": "2026-11-23T10:12:00.123Z",
     }))  # fmt: skip
     since = datetime(2026, 11, 23, 10, 12, 0, 123000, timezone.utc)
-    assert full == Hello("e", {CHAT: 0, "1" * 8 + CHAT[8:]: frames.MAX_SEQ}, frozenset(["chatMessageNotification"]), since)
+    assert full == Hello(
+        "e", {CHAT: 0, "1" * 8 + CHAT[8:]: frames.MAX_SEQ}, frozenset(["chatMessageNotification"]), since
+    )
 
 
 def test_presence_is_told_to_those_who_ask():
     assert not parse('{"type":"hello"}').presence and not parse('{"type":"hello","presence":null}').presence
     assert parse('{"type":"hello","presence":true}').presence
-    for wrong in ('1', '"true"', '[]'):
+    for wrong in ("1", '"true"', "[]"):
         with pytest.raises(BadFrame):
             parse('{"type":"hello","presence":%s}' % wrong)
 
 
 def test_null_stands_for_what_is_left_out():
-    assert parse('{"type":"hello","epoch":null,"cursors":null,"channels":null,"since":null}') == parse('{"type":"hello"}')
+    assert parse('{"type":"hello","epoch":null,"cursors":null,"channels":null,"since":null}') == parse(
+        '{"type":"hello"}'
+    )
 
 
 def test_no_channels_are_wanted_where_none_are_named():
@@ -81,7 +91,10 @@ def test_no_channels_are_wanted_where_none_are_named():
 def test_since_may_stand_in_any_zone_and_without_fractions():
     for text in ("2026-11-23T10:12:00Z", "2026-11-23T12:12:00+02:00"):
         since = parse(json.dumps({"type": "hello", "since": text})).since
-        assert since == datetime(2026, 11, 23, 10, 12, tzinfo=timezone.utc) and since.utcoffset() in (timedelta(0), timedelta(hours=2))
+        assert since == datetime(2026, 11, 23, 10, 12, tzinfo=timezone.utc) and since.utcoffset() in (
+            timedelta(0),
+            timedelta(hours=2),
+        )
 
 
 def test_typing_and_ping():
@@ -209,7 +222,7 @@ def test_what_is_nearly_right_is_a_value_or_a_bad_frame(frame):
     is_parsed_or_refused(json.dumps(frame))
 
 
-@given(st.text() | st.text("{}[]\":,0123456789.eE-+truefalsnNaIity\\ud"))
+@given(st.text() | st.text('{}[]":,0123456789.eE-+truefalsnNaIity\\ud'))
 def test_any_text_is_a_value_or_a_bad_frame(text):
     is_parsed_or_refused(text)
 

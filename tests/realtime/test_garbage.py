@@ -101,7 +101,14 @@ async def test_sockets_are_frozen_some_hundred_at_a_time(hub, monkeypatch):
     rounds, froze = Garbage(hub), []
     monkeypatch.setattr(rounds, "freeze", lambda: froze.append(hub.opened) or setattr(rounds, "_seen", hub.opened))
     task = asyncio.ensure_future(rounds.run())
-    for opened in (1, garbage.SOCKETS - 1, garbage.SOCKETS, garbage.SOCKETS + 1, 2 * garbage.SOCKETS - 1, 2 * garbage.SOCKETS):
+    for opened in (
+        1,
+        garbage.SOCKETS - 1,
+        garbage.SOCKETS,
+        garbage.SOCKETS + 1,
+        2 * garbage.SOCKETS - 1,
+        2 * garbage.SOCKETS,
+    ):
         hub.opened = opened
         await asyncio.sleep(0.05)
     task.cancel()

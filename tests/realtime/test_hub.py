@@ -18,7 +18,9 @@ class Session(SimpleNamespace):
     __hash__ = object.__hash__
 
     def __init__(self, user, channels=()):
-        super().__init__(user_id=user, watches={}, channels=channels, wire=SimpleNamespace(join=lambda: None, leave=lambda: None))
+        super().__init__(
+            user_id=user, watches={}, channels=channels, wire=SimpleNamespace(join=lambda: None, leave=lambda: None)
+        )
 
     def __eq__(self, other):
         return self is other

@@ -44,7 +44,9 @@ def test_one_that_fails_is_no_longer_opened(opening):
     assert opening.under_way == 0
 
 
-def test_the_time_of_the_question_is_that_of_the_first_opening_under_way_and_now_where_there_is_none(opening, monkeypatch):
+def test_the_time_of_the_question_is_that_of_the_first_opening_under_way_and_now_where_there_is_none(
+    opening, monkeypatch
+):
     clock = [10.0]
     monkeypatch.setattr("realtime.opening.time.monotonic", lambda: clock[0])
     assert opening.asked_at == 10.0

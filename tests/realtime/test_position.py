@@ -12,7 +12,13 @@ SMALL = range(8)
 def test_of_all_positions_and_events_exactly_the_next_one_is_delivered():
     for known, seq in product(SMALL, SMALL):
         seen = set(range(1, known + 1))
-        expected = Step.DROP if seq in seen or seq == 0 else Step.DELIVER if seen | {seq} == set(range(1, seq + 1)) else Step.PULL
+        expected = (
+            Step.DROP
+            if seq in seen or seq == 0
+            else Step.DELIVER
+            if seen | {seq} == set(range(1, seq + 1))
+            else Step.PULL
+        )
         assert step(known, seq) is expected, (known, seq)
 
 

@@ -30,7 +30,9 @@ class Net:
     def tick(self, deliver=True):
         self.now += 0.5
         for boot, process in self.alive.items():
-            self.waiting += process.tick(None if self.seen.get(boot) == self.connected[boot] else self.connected[boot], self.now)
+            self.waiting += process.tick(
+                None if self.seen.get(boot) == self.connected[boot] else self.connected[boot], self.now
+            )
             self.seen[boot] = set(self.connected[boot])
         if deliver:
             self.deliver(range(len(self.waiting)))
@@ -150,8 +152,16 @@ def test_after_a_new_beginning_the_others_are_known_anew():
 def test_rubbish_is_ignored_and_the_number_of_instances_is_bounded():
     process = presence()
     ids = {"users": [1], "joined": "ada", "left": {}, "ask": 7}
-    for message in ({}, {"from": 1}, {"from": "b"}, {"from": "b", "n": True}, {"from": "b", "n": "1"}, {"from": "b", "n": 1.5}, {"from": ["b"], "n": 1},
-                    *({"from": "b", "n": 1, key: value} for key, value in ids.items())):
+    for message in (
+        {},
+        {"from": 1},
+        {"from": "b"},
+        {"from": "b", "n": True},
+        {"from": "b", "n": "1"},
+        {"from": "b", "n": 1.5},
+        {"from": ["b"], "n": 1},
+        *({"from": "b", "n": 1, key: value} for key, value in ids.items()),
+    ):
         process.hear(message, 0.0)
     assert not process.online
     for number in range(2 * MAX_INSTANCES):

@@ -21,7 +21,9 @@ def standings(draw):
 
 
 MEMBERSHIPS = st.dictionaries(st.sampled_from(CHATS), standings()).map(lambda chats: Membership(1, "now", NOW, chats))
-HELLOS = st.builds(Hello, st.sampled_from(["now", "before", None]), st.dictionaries(st.sampled_from(CHATS), st.integers(0, 15)))
+HELLOS = st.builds(
+    Hello, st.sampled_from(["now", "before", None]), st.dictionaries(st.sampled_from(CHATS), st.integers(0, 15))
+)
 
 
 def plan(membership, hello):
@@ -84,7 +86,9 @@ def test_counts_are_told_of_chats_with_unread_messages_and_of_those_where_someth
             assert event.meta == {"readSeq": standing.read_seq}
 
 
-@given(st.dictionaries(st.sampled_from(CHATS), st.integers(1, 300), min_size=1), st.integers(1, 100), st.integers(1, 500))
+@given(
+    st.dictionaries(st.sampled_from(CHATS), st.integers(1, 300), min_size=1), st.integers(1, 100), st.integers(1, 500)
+)
 def test_so_many_chats_are_replayed_next_that_about_a_bufferful_comes(missing, page, most):
     chosen = resume.some(missing, page, most)
     assert chosen == list(missing)[: len(chosen)] and chosen

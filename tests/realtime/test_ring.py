@@ -69,7 +69,11 @@ def test_the_rings_go_round_many_times(one, pairs):
     given, more = orders(one, some), orders(one, some[:2])
     for number in range(3 * MANY):
         assert one.send(given if number % 2 else more, b"%d" % number) == []
-        assert [taken(theirs) for _, theirs in some] == [b"%d" % number, b"%d" % number, b"%d" % number if number % 2 else b""]
+        assert [taken(theirs) for _, theirs in some] == [
+            b"%d" % number,
+            b"%d" % number,
+            b"%d" % number if number % 2 else b"",
+        ]
 
 
 def test_whoever_did_not_take_it_is_named_with_the_reason_and_the_others_have_it(one, pairs):
@@ -84,8 +88,15 @@ def test_whoever_did_not_take_it_is_named_with_the_reason_and_the_others_have_it
             full.send(b"x" * 5000)
         except BlockingIOError:
             break
-    assert sorted(one.send(given, b"hello")) == [(3, -errno.EBADF), (5, -errno.EPIPE), (MANY + 7, -errno.EPIPE), (MANY + 9, -errno.EAGAIN)]
-    assert all(taken(theirs) == b"hello" for place, (_, theirs) in enumerate(some) if place not in (3, 5, MANY + 7, MANY + 9))
+    assert sorted(one.send(given, b"hello")) == [
+        (3, -errno.EBADF),
+        (5, -errno.EPIPE),
+        (MANY + 7, -errno.EPIPE),
+        (MANY + 9, -errno.EAGAIN),
+    ]
+    assert all(
+        taken(theirs) == b"hello" for place, (_, theirs) in enumerate(some) if place not in (3, 5, MANY + 7, MANY + 9)
+    )
 
 
 def test_a_socket_that_takes_a_part_says_how_much(one, pairs):
@@ -106,13 +117,13 @@ def test_a_socket_that_takes_a_part_says_how_much(one, pairs):
         if failed:
             break
         sent += len(data)
-    (_, part), = failed
+    ((_, part),) = failed
     theirs.settimeout(5)
     ours.close()
     received = b""
     while piece := theirs.recv(2**20):
         received += piece
-    assert received == (data * (sent // len(data) + 1))[:sent + max(0, part)]
+    assert received == (data * (sent // len(data) + 1))[: sent + max(0, part)]
     theirs.close(), small.close()
 
 

@@ -41,7 +41,13 @@ async def test_the_first_hello_is_welcomed_with_the_heads_and_synced_without_a_r
     delivery = await instance()
     socket = await connect(delivery, ada).hello().synced()
     welcome, count, synced = socket.client.frames
-    assert welcome == {"type": "welcome", "userId": ada, "epoch": delivery.epoch, "instance": "web.1", "heads": {chat_id: 2}}
+    assert welcome == {
+        "type": "welcome",
+        "userId": ada,
+        "epoch": delivery.epoch,
+        "instance": "web.1",
+        "heads": {chat_id: 2},
+    }
     assert count["data"] == {"chatId": chat_id, "userId": ada, "unreadCount": 1} and count["seq"] == 2
     assert synced["heads"] == {chat_id: 2}
 
@@ -65,7 +71,10 @@ async def test_what_was_missed_is_replayed_page_by_page_as_it_reads_now(instance
     await world.delete(bob, sent[2])
     await chats.update(world.db, ada, key(), chat_id, {"name": "Renamed"})
     again = await connect(delivery, socket.client).hello().synced()
-    seen = [(seq, channel, data.get("content", data.get("name", data["id"]))) for _, seq, channel, data in again.client.logged]
+    seen = [
+        (seq, channel, data.get("content", data.get("name", data["id"])))
+        for _, seq, channel, data in again.client.logged
+    ]
     texts = ["message 0", "edited", "", *(f"message {number}" for number in range(3, 8))]
     assert seen == [
         *((seq, "messageAdded", text) for seq, text in enumerate(texts, 2)),
@@ -102,7 +111,9 @@ async def test_a_cursor_that_cannot_be_continued_is_reset_and_only_that_one(reas
     assert sorted(frame["chatId"] for frame in client.of("reset")) == sorted(resets)
     assert all(frame["reason"] == reason and frame["head"] == 5 for frame in client.of("reset"))
     assert client.cursors == {bad: 5, good: 5}
-    assert [(chat_id, seq) for chat_id, seq, *_ in client.logged] == ([] if reason == "epoch" else [(good, 4), (good, 5)])
+    assert [(chat_id, seq) for chat_id, seq, *_ in client.logged] == (
+        [] if reason == "epoch" else [(good, 4), (good, 5)]
+    )
     assert len(client.of("state", channel="unreadCountUpdated")) == 2
 
 
@@ -131,7 +142,7 @@ async def test_who_read_what_meanwhile_is_told_since_the_last_time(instance, con
     await world.read(bob, first)
     await world.read(bob, second)
     await connect(delivery, client).hello().synced()
-    told, = client.of("state", channel="messageReadUpdated")
+    (told,) = client.of("state", channel="messageReadUpdated")
     assert told["seq"] == 3 and told["data"]["messageId"] == second and told["data"]["userId"] == bob
 
 
@@ -192,7 +203,9 @@ async def test_one_who_joins_while_the_socket_is_opened_is_let_in(instance, conn
 
 
 @pytest.mark.gen_test
-async def test_one_who_is_removed_while_the_socket_is_opened_hears_nothing_that_came_after(instance, connect, world, monkeypatch):
+async def test_one_who_is_removed_while_the_socket_is_opened_hears_nothing_that_came_after(
+    instance, connect, world, monkeypatch
+):
     ada, bob = await world.users(2)
     chat_id = await world.group(bob, ada)
     delivery = await instance()
@@ -208,7 +221,9 @@ async def test_one_who_is_removed_while_the_socket_is_opened_hears_nothing_that_
 
 
 @pytest.mark.gen_test
-async def test_what_is_said_while_a_socket_is_opened_and_replayed_reaches_it_once(instance, connect, world, monkeypatch):
+async def test_what_is_said_while_a_socket_is_opened_and_replayed_reaches_it_once(
+    instance, connect, world, monkeypatch
+):
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
     delivery = await instance(replay_page=2)
@@ -283,7 +298,9 @@ async def test_more_states_than_fit_the_buffer_are_all_told_on_opening_and_after
 
 
 @pytest.mark.gen_test
-async def test_a_slow_socket_of_many_chats_does_not_read_the_same_events_again_and_again(instance, connect, world, monkeypatch):
+async def test_a_slow_socket_of_many_chats_does_not_read_the_same_events_again_and_again(
+    instance, connect, world, monkeypatch
+):
     ada, bob = await world.users(2)
     chat_ids = [await world.group(ada, bob) for _ in range(30)]
     delivery = await instance(socket_buffer_bytes=8192, replay_page=20)
@@ -291,7 +308,9 @@ async def test_a_slow_socket_of_many_chats_does_not_read_the_same_events_again_a
     socket.leave()
     await world.db.rows(
         "select send_message(%s, gen_random_uuid(), 0, id, repeat('x', 300), 50) from unnest(%s::uuid[]) as id, generate_series(1, 20)",
-        bob, chat_ids)
+        bob,
+        chat_ids,
+    )
     monkeypatch.setattr("realtime.session.REPLAY_EVENTS", 20)
     read, real = [], log.replay
 
@@ -307,7 +326,9 @@ async def test_a_slow_socket_of_many_chats_does_not_read_the_same_events_again_a
 
 
 @pytest.mark.gen_test
-async def test_a_socket_that_takes_nothing_is_closed_and_one_that_takes_a_little_is_not(instance, connect, world, monkeypatch):
+async def test_a_socket_that_takes_nothing_is_closed_and_one_that_takes_a_little_is_not(
+    instance, connect, world, monkeypatch
+):
     monkeypatch.setattr(delivery_module, "SWEEP_SECONDS", 0.02)
     ada = await world.user()
     await world.group(ada)
@@ -332,13 +353,18 @@ async def test_a_socket_that_takes_nothing_is_closed_and_one_that_takes_a_little
 # Closing
 
 
-@pytest.mark.parametrize("frame", ['{"type":"ping"}', '{"type":"typing","chatId":"%s"}' % NOBODYS, "nonsense", b"binary", '{"type":"hello","x":1}'])
+@pytest.mark.parametrize(
+    "frame",
+    ['{"type":"ping"}', '{"type":"typing","chatId":"%s"}' % NOBODYS, "nonsense", b"binary", '{"type":"hello","x":1}'],
+)
 @pytest.mark.gen_test
-async def test_a_frame_before_hello_and_one_that_breaks_the_contract_are_told_of_and_end_the_socket(frame, instance, connect, world):
+async def test_a_frame_before_hello_and_one_that_breaks_the_contract_are_told_of_and_end_the_socket(
+    frame, instance, connect, world
+):
     socket = connect(await instance(), await world.user())
     socket.say(frame)
     await socket.until(lambda: socket.client.frames)
-    error, = socket.client.frames
+    (error,) = socket.client.frames
     assert error["type"] == "error" and error["error"]["code"] == "invalid_value"
     assert socket.code == 4400 and socket.session not in socket.session._realtime.hub.sessions
 
@@ -413,7 +439,9 @@ async def test_a_draining_instance_takes_no_socket(instance, connect, world):
 
 @pytest.mark.parametrize("question", ["memberships", "replay"])
 @pytest.mark.gen_test
-async def test_a_socket_that_the_database_cannot_serve_now_is_told_to_come_back(question, instance, connect, world, monkeypatch):
+async def test_a_socket_that_the_database_cannot_serve_now_is_told_to_come_back(
+    question, instance, connect, world, monkeypatch
+):
     ada = await world.user()
     chat_id = await world.group(ada)
     delivery = await instance()

@@ -41,7 +41,7 @@ class Gate:
         self._open.set()
 
 
-def hearing(server, chat_id, channel="messageAdded") -> int:  # noqa: F811
+def hearing(server, chat_id, channel="messageAdded") -> int:
     """How many connections hear a chat."""
     return command(server, "PUBSUB", "NUMSUB", f"{channel}.{chat_id}")[1]
 
@@ -51,13 +51,13 @@ def heard() -> int:
     return sum(counted("events_received", channel=name) for name in (*CHANNELS, "parley:typing"))
 
 
-async def subscribed(server, *chat_ids):  # noqa: F811
+async def subscribed(server, *chat_ids):
     for chat_id in chat_ids:
         await until(lambda chat_id=chat_id: hearing(server, chat_id))
 
 
 @pytest.mark.gen_test
-async def test_an_instance_hears_the_chats_of_its_sockets_and_nothing_of_others(healthy, connect, world, server):  # noqa: F811
+async def test_an_instance_hears_the_chats_of_its_sockets_and_nothing_of_others(healthy, connect, world, server):
     one, other = await healthy(**CHAT)
     ada, bob, eve = await world.users(3)
     chat_id, foreign = await world.group(ada, bob), await world.group(eve, ada)
@@ -77,18 +77,22 @@ async def test_an_instance_hears_the_chats_of_its_sockets_and_nothing_of_others(
 
 
 @pytest.mark.gen_test
-async def test_projections_reach_who_asked_for_them(healthy, connect, world, server):  # noqa: F811
+async def test_projections_reach_who_asked_for_them(healthy, connect, world, server):
     one, other = await healthy(**CHAT)
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
-    his = await connect(other, bob, channels=[name for name, channel in CHANNELS.items() if channel.projects]).hello().synced()
+    his = (
+        await connect(other, bob, channels=[name for name, channel in CHANNELS.items() if channel.projects])
+        .hello()
+        .synced()
+    )
     await subscribed(server, chat_id)
     await published(one, send(world, ada, chat_id))
     await his.until(lambda: len(his.client.of("event")) == 3)
 
 
 @pytest.mark.gen_test
-async def test_what_happens_between_the_snapshot_and_the_subscription_is_not_missed(healthy, connect, world):  # noqa: F811
+async def test_what_happens_between_the_snapshot_and_the_subscription_is_not_missed(healthy, connect, world):
     one, other = await healthy(**CHAT)
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
@@ -109,7 +113,7 @@ async def test_what_happens_between_the_snapshot_and_the_subscription_is_not_mis
 
 
 @pytest.mark.gen_test
-async def test_a_receipt_alone_is_not_missed_either(healthy, connect, world):  # noqa: F811
+async def test_a_receipt_alone_is_not_missed_either(healthy, connect, world):
     """It takes no seq, so the heads do not tell of it."""
     one, other = await healthy(**CHAT)
     ada, bob = await world.users(2)
@@ -124,7 +128,7 @@ async def test_a_receipt_alone_is_not_missed_either(healthy, connect, world):  #
 
 
 @pytest.mark.gen_test
-async def test_the_comparison_is_tried_until_the_database_answers(healthy, connect, world, monkeypatch):  # noqa: F811
+async def test_the_comparison_is_tried_until_the_database_answers(healthy, connect, world, monkeypatch):
     one, other = await healthy(**CHAT)
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
@@ -147,7 +151,7 @@ async def test_the_comparison_is_tried_until_the_database_answers(healthy, conne
 
 
 @pytest.mark.gen_test
-async def test_who_is_let_into_a_chat_hears_of_it_at_once_and_of_what_follows(healthy, connect, world):  # noqa: F811
+async def test_who_is_let_into_a_chat_hears_of_it_at_once_and_of_what_follows(healthy, connect, world):
     one, other = await healthy(**CHAT)
     ada, bob, eve = await world.users(3)
     his, hers = [await connect(other, user).hello().synced() for user in (bob, eve)]
@@ -166,7 +170,8 @@ async def test_who_is_let_into_a_chat_hears_of_it_at_once_and_of_what_follows(he
 
 @pytest.mark.gen_test
 async def test_a_new_connection_subscribes_to_everything_again_in_batches_and_misses_nothing(
-        healthy, connect, world, server, monkeypatch):  # noqa: F811
+    healthy, connect, world, server, monkeypatch
+):
     monkeypatch.setattr(subscriptions, "CHATS", 2)
     one, other = await healthy(**CHAT)
     ada, bob = await world.users(2)
@@ -193,7 +198,8 @@ async def test_a_new_connection_subscribes_to_everything_again_in_batches_and_mi
 
 @pytest.mark.gen_test
 async def test_a_chat_that_its_last_socket_left_is_not_heard_any_more_and_heard_again_when_one_comes_back(
-        healthy, connect, world, server, monkeypatch):  # noqa: F811
+    healthy, connect, world, server, monkeypatch
+):
     monkeypatch.setattr(subscriptions, "LINGER_SECONDS", 0.05)
     one, other = await healthy(**CHAT)
     ada, bob = await world.users(2)
@@ -218,7 +224,7 @@ async def test_a_chat_that_its_last_socket_left_is_not_heard_any_more_and_heard_
 
 
 @pytest.mark.gen_test
-async def test_a_client_that_reconnects_soon_costs_nothing(healthy, connect, world, server):  # noqa: F811
+async def test_a_client_that_reconnects_soon_costs_nothing(healthy, connect, world, server):
     one, other = await healthy(**CHAT)
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
@@ -236,7 +242,7 @@ async def test_a_client_that_reconnects_soon_costs_nothing(healthy, connect, wor
 
 
 @pytest.mark.gen_test
-async def test_an_unsubscription_under_way_does_not_undo_a_subscription(healthy, connect, world, server, monkeypatch):  # noqa: F811
+async def test_an_unsubscription_under_way_does_not_undo_a_subscription(healthy, connect, world, server, monkeypatch):
     monkeypatch.setattr(subscriptions, "LINGER_SECONDS", 0.0)
     one, other = await healthy(**CHAT)
     ada, bob = await world.users(2)
@@ -260,12 +266,22 @@ async def test_an_unsubscription_under_way_does_not_undo_a_subscription(healthy,
 
 
 @pytest.mark.gen_test
-async def test_a_subscription_that_redis_refuses_is_no_end(healthy, connect, world, server, monkeypatch):  # noqa: F811
+async def test_a_subscription_that_redis_refuses_is_no_end(healthy, connect, world, server, monkeypatch):
     """Its connection begins anew; the chat goes by the comparison of heads meanwhile."""
     one, other = await healthy(channel_scope="chat")
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
-    command(server, "ACL", "SETUSER", "default", "resetchannels", "&parley:*", "&chatAdded", "&chatUpdated", "&messageAdded.*")
+    command(
+        server,
+        "ACL",
+        "SETUSER",
+        "default",
+        "resetchannels",
+        "&parley:*",
+        "&chatAdded",
+        "&chatUpdated",
+        "&messageAdded.*",
+    )
     try:
         his = await connect(other, bob).hello().synced()
         await until(lambda: other.state()["subscriber"]["lastError"] == "NoPermissionError")
@@ -279,9 +295,9 @@ async def test_a_subscription_that_redis_refuses_is_no_end(healthy, connect, wor
 
 
 @pytest.mark.gen_test
-async def test_instances_of_both_scopes_lose_nothing(healthy, instance, connect, world, server):  # noqa: F811
-    one, = await healthy(server.url)
-    other, = await healthy(server.url, channel_scope="chat")
+async def test_instances_of_both_scopes_lose_nothing(healthy, instance, connect, world, server):
+    (one,) = await healthy(server.url)
+    (other,) = await healthy(server.url, channel_scope="chat")
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
     hers, his = [await connect(*where).hello().synced() for where in ((one, ada), (other, bob))]

@@ -22,8 +22,11 @@ def to_all(pairs, payload, limit=2**30):
     slow, crowd = [], Crowd()
     for pair in pairs:
         crowd[pair] = pair.wire
-    tick.broadcast(lambda now: slow.extend(pair for wire in send_to_all(crowd, text_frame(payload), limit, now)
-                                           for pair in pairs if pair.wire is wire))
+    tick.broadcast(
+        lambda now: slow.extend(
+            pair for wire in send_to_all(crowd, text_frame(payload), limit, now) for pair in pairs if pair.wire is wire
+        )
+    )
     return slow
 
 

@@ -146,16 +146,22 @@ class Truth:
         message.content, message.edited_at = "", None
         seq = self._append(chat, "messageDeleted", message)
         data = payloads.deleted_message(self._message_row(chat, message))
-        return [Event("messageDeleted", chat.id, seq, data, self._derive(chat)),
-                *self._published_counts(chat, above=message.seq)]
+        return [
+            Event("messageDeleted", chat.id, seq, data, self._derive(chat)),
+            *self._published_counts(chat, above=message.seq),
+        ]
 
     def read(self, actor, chat, message):
         if actor not in chat.members or message.seq <= chat.members[actor].read_seq:
             return None
         at = self._commit()
         self._read(chat, actor, message, at, keep=True)
-        return [Event("messageReadUpdated", chat.id, message.seq, payloads.read(message.id, actor, at), {"head": chat.head}),
-                self._count(chat, actor)]
+        return [
+            Event(
+                "messageReadUpdated", chat.id, message.seq, payloads.read(message.id, actor, at), {"head": chat.head}
+            ),
+            self._count(chat, actor),
+        ]
 
     def prune(self, chat, number):
         chat.floor = min(chat.head, chat.floor + number)
@@ -171,13 +177,26 @@ class Truth:
         for chat_id, after in positions.items():
             if chat := self.chats.get(chat_id):
                 page = [event for event in chat.events if event.seq > after][:limit]
-                logs[chat_id] = Log(chat_id, chat.head, chat.floor, frozenset(users), frozenset(users) & chat.members.keys(),
-                                    [self._rendered(chat, event) for event in page])
+                logs[chat_id] = Log(
+                    chat_id,
+                    chat.head,
+                    chat.floor,
+                    frozenset(users),
+                    frozenset(users) & chat.members.keys(),
+                    [self._rendered(chat, event) for event in page],
+                )
         return logs
 
     def memberships(self, users):
-        return {user: Membership(self.versions[user], self.epoch, self.now(), {
-            chat.id: self._standing(chat, user) for chat in self.chats.values() if user in chat.members}) for user in users}
+        return {
+            user: Membership(
+                self.versions[user],
+                self.epoch,
+                self.now(),
+                {chat.id: self._standing(chat, user) for chat in self.chats.values() if user in chat.members},
+            )
+            for user in users
+        }
 
     def standings(self, chat_id, users):
         chat = self.chats[chat_id]
@@ -188,9 +207,17 @@ class Truth:
         return Standing(chat.head, chat.floor, self.unread(chat, user), member.read_seq, member.joined_seq)
 
     def changes(self, heads, versions, sessions):
-        newer = {chat_id: self.chats[chat_id].head for chat_id, known in heads.items() if self.chats[chat_id].head != known}
-        return Changes(self.epoch, self.now(), any(head < heads[chat_id] for chat_id, head in newer.items()), newer,
-                       {user for user, version in versions.items() if self.versions[user] != version}, set())
+        newer = {
+            chat_id: self.chats[chat_id].head for chat_id, known in heads.items() if self.chats[chat_id].head != known
+        }
+        return Changes(
+            self.epoch,
+            self.now(),
+            any(head < heads[chat_id] for chat_id, head in newer.items()),
+            newer,
+            {user for user, version in versions.items() if self.versions[user] != version},
+            set(),
+        )
 
     def counts(self, chat_id, users):
         chat = self.chats[chat_id]
@@ -199,9 +226,15 @@ class Truth:
     def since(self, chat_ids, moment, user=None):
         newest = {}
         for chat_id, reader, seq, at in self.reads:
-            if chat_id in chat_ids and at > moment - COMMIT_MARGIN and (user is None or user in self.chats[chat_id].members):
+            if (
+                chat_id in chat_ids
+                and at > moment - COMMIT_MARGIN
+                and (user is None or user in self.chats[chat_id].members)
+            ):
                 newest[chat_id, reader] = (seq, at)
-        return [self._read_event(self.chats[chat_id], reader, seq, at) for (chat_id, reader), (seq, at) in newest.items()]
+        return [
+            self._read_event(self.chats[chat_id], reader, seq, at) for (chat_id, reader), (seq, at) in newest.items()
+        ]
 
     # What the tests ask
 
@@ -261,12 +294,25 @@ class Truth:
         return Event("messageReadUpdated", chat.id, seq, payloads.read(message.id, user, at), {"head": chat.head})
 
     def _message_row(self, chat, message):
-        return SimpleNamespace(id=message.id, chat_id=chat.id, content=message.content, sender_id=message.sender_id,
-                               created_at=message.created_at, edited_at=message.edited_at)
+        return SimpleNamespace(
+            id=message.id,
+            chat_id=chat.id,
+            content=message.content,
+            sender_id=message.sender_id,
+            created_at=message.created_at,
+            edited_at=message.edited_at,
+        )
 
     def _chat_row(self, chat):
-        return SimpleNamespace(id=chat.id, name=chat.name, description=None, chat_type="group", created_at=chat.created_at,
-                               participant_ids=sorted(chat.members), updated_at=chat.updated_at)
+        return SimpleNamespace(
+            id=chat.id,
+            name=chat.name,
+            description=None,
+            chat_type="group",
+            created_at=chat.created_at,
+            participant_ids=sorted(chat.members),
+            updated_at=chat.updated_at,
+        )
 
     def _rendered(self, chat, pointer):
         if pointer.message_id is None:

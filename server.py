@@ -14,15 +14,15 @@ from tornado.netutil import bind_sockets, bind_unix_socket
 import settings
 from chat import events
 from chat.accounts import Accounts, AttemptLimits
-from chat.db import Database, UnknownSchema, migrate, new_epoch
-from chat.errors import ParleyError, Unavailable
-from chat.rescue import make_owner, reset_password
+from chat.operator_commands import make_owner, reset_password
+from errors import ParleyError, Unavailable
 from handlers.application import Services, make_application
-from handlers.connections import Server
-from realtime import ring
-from realtime.delivery import Delivery, Limits
-from realtime.garbage import Garbage
-from realtime.wire import tick
+from realtime.gc_policy import GcPolicy
+from realtime.node import Limits, Node
+from realtime.transport import io_uring
+from realtime.transport.socket_writer import write_queue
+from store.database import Database, UnknownSchema, migrate, new_epoch
+from web.server import Server
 
 log = logging.getLogger("parley")
 
@@ -143,7 +143,7 @@ class Instance:
             open=configuration.sign_up == "open",
         )
         limits = Limits(**{field: getattr(configuration, field) for field in Limits.__dataclass_fields__})
-        delivery = Delivery(
+        node = Node(
             db,
             configuration.redis_url,
             self._name,
@@ -152,10 +152,10 @@ class Instance:
             demo=configuration.demo,
         )
         try:
-            await self._start(db, delivery)
+            await self._start(db, node)
             if self._stopping.is_set():
                 return 0
-            services = Services(configuration, db, accounts, delivery)
+            services = Services(configuration, db, accounts, node)
             server = Server(
                 make_application(services),
                 idle_seconds=configuration.idle_connection_seconds,
@@ -164,7 +164,7 @@ class Instance:
             server.add_sockets(self._listen())
             housekeeping = asyncio.ensure_future(self._keep_house(db, accounts, configuration.keep_events_days))
             self._use_ring()
-            garbage = Garbage(delivery.hub)
+            garbage = GcPolicy(node.hub)
             garbage.start()
             freezing = asyncio.ensure_future(garbage.run())
             log.info("%s: ready on %s", self._name, configuration.listen or f"port {configuration.port}")
@@ -176,7 +176,7 @@ class Instance:
             complain(error)
             return 1
         finally:
-            await delivery.stop()
+            await node.stop()
             accounts.close()
             await db.close()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -190,8 +190,8 @@ class Instance:
         """Have broadcasts sent by io_uring, if it can be had."""
         if self._configuration.io_uring:
             try:
-                tick.ring = ring.Ring()
-            except ring.Unavailable as why:
+                write_queue.io_uring = io_uring.IoUring()
+            except io_uring.Unavailable as why:
                 log.info("%s: io_uring is not used: %s", self._name, why)
 
     def _on_signals(self):
@@ -199,13 +199,13 @@ class Instance:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
 
-    async def _start(self, db, delivery):
+    async def _start(self, db, node):
         loop = asyncio.get_running_loop()
         deadline = loop.time() + START_SECONDS
         while not self._stopping.is_set():
             try:
                 await db.check_schema()
-                await delivery.start()
+                await node.start()
                 return
             except UnknownSchema as error:
                 raise StartError(str(error)) from None
@@ -218,13 +218,13 @@ class Instance:
 
     async def _drain(self, server, services):
         """Take no new connections, send the sockets elsewhere, finish what is under way; all within DRAIN_SECONDS."""
-        seconds, delivery, loop = self._configuration.drain_seconds, services.delivery, asyncio.get_running_loop()
+        seconds, node, loop = self._configuration.drain_seconds, services.node, asyncio.get_running_loop()
         deadline = loop.time() + 3 / 4 * seconds
-        log.info("%s: draining %d sockets", self._name, len(delivery.hub.sessions))
-        delivery.draining = True
+        log.info("%s: draining %d sockets", self._name, len(node.hub.clients))
+        node.draining = True
         server.stop()
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(delivery.drain(seconds / 2), seconds / 2 + 1)
+            await asyncio.wait_for(node.drain(seconds / 2), seconds / 2 + 1)
         # Requests go on coming by the connections that a proxy has open; each answer asks it to close one of them.
         quiet_since = loop.time()
         while loop.time() < min(deadline, quiet_since + QUIET_SECONDS):

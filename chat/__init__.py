@@ -1,1 +1,1 @@
-"""What is true: users, chats, messages, reads and the event log, in PostgreSQL. Knows neither Tornado nor Redis."""
+"""What is true: users, chats, messages, reads and the event log. Knows neither Tornado nor Redis."""

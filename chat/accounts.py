@@ -11,13 +11,13 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from chat import payloads
-from chat.errors import Refused
+from errors import Refused
 
 TOUCH_SECONDS = 3600  # `last_used_at` and the expiry move at most this often
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Login:
     """Who a request comes from."""
 
     id: str
@@ -108,7 +108,7 @@ class Accounts:
         await self._db.row("select return_sign_in_attempt(%s)", keys)
         return await self._sign_in(row, op, "sign-in", user_agent)
 
-    async def session(self, token: str) -> Session | None:
+    async def session(self, token: str) -> Login | None:
         """The live session of a token, or None."""
         row = await self._db.row(
             """select s.id, s.user_id, u.is_owner, s.last_used_at < now() - make_interval(secs => %s) as stale
@@ -126,9 +126,9 @@ class Accounts:
                 self._days,
                 row.id,
             )
-        return Session(row.id, row.user_id, row.is_owner)
+        return Login(row.id, row.user_id, row.is_owner)
 
-    async def change_password(self, session: Session, current: str, new: str, address: str) -> list[str]:
+    async def change_password(self, session: Login, current: str, new: str, address: str) -> list[str]:
         """A new password for the session's user. Answers the ids of the sessions that this ended: all others of the user.
 
         Raises `Refused`: wrong_password, too_many_attempts.
@@ -146,7 +146,7 @@ class Accounts:
         await self._db.row("select return_sign_in_attempt(%s)", keys)
         return [one.ended for one in ended]
 
-    async def sign_out(self, token: str) -> Session:
+    async def sign_out(self, token: str) -> Login:
         """End the session of a token, and answer it; ending it again changes nothing. Raises `Refused`: not_signed_in."""
         row = await self._db.row(
             "update sessions set revoked_at = coalesce(revoked_at, now_ms()) where token_hash = %s returning id, user_id",
@@ -154,7 +154,7 @@ class Accounts:
         )
         if row is None:
             raise Refused("not_signed_in")
-        return Session(row.id, row.user_id)
+        return Login(row.id, row.user_id)
 
     async def forget_old(self):
         """Housekeeping: drop sessions and invitations that ended a month ago and attempts outside every window."""

@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 
 from chat import payloads, reads
-from chat.errors import Refused
 from chat.events import Event, Outcome, digest
+from errors import Refused
 
 
 def _outcome(row) -> Outcome:

@@ -8,7 +8,7 @@ import orjson
 
 from chat import payloads
 from chat.channels import CHANNELS, Kind
-from chat.db import array
+from store.database import array
 
 ENVELOPE_VERSION = 1
 

@@ -3,7 +3,7 @@
 import secrets
 
 from chat import payloads
-from chat.errors import Refused
+from errors import Refused
 
 
 async def create(db, actor: str, op: str, days: int, uses: int) -> dict:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from chat import payloads
 from chat.channels import projections_of
-from chat.errors import Refused
 from chat.events import Event, Outcome, digest
 from chat.unread import count_events
+from errors import Refused
 
 _PROJECTIONS = projections_of("messageAdded")
 

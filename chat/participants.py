@@ -1,6 +1,6 @@
 """Who is in which chat, for those who ask about many chats at once."""
 
-from chat.db import array
+from store.database import array
 
 
 async def of(db, chat_ids, most: int) -> dict[str, list[str]]:

@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 from chat import payloads
-from chat.db import array
-from chat.errors import Refused
 from chat.events import Event, Outcome
 from chat.unread import count_event
+from errors import Refused
+from store.database import array
 
 # A row's time is taken before its commit, and a client's `since` before another's commit: look a little further back.
 COMMIT_MARGIN = timedelta(seconds=10)

@@ -8,7 +8,7 @@ import re
 import secrets
 
 from chat import chats, payloads
-from chat.errors import Refused, Unavailable
+from errors import Refused, Unavailable
 
 _TOKEN = re.compile(r'(-?)(?:"([^"]*)"?|(\S+))')
 

@@ -1,11 +1,11 @@
 """A user's own sessions, to look at and to end: those of browsers and the bearer tokens of programs alike."""
 
 from chat import payloads
-from chat.accounts import Session
-from chat.errors import Refused
+from chat.accounts import Login
+from errors import Refused
 
 
-async def live(db, session: Session, *, after: str | None = None, limit: int = 50) -> dict:
+async def live(db, session: Login, *, after: str | None = None, limit: int = 50) -> dict:
     """The sessions of the session's user that have not ended, the newest first; `current` is the one that asks."""
     rows = await db.rows(
         """select id, user_agent, created_at, last_used_at from sessions s
@@ -21,7 +21,7 @@ async def live(db, session: Session, *, after: str | None = None, limit: int = 5
     return payloads.page(items, items[-1]["id"] if len(rows) > limit else None)
 
 
-async def end(db, session: Session, session_id: str):
+async def end(db, session: Login, session_id: str):
     """End one of the user's sessions; ending it again changes nothing. Raises `Refused`: not_found."""
     if not await db.rows(
         "update sessions set revoked_at = coalesce(revoked_at, now_ms()) where id = %s and user_id = %s returning id",
@@ -31,7 +31,7 @@ async def end(db, session: Session, session_id: str):
         raise Refused("not_found")
 
 
-async def end_others(db, session: Session) -> list[str]:
+async def end_others(db, session: Login) -> list[str]:
     """End all of the user's sessions but this one; answers the ids of those that this ended."""
     rows = await db.rows(
         "update sessions set revoked_at = now_ms() where user_id = %s and id <> %s and revoked_at is null returning id",

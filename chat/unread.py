@@ -3,9 +3,9 @@
 from enum import Enum
 
 from chat import payloads
-from chat.db import array
-from chat.errors import Refused
 from chat.events import Event
+from errors import Refused
+from store.database import array
 
 
 def count_events(chat_id: str, counts) -> list[Event]:

@@ -1,7 +1,7 @@
 """The people of this server, as others may see them."""
 
 from chat import payloads
-from chat.errors import Refused
+from errors import Refused
 
 
 async def get(db, user_id: str) -> dict:

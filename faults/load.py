@@ -30,7 +30,7 @@ def groups(people: int, rng: random.Random) -> list[list[int]]:
     everyone = list(range(people))
     hot = rng.sample(
         everyone, people
-    )  # as many on each instance as are sent to with one system call, see realtime/crowd.py
+    )  # as many on each instance as are sent to with one system call, see realtime/transport/broadcast.py
     large = rng.sample(everyone, max(3, people // 2))
     small = [rng.sample(everyone, min(people, rng.randint(4, 12))) for _ in range(8)]
     direct = [rng.sample(everyone, 2) for _ in range(2)]

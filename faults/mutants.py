@@ -23,27 +23,27 @@ def mutant(name: str, fault: str):
 @mutant("head-check", "tail-loss")
 def no_head_check():
     """A lost last event is never looked for."""
-    from realtime.delivery import Delivery
+    from realtime.node import Node
 
     async def never(self):
         await asyncio.Event().wait()
 
-    Delivery._check_heads = never
+    Node._check_heads = never
 
 
 @mutant("seq-check", "redis-kick")
 def no_seq_check():
     """An event ahead of its predecessors is delivered all the same."""
-    from realtime import feed
-    from realtime.position import Step
+    from realtime.protocol.position import Step
+    from realtime.stream import event_stream
 
-    feed.step = lambda known, seq: Step.DELIVER if seq > known else Step.DROP
+    event_stream.step = lambda known, seq: Step.DELIVER if seq > known else Step.DROP
 
 
 @mutant("idempotency-key", "db-reply-lost")
 def no_idempotency_key():
     """Every request is a new operation, whatever key it brings."""
-    from handlers.api import ApiHandler
+    from web.api_handler import ApiHandler
 
     ApiHandler._name_the_operation = lambda self: setattr(self, "op", str(uuid.uuid4()))
 
@@ -65,14 +65,14 @@ def no_synchronous_commit():
 @mutant("membership-order", "redis-kill")
 def no_membership_order():
     """Whoever is removed is let out a second later, not with the event that removes them."""
-    from realtime.feed import Feed
+    from realtime.stream.event_stream import EventStream
 
-    let_out = Feed._let_out
+    let_out = EventStream._let_out
 
     def later(self, watch, event):
         asyncio.get_running_loop().call_later(1.0, let_out, self, watch, event)
 
-    Feed._let_out = later
+    EventStream._let_out = later
 
 
 if __name__ == "__main__":

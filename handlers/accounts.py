@@ -1,8 +1,8 @@
 """Signing up, in and out; one's own name, password and sessions."""
 
 from chat import sessions, users
-from handlers.api import ApiHandler
-from handlers.openapi.operation import Access, operation
+from web.api_handler import ApiHandler
+from web.openapi.operation import Access, operation
 
 
 class AccountHandler(ApiHandler):
@@ -17,7 +17,7 @@ class AccountHandler(ApiHandler):
     def ended(self, session_ids: list[str]):
         """These sessions are over: their tokens and their sockets, here and everywhere."""
         for session_id in session_ids:
-            self.services.delivery.session_ended(session_id)
+            self.services.node.session_ended(session_id)
 
     @property
     def user_agent(self) -> str:
@@ -84,7 +84,7 @@ class SignOut(AccountHandler):
         """Its token is void and its sockets are closed, on every instance. Ending an ended session changes nothing."""
         token = self.credentials.token
         session = await self.services.accounts.sign_out(token)
-        self.services.delivery.session_ended(session.id)
+        self.services.node.session_ended(session.id)
         self.clear_cookie(self.session_cookie, path="/", secure=self.is_secure, httponly=True, samesite="Lax")
         self.nothing()
 

@@ -4,8 +4,8 @@ from urllib.parse import urlencode
 
 from handlers.pages import Page
 from handlers.stream import StreamHandler
-from realtime.frames import Close
-from realtime.wire import Wire
+from realtime.protocol.frames import Close
+from realtime.transport.socket_writer import SocketWriter
 
 
 class Activity(Page):
@@ -24,8 +24,8 @@ class ActivityStream(StreamHandler):
 
     max_message_size = 1024
 
-    def connect(self, wire: Wire, close):
+    def connect(self, writer: SocketWriter, close):
         if not self.may_watch:
             close(Close.FORBIDDEN, "for the server's owners")
             return None
-        return self.services.delivery.activity.watch(self.session.id, wire, close)
+        return self.services.node.activity.watch(self.session.id, writer, close)

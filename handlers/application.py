@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from chat.accounts import Accounts
-from chat.db import Database
 from handlers import (
-    VERSION,
     accounts,
     activity,
+    api_docs,
     chats,
-    contract,
     demo,
     health,
     invitations,
@@ -32,16 +30,18 @@ from handlers import (
     unread,
     users,
 )
-from handlers.access_log import AccessLog
-from handlers.base import NotFound
-from handlers.openapi.checks import Contract
-from handlers.pace import Pace
-from handlers.routing import Routed
-from handlers.sessions import Sessions
-from handlers.websocket import Pings
+from store.database import Database
+from version import VERSION
+from web.access_log import AccessLog
+from web.base_handler import NotFound
+from web.openapi.request_validator import Contract
+from web.rate_limiter import RateLimiter
+from web.routing import Routed
+from web.session_cache import SessionCache
+from web.websocket import Pings
 
 if TYPE_CHECKING:
-    from realtime.delivery import Delivery
+    from realtime.node import Node
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -71,8 +71,8 @@ ROUTES = (
     ("/api/unread/{chatId}", unread.UnreadChat),
     ("/api/sync", sync.Sync),
     ("/api/demo/break", demo.Break),
-    ("/api/openapi.json", contract.OpenApi),
-    ("/api/docs", contract.Docs),
+    ("/api/openapi.json", api_docs.OpenApi),
+    ("/api/docs", api_docs.Docs),
     ("/healthz", health.Healthz),
     ("/readyz", health.Readyz),
     ("/metrics", health.Metrics),
@@ -98,9 +98,9 @@ class Services:
     settings: SimpleNamespace  # of settings.load()
     db: Database
     accounts: Accounts
-    delivery: "Delivery"
-    sessions: Sessions = field(init=False)
-    pace: Pace = field(init=False)
+    node: "Node"
+    sessions: SessionCache = field(init=False)
+    pace: RateLimiter = field(init=False)
     access_log: AccessLog = field(init=False, default_factory=AccessLog)
     searches: asyncio.Semaphore = field(
         init=False
@@ -109,10 +109,10 @@ class Services:
     under_way: int = field(init=False, default=0)  # requests that are not answered yet; open sockets do not count
 
     def __post_init__(self):
-        self.sessions = self.delivery.remembered = Sessions(self.accounts)
+        self.sessions = self.node.remembered = SessionCache(self.accounts)
         self.searches = asyncio.Semaphore(self.settings.searches_at_once)
         per_second = self.settings.mutations_per_second
-        self.pace = Pace(per_second, 2 * per_second)
+        self.pace = RateLimiter(per_second, 2 * per_second)
 
 
 def make_application(services: Services) -> Routed:
@@ -131,5 +131,5 @@ def make_application(services: Services) -> Routed:
 def _templates():
     templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     templates.globals.update(static_url=static.static_url, version=VERSION)
-    templates.filters["code"] = contract.code
+    templates.filters["code"] = api_docs.code
     return templates

@@ -1,8 +1,8 @@
 """Chats: list, create, read, rename, describe, delete."""
 
 from chat import chats
-from handlers.api import ApiHandler
-from handlers.openapi.operation import operation
+from web.api_handler import ApiHandler
+from web.openapi.operation import operation
 
 
 def trimmed(text: str | None) -> str | None:

@@ -1,8 +1,8 @@
 """Breaking things on purpose. Where the setting `DEMO` is off, there is nothing here: 404."""
 
-from chat.errors import Refused
-from handlers.api import ApiHandler
-from handlers.openapi.operation import operation
+from errors import Refused
+from web.api_handler import ApiHandler
+from web.openapi.operation import operation
 
 
 class Break(ApiHandler):
@@ -27,7 +27,7 @@ class Break(ApiHandler):
         `dropSockets` closes the streams of whoever asks; `pauseRedis` lets Redis answer nobody for 5 seconds; `disorder` lets every
         instance lose, double and reorder what it publishes for 10 seconds; `kill` ends an instance as `kill -9` does.
         """
-        demo, what = self.services.delivery.demo, self.body["what"]
+        demo, what = self.services.node.demo, self.body["what"]
         if what == "dropSockets":
             demo.drop_sockets(self.user_id)
         elif what == "pauseRedis":

@@ -6,12 +6,12 @@ from datetime import datetime, timezone
 from prometheus_client import generate_latest
 
 import metrics
-from chat.db import UnknownSchema
-from chat.errors import Unavailable
 from chat.payloads import iso
-from handlers import VERSION
-from handlers.api import ApiHandler
-from handlers.openapi.operation import Access, operation
+from errors import Unavailable
+from store.database import UnknownSchema
+from version import VERSION
+from web.api_handler import ApiHandler
+from web.openapi.operation import Access, operation
 
 READY_SECONDS = 2.0
 
@@ -33,14 +33,14 @@ class Healthz(HealthHandler):
     )
     async def get(self):
         """Always 200 while the process answers, and without asking the services: a restart would mend none of them."""
-        db, delivery = self.db, self.services.delivery
+        db, node = self.db, self.services.node
         used, most = db.pool_use
-        healthy = (db.last_failure or 0) <= (db.last_success or 0) and not delivery.degraded
+        healthy = (db.last_failure or 0) <= (db.last_success or 0) and not node.degraded
         self.answer_json(
             {
                 "status": "ok" if healthy else "degraded",
                 "version": VERSION,
-                "draining": delivery.draining,
+                "draining": node.draining,
                 "database": {
                     "lastSuccess": self.moment(db.last_success),
                     "lastFailure": self.moment(db.last_failure),
@@ -48,7 +48,7 @@ class Healthz(HealthHandler):
                     "connections": used,
                     "mostConnections": most,
                 },
-                "delivery": delivery.state(),
+                "delivery": node.state(),
             }
         )
 
@@ -65,8 +65,8 @@ class Readyz(HealthHandler):
 
         Without Redis it is `degraded`, and ready.
         """
-        delivery = self.services.delivery
-        if delivery.draining:
+        node = self.services.node
+        if node.draining:
             self.answer_json({"status": "draining", "reason": "This instance is about to stop."}, 503)
             return
         try:
@@ -78,7 +78,7 @@ class Readyz(HealthHandler):
         else:
             self.answer_json(
                 {"status": "degraded", "reason": "Redis does not carry events now; they arrive a little later."}
-                if delivery.degraded
+                if node.degraded
                 else {"status": "ok", "reason": None}
             )
 

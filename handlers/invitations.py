@@ -1,8 +1,8 @@
 """Invitations to sign up: the server's owner makes, sees and withdraws them."""
 
 from chat import invitations
-from handlers.api import ApiHandler
-from handlers.openapi.operation import Access, operation
+from web.api_handler import ApiHandler
+from web.openapi.operation import Access, operation
 
 
 class InvitationHandler(ApiHandler):

@@ -1,8 +1,8 @@
 """Messages: page, send, edit, delete."""
 
 from chat import messages
-from handlers.api import ApiHandler
-from handlers.openapi.operation import operation
+from web.api_handler import ApiHandler
+from web.openapi.operation import operation
 
 
 class Messages(ApiHandler):

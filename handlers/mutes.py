@@ -1,8 +1,8 @@
 """Muting a chat for oneself."""
 
 from chat import mutes
-from handlers.api import ApiHandler
-from handlers.openapi.operation import operation
+from web.api_handler import ApiHandler
+from web.openapi.operation import operation
 
 
 class Mute(ApiHandler):

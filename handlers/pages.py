@@ -4,8 +4,8 @@ import re
 from urllib.parse import urlencode
 
 from chat import invitations, users
-from handlers.base import Base
-from handlers.openapi.shapes import MOST_PASSWORD_CHARS
+from web.base_handler import Base
+from web.openapi.shapes import MOST_PASSWORD_CHARS
 
 # Where a signed-in visitor of the sign-in page may be sent on to: our own pages, nothing that looks like one.
 _OWN_PAGE = re.compile(r"/(settings|activity|chats/[0-9a-fA-F-]{36}(/messages/[0-9a-fA-F-]{36})?)\Z")

@@ -1,9 +1,9 @@
 """Who is in a group: add, remove, leave."""
 
 from chat import chats
-from handlers.api import ApiHandler
 from handlers.chats import distinct
-from handlers.openapi.operation import operation
+from web.api_handler import ApiHandler
+from web.openapi.operation import operation
 
 
 class Participants(ApiHandler):

@@ -1,8 +1,8 @@
 """Reading: up to where, and by whom."""
 
 from chat import reads
-from handlers.api import ApiHandler
-from handlers.openapi.operation import operation
+from web.api_handler import ApiHandler
+from web.openapi.operation import operation
 
 
 class Read(ApiHandler):

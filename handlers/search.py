@@ -3,9 +3,9 @@
 from contextlib import asynccontextmanager
 
 from chat import search
-from chat.errors import Refused
-from handlers.api import ApiHandler
-from handlers.openapi.operation import operation
+from errors import Refused
+from web.api_handler import ApiHandler
+from web.openapi.operation import operation
 
 MOST_OF_ONE_USER = 5  # under way or waiting: nobody's searches keep those of the others waiting
 

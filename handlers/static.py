@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tornado.web import HTTPError, StaticFileHandler
 
-from handlers.base import Base
+from web.base_handler import Base
 
 ROOT = Path(__file__).parent.parent / "static"
 _SETTINGS = {"static_path": str(ROOT), "static_url_prefix": "/static/"}

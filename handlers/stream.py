@@ -4,11 +4,11 @@ import logging
 
 from tornado.websocket import WebSocketHandler
 
-from chat.errors import Refused
-from handlers.base import Base
-from handlers.websocket import INTERNAL_ERROR, Protocol
-from realtime.frames import HELLO_BYTES, Close
-from realtime.wire import Wire
+from errors import Refused
+from realtime.protocol.frames import HELLO_BYTES, Close
+from realtime.transport.socket_writer import SocketWriter
+from web.base_handler import Base
+from web.websocket import INTERNAL_ERROR, Protocol
 
 log = logging.getLogger("parley.websocket")
 
@@ -43,15 +43,15 @@ class StreamHandler(Base, WebSocketHandler):
             # Accepted first: browsers cannot see why a handshake fails.
             self.close(Close.SIGNED_OUT, "not signed in")
         else:
-            protocol.wire = Wire(protocol.stream)
-            stream = self.connect(protocol.wire, protocol.close)
+            protocol.writer = SocketWriter(protocol.stream)
+            stream = self.connect(protocol.writer, protocol.close)
         protocol.handler = Listener(protocol, stream, self.services.settings.max_frame_bytes)
         # What only the handshake needs goes with it, at once and not with the next full garbage collection.
         self.ws_connection = self.ui = None
 
-    def connect(self, wire: Wire, close):
+    def connect(self, writer: SocketWriter, close):
         """What the socket is to the realtime side: it hears `receive(message)` and, when the socket has ended, `gone()`."""
-        return self.services.delivery.connect(self.session.id, self.session.user_id, wire, close)
+        return self.services.node.connect(self.session.id, self.session.user_id, writer, close)
 
 
 class Listener:
@@ -78,8 +78,8 @@ class Listener:
     def on_ws_connection_close(self, code: int | None = None, reason: str | None = None):
         if self._stream is not None:
             self._stream.gone()
-        if self._protocol.wire is not None:
-            self._protocol.wire.gone()  # after it has left every crowd
+        if self._protocol.writer is not None:
+            self._protocol.writer.gone()  # after it has left every crowd
 
     def log_exception(self, kind, value, traceback):
         log.error("a frame could not be handled", exc_info=(kind, value, traceback))

@@ -1,10 +1,10 @@
 """The stream's frames over HTTP, for networks that let no WebSocket through."""
 
-from chat.errors import Refused
 from chat.payloads import page
-from handlers.api import ApiHandler
-from handlers.openapi.operation import operation
-from realtime.frames import HELLO_BYTES, BadFrame
+from errors import Refused
+from realtime.protocol.frames import HELLO_BYTES, BadFrame
+from web.api_handler import ApiHandler
+from web.openapi.operation import operation
 
 
 class Sync(ApiHandler):
@@ -16,7 +16,7 @@ class Sync(ApiHandler):
         """The frames that the socket would send from `welcome` to `synced`. Where the last is another, ask again."""
         hello = {**self.body, "epoch": self.body.get("epoch") and self.body["epoch"].lower()}
         try:
-            items = await self.services.delivery.sync(self.user_id, hello)
+            items = await self.services.node.sync(self.user_id, hello)
         except BadFrame as bad:
             raise Refused("invalid_value", str(bad), bad.field) from None
         self.answer_json(page(items, None))

@@ -1,8 +1,8 @@
 """Unread counts."""
 
 from chat import unread
-from handlers.api import ApiHandler
-from handlers.openapi.operation import operation
+from web.api_handler import ApiHandler
+from web.openapi.operation import operation
 
 
 class UnreadChats(ApiHandler):

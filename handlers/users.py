@@ -1,8 +1,8 @@
 """The people of this server."""
 
 from chat import users
-from handlers.api import ApiHandler
-from handlers.openapi.operation import operation
+from web.api_handler import ApiHandler
+from web.openapi.operation import operation
 
 
 class Users(ApiHandler):

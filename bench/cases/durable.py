@@ -14,8 +14,8 @@ from bench import report
 from bench.events import CONTENT
 from bench.load.process import Load
 from bench.people import body
-from chat.db import PLANNING
 from local import binaries
+from store.database import PLANNING
 
 CONCURRENT = 64
 RUNS = 5

@@ -8,7 +8,7 @@ import uvloop
 
 from bench.load import service
 from chat import messages
-from chat.db import Database
+from store.database import Database
 
 UNREAD_LIMIT = 50  # UNREAD_PUBLISH_LIMIT
 

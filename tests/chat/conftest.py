@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from chat import chats, messages, reads
-from chat.db import Database
-from chat.errors import Refused
+from errors import Refused
+from store.database import Database
 
 # How long an example takes says nothing on a busy machine.
 quick = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))

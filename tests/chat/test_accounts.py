@@ -8,7 +8,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from chat.accounts import Accounts, AttemptLimits, Session
-from chat.errors import Refused
+from errors import Refused
 from tests.chat.conftest import key, refused
 
 PASSWORD = "correct horse battery"

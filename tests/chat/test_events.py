@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from chat import chats, events, messages
 from chat.accounts import Accounts, AttemptLimits
 from chat.channels import CHANNELS, LOGGED, PROJECTIONS, Kind
-from chat.db import new_epoch
 from chat.events import Event, digest, envelope
+from store.database import new_epoch
 from tests.chat.conftest import World, key, quick, until
 
 

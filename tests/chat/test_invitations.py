@@ -9,8 +9,8 @@ from argon2 import PasswordHasher
 
 from chat import invitations
 from chat.accounts import Accounts, AttemptLimits
-from chat.db import migrate
-from chat.errors import Refused
+from errors import Refused
+from store.database import migrate
 from tests.chat.conftest import age, key, refused, until
 
 PASSWORD = "correct horse battery"

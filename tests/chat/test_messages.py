@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 
 from chat import chats, messages
-from chat.errors import Refused
+from errors import Refused
 from tests.chat.conftest import World, key, refused, until
 
 # One order

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from chat import chats, messages
-from chat.errors import Refused
+from errors import Refused
 from tests.chat.conftest import World, key, refused, until
 
 

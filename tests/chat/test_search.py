@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 
 from chat import search
-from chat.errors import Refused
+from errors import Refused
 from tests.chat.conftest import refused
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from chat import chats, messages, reads
 from chat.channels import CHANNELS, Kind, projections_of
-from chat.db import Database
+from store.database import Database
 
 ROOT = Path(__file__).parent.parent.parent
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (logged|projection|state) \|$", re.MULTILINE)

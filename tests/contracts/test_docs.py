@@ -8,7 +8,9 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 LINK = re.compile(r"!?\[[^\]]*\]\((?!https?:|#)([^)#\s]+)(#[^)\s]*)?\)")
-PATH = re.compile(r"`((?:chat|realtime|handlers|local|static|templates|tests|faults|deploy|docs)/[\w./-]+)`")
+PATH = re.compile(
+    r"`((?:store|chat|realtime|web|handlers|workers|migrations|local|static|templates|tests|faults|deploy|docs)/[\w./-]+)`"
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

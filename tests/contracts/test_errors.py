@@ -1,4 +1,4 @@
-"""The error codes: the table in docs/api.md, chat/errors.py and the OpenAPI document say the same, and the code raises no other."""
+"""The error codes: the table in docs/api.md, errors.py, web/statuses.py and the OpenAPI document say the same, and the code raises no other."""
 
 import re
 from pathlib import Path
@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 import settings
-from chat.errors import CODES, Refused, Unavailable
+from errors import CODES, Refused, Unavailable
 from handlers.application import ROUTES
-from handlers.openapi import document
+from web.openapi import document
+from web.statuses import STATUSES
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +22,7 @@ def built():
 def test_the_table_of_the_docs_has_every_code_with_its_status():
     table = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").partition("## Error codes")[2]
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", table, re.MULTILINE)
-    assert {code: int(status) for code, status in rows} == {code: status for code, (status, _) in CODES.items()}
+    assert {code: int(status) for code, status in rows} == STATUSES
     assert len(rows) == len(CODES)
 
 
@@ -40,7 +41,7 @@ def test_every_code_is_described_where_it_is_given_under_its_status(built):
                     found = built["components"]["responses"][response["$ref"].rpartition("/")[2]]
                     _, only = found["content"]["application/json"]["schema"]["allOf"]
                     codes = only["properties"]["error"]["properties"]["code"]["enum"]
-                    assert {CODES[code][0] for code in codes} == {int(status)}
+                    assert {STATUSES[code] for code in codes} == {int(status)}
                     given |= set(codes)
     # Only an address without the method can answer these, and then there is no operation to describe them.
     assert given == CODES.keys() - {"method_not_allowed", "method_unknown"}
@@ -48,20 +49,21 @@ def test_every_code_is_described_where_it_is_given_under_its_status(built):
 
 def test_every_code_that_is_raised_anywhere_is_a_code_and_every_code_is_raised():
     raised = set(re.findall(r"refuse\('(\w+)'", (ROOT / "schema.sql").read_text(encoding="utf-8")))
-    for file in [*(ROOT / "chat").glob("*.py"), *(ROOT / "handlers").rglob("*.py")]:
+    folders = ("store", "chat", "realtime", "web", "handlers")
+    for file in [path for folder in folders for path in (ROOT / folder).rglob("*.py")]:
         text = file.read_text(encoding="utf-8")
         raised |= set(re.findall(r"Refused\(\s*\"(\w+)\"", text))
     assert raised <= CODES.keys()
-    others = {"internal", "unavailable", "method_not_allowed"}  # of base.py's own making, and Unavailable
+    others = {"internal", "unavailable", "method_not_allowed"}  # of the handlers' own making, and Unavailable
     assert raised | others == CODES.keys()
 
 
 def test_an_error_is_told_in_the_one_shape():
     assert Refused("not_found", field="userId").body() == {
-        "error": {"code": "not_found", "message": CODES["not_found"][1], "field": "userId"}
+        "error": {"code": "not_found", "message": CODES["not_found"], "field": "userId"}
     }
     assert Unavailable("the reason is for the log").body()["error"] == {
         "code": "unavailable",
-        "message": CODES["unavailable"][1],
+        "message": CODES["unavailable"],
         "field": None,
     }

@@ -1,4 +1,4 @@
-"""Who may import whom: server → handlers → realtime → chat. And importing does nothing."""
+"""Who may import whom: server → handlers → web → realtime → chat → store, never back. And importing does nothing."""
 
 import ast
 import subprocess
@@ -8,19 +8,27 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-OURS = {"server", "settings", "metrics", "chat", "realtime", "handlers", "local", "faults", "bench", "tests"}
+OURS = {
+    *("server", "settings", "metrics", "errors", "version", "store", "chat", "realtime", "web", "handlers", "workers"),
+    *("local", "faults", "bench", "tests"),
+}
+ANYBODY = {"metrics", "errors", "version"}
+# Each layer may import itself and what stands below it.
+LAYERS = ("store", "chat", "realtime", "web", "handlers")
 MAY_IMPORT = {
     "metrics": set(),
     "settings": set(),
-    "chat": {"chat", "metrics"},
-    "realtime": {"realtime", "chat", "metrics"},
-    "handlers": {"handlers", "realtime", "chat", "metrics"},
-    "server": {"settings", "handlers", "realtime", "chat", "metrics"},
+    "errors": set(),
+    "version": set(),
+    **{layer: {*ANYBODY, *LAYERS[: LAYERS.index(layer) + 1]} for layer in LAYERS},
+    "server": {"settings", *ANYBODY, *LAYERS},
     "local": {"local", "settings"},
 }
 FORBIDDEN = {
+    "store": {"tornado", "redis", "jinja2"},
     "chat": {"tornado", "redis", "jinja2"},
     "realtime": {"psycopg2", "aiopg", "jinja2"},
+    "web": {"psycopg2", "aiopg", "redis"},
     "handlers": {"psycopg2", "aiopg", "redis"},
 }
 SOURCES = sorted(

@@ -8,10 +8,10 @@ import pytest
 from tornado.web import RequestHandler
 
 import settings
-from handlers.api import ApiHandler
 from handlers.application import ROUTES
-from handlers.openapi import document
 from tests.handlers.served import METHODS, Served
+from web.api_handler import ApiHandler
+from web.openapi import document
 
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 # What no OpenAPI document can describe, or no program would call.

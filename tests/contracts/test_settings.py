@@ -35,9 +35,9 @@ def test_nothing_is_documented_that_does_not_exist():
 def test_every_setting_is_used(setting):
     """A setting that is read nowhere promises something that nobody keeps."""
     name = re.compile(rf"\b{setting.name.lower()}\b|\b{setting.name}\b")
-    places = [path for folder in ("chat", "realtime", "handlers") for path in (ROOT / folder).rglob("*.py")] + [
-        ROOT / "server.py"
-    ]
+    places = [
+        path for folder in ("store", "chat", "realtime", "web", "handlers") for path in (ROOT / folder).rglob("*.py")
+    ] + [ROOT / "server.py"]
     assert any(name.search(path.read_text(encoding="utf-8")) for path in places)
 
 

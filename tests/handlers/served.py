@@ -16,11 +16,11 @@ from tornado.netutil import bind_sockets
 
 import settings
 from chat.accounts import Accounts, AttemptLimits
-from chat.db import Database
 from handlers.application import ROUTES, Services, make_application
-from handlers.connections import Server
-from handlers.openapi import document
-from realtime.delivery import Delivery
+from realtime.node import Node
+from store.database import Database
+from web.openapi import document
+from web.server import Server
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PASSWORD = "correct horse"
@@ -34,7 +34,7 @@ def until(condition, seconds=10):
     return value
 
 
-class Recorder(Delivery):
+class Recorder(Node):
     """A real Delivery that remembers what it was given."""
 
     def __init__(self, *arguments, **options):
@@ -87,9 +87,9 @@ class Served:
                 open=chosen.sign_up == "open",
                 hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1),
             )
-            self.delivery = Recorder(self.db, chosen.redis_url, "web.1", demo=chosen.demo)
-            await self.delivery.start()
-            self.services = Services(chosen, self.db, self.accounts, self.delivery)
+            self.node = Recorder(self.db, chosen.redis_url, "web.1", demo=chosen.demo)
+            await self.node.start()
+            self.services = Services(chosen, self.db, self.accounts, self.node)
             server = Server(
                 make_application(self.services), idle_seconds=chosen.idle_connection_seconds, max_body_bytes=1024 * 1024
             )
@@ -105,7 +105,7 @@ class Served:
         await self._stop.wait()
         server.stop()
         server.close_all_connections()
-        await self.delivery.stop()
+        await self.node.stop()
         self.accounts.close()
         await self.db.close()
 

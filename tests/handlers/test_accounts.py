@@ -122,7 +122,7 @@ def test_signing_out_ends_the_session_at_once(served):
     assert (answer.status, answer.body) == (204, b"")
     assert "parley-session" not in browser.cookies
     assert browser.set_cookies["parley-session"]["path"] == "/"
-    assert served.delivery.ended == [session_id]
+    assert served.node.ended == [session_id]
     assert program.get("/api/me").refusal == (401, "not_signed_in")
 
 
@@ -291,7 +291,7 @@ def test_a_new_password_ends_the_other_sessions_at_once_and_keeps_this_one(serve
     answer = user.put("/api/me/password", body, key=(key := str(uuid.uuid4())))
     assert (answer.status, answer.body) == (204, b"")
     assert (user.get("/api/me").status, other.get("/api/me").refusal) == (200, (401, "not_signed_in"))
-    assert served.delivery.ended[-1:] == session_id
+    assert served.node.ended[-1:] == session_id
     assert user.put("/api/me/password", body, key=key).status == 204
     assert sign_in(served, user).refusal == (401, "wrong_credentials")
     assert sign_in(served, user, "another horse").status == 200
@@ -338,7 +338,7 @@ def test_ones_sessions_are_listed_and_each_can_be_ended(served):
     assert other.get("/api/me").status == 200
     assert [user.delete(f"/api/sessions/{session_id.upper()}").status for _ in range(2)] == [204, 204]
     assert other.get("/api/me").refusal == (401, "not_signed_in")
-    assert served.delivery.ended[-1] == session_id
+    assert served.node.ended[-1] == session_id
     assert [one["current"] for one in user.get("/api/sessions").json["items"]] == [True]
 
 

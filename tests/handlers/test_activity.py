@@ -58,7 +58,7 @@ async def test_elsewhere_the_owner_may_watch_and_nobody_else(serve, open_house):
     owner, other = served.user(), served.user()
     assert await closed(await watch(open_house)) == 4401
     assert await closed(await watch(served, other)) == 4403
-    assert not served.delivery.activity.viewers
+    assert not served.node.activity.viewers
     socket = await watch(served, owner)
     assert await first(socket, "welcome")
     socket.close()

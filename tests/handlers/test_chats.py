@@ -10,7 +10,7 @@ def create(client, **body):
 
 
 def test_a_group_is_created_with_its_owner_and_the_others(served, alice, bob, carol):
-    served.delivery.published.clear()
+    served.node.published.clear()
     answer = create(
         alice,
         chatType="group",
@@ -23,7 +23,7 @@ def test_a_group_is_created_with_its_owner_and_the_others(served, alice, bob, ca
     assert (chat["name"], chat["description"]) == ("Friday", "lunch")
     assert (chat["chatType"], chat["ownerId"]) == ("group", alice.id)
     assert chat["participantIds"] == sorted([alice.id, bob.id, carol.id])
-    assert [event.channel for event in served.delivery.published] == ["chatAdded"]
+    assert [event.channel for event in served.node.published] == ["chatAdded"]
 
 
 def test_a_group_may_have_no_name_and_nobody_else_in_it(alice):
@@ -107,11 +107,11 @@ def test_one_chat_tells_how_far_each_has_read(alice, bob):
 
 def test_any_participant_renames_and_describes_a_group(served, alice, bob):
     chat = alice.chat(bob, name="Old", description="Kept")
-    served.delivery.published.clear()
+    served.node.published.clear()
     answer = bob.patch(f"/api/chats/{chat}", {"name": " New "})
     assert (answer.status, answer.seq) == (200, 2)
     assert (answer.json["name"], answer.json["description"]) == ("New", "Kept")
-    assert [event.channel for event in served.delivery.published] == ["chatUpdated"]
+    assert [event.channel for event in served.node.published] == ["chatUpdated"]
     removed = bob.patch(f"/api/chats/{chat}", {"name": None, "description": ""}).json
     assert (removed["name"], removed["description"]) == (None, None)
 
@@ -129,10 +129,10 @@ def test_a_direct_chat_cannot_be_renamed(alice, bob):
 def test_only_the_owner_deletes_a_group(served, alice, bob):
     chat = alice.chat(bob)
     assert bob.delete(f"/api/chats/{chat}").refusal == (403, "not_the_owner")
-    served.delivery.published.clear()
+    served.node.published.clear()
     answer = alice.delete(f"/api/chats/{chat}")
     assert (answer.status, answer.body, answer.seq) == (204, b"", 2)
-    assert served.delivery.published[0].data["participantIds"] == []
+    assert served.node.published[0].data["participantIds"] == []
     for client in (alice, bob):
         assert client.get(f"/api/chats/{chat}").refusal == (404, "not_found")
 

@@ -5,7 +5,7 @@ import time
 import pytest
 import redis
 
-from realtime import demo
+from realtime.activity import demo
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def eventually(condition):
 )
 def test_without_demo_there_is_nothing(served, body):
     assert served.user().post("/api/demo/break", body).refusal == (404, "not_found")
-    assert served.delivery.demo is None and not isinstance(served.delivery._publisher, demo.DisorderlyPublisher)
+    assert served.node.demo is None and not isinstance(served.node._publisher, demo.DisorderlyPublisher)
 
 
 def test_it_is_for_who_is_signed_in(open_house):
@@ -55,12 +55,12 @@ def test_redis_is_paused(open_house, valkey):
                 impatient.execute_command("PUBLISH", "anything", "anything")
         finally:
             client.execute_command("CLIENT", "UNPAUSE")
-    eventually(lambda: not open_house.delivery.degraded)
+    eventually(lambda: not open_house.node.degraded)
 
 
 def test_the_publisher_is_in_disorder_for_some_seconds(open_house, monkeypatch):
     assert open_house.user().post("/api/demo/break", {"what": "disorder"}).status == 204
-    left = open_house.delivery._publisher.disorderly_until - open_house._loop.time()
+    left = open_house.node._publisher.disorderly_until - open_house._loop.time()
     assert 0 < left <= demo.DISORDER_SECONDS
 
 

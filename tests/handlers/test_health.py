@@ -66,7 +66,7 @@ def test_on_a_schema_of_a_later_release_it_is_not_ready(serve):
 def test_while_it_drains_it_is_not_ready_and_still_serves(serve):
     served = serve()
     user = served.user()
-    served.delivery.draining = True
+    served.node.draining = True
     assert ready(served) == (503, "draining")
     assert served.client().get("/healthz").json["draining"] is True
     assert user.say(user.chat())["content"] == "Hello"

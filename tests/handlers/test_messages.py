@@ -22,16 +22,16 @@ def test_a_message_is_answered_as_it_is_stored(alice, chat):
 
 
 def test_a_message_is_published_with_its_projections_and_counts(served, alice, bob, chat):
-    served.delivery.published.clear()
+    served.node.published.clear()
     message = alice.say(chat)
-    assert [event.channel for event in served.delivery.published] == [
+    assert [event.channel for event in served.node.published] == [
         "messageAdded",
         "chatMessageNotification",
         "messageUpdateForChatList",
         "unreadCountUpdated",
     ]
-    assert served.delivery.published[0].data["id"] == message["id"]
-    assert served.delivery.published[3].data == {"chatId": chat, "userId": bob.id, "unreadCount": 1}
+    assert served.node.published[0].data["id"] == message["id"]
+    assert served.node.published[3].data == {"chatId": chat, "userId": bob.id, "unreadCount": 1}
 
 
 @pytest.mark.parametrize(
@@ -104,21 +104,21 @@ def test_a_page_around_a_message_of_another_chat_is_not_found(alice, bob, carol,
 def test_its_sender_edits_a_message_and_nobody_else(served, alice, bob, chat):
     message = bob.say(chat, "Before")
     assert alice.patch(f"/api/messages/{message['id']}", {"content": "Mine"}).refusal == (403, "not_the_sender")
-    served.delivery.published.clear()
+    served.node.published.clear()
     answer = bob.patch(f"/api/messages/{message['id'].upper()}", {"content": "After"})
     assert (answer.status, answer.seq) == (200, message["seq"] + 1)
     edited = answer.json
     assert (edited["content"], edited["isEdited"], edited["seq"]) == ("After", True, message["seq"])
-    assert [event.channel for event in served.delivery.published] == ["messageUpdated"]
+    assert [event.channel for event in served.node.published] == ["messageUpdated"]
     assert alice.get(f"/api/chats/{chat}/messages").json["items"] == [edited]
 
 
 def test_a_deleted_message_leaves_a_tombstone_without_text(served, alice, bob, chat):
     message = bob.say(chat, "Secret")
-    served.delivery.published.clear()
+    served.node.published.clear()
     answer = bob.delete(f"/api/messages/{message['id']}")
     assert (answer.status, answer.body, answer.seq) == (204, b"", message["seq"] + 1)
-    assert [event.channel for event in served.delivery.published] == ["messageDeleted", "unreadCountUpdated"]
+    assert [event.channel for event in served.node.published] == ["messageDeleted", "unreadCountUpdated"]
     (tombstone,) = alice.get(f"/api/chats/{chat}/messages").json["items"]
     assert (tombstone["id"], tombstone["content"], tombstone["isEdited"]) == (message["id"], "", False)
     assert bob.patch(f"/api/messages/{message['id']}", {"content": "Back"}).refusal == (409, "message_is_deleted")

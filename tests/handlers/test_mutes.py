@@ -3,7 +3,7 @@
 
 def test_a_chat_is_muted_and_heard_again_without_anybody_else_being_told(served, alice, bob):
     chat = alice.chat(bob)
-    served.delivery.published.clear()
+    served.node.published.clear()
     assert (alice.put(f"/api/chats/{chat}/mute").status, alice.get(f"/api/chats/{chat}").json["muted"]) == (204, True)
     assert bob.get(f"/api/chats/{chat}").json["muted"] is False
     assert alice.get("/api/chats").json["items"][0]["muted"] is True
@@ -11,7 +11,7 @@ def test_a_chat_is_muted_and_heard_again_without_anybody_else_being_told(served,
         204,
         False,
     )
-    assert served.delivery.published == []
+    assert served.node.published == []
 
 
 def test_a_foreign_chat_is_not_there_to_be_muted(alice, bob, carol):

@@ -5,19 +5,19 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 def test_any_participant_adds_people(served, alice, bob, carol):
     chat = alice.chat(bob)
-    served.delivery.published.clear()
+    served.node.published.clear()
     answer = bob.post(f"/api/chats/{chat}/participants", {"userIds": [carol.id.upper(), carol.id, alice.id]})
     assert (answer.status, answer.seq) == (200, 2)
     assert answer.json["participantIds"] == sorted([alice.id, bob.id, carol.id])
-    assert [event.channel for event in served.delivery.published] == ["chatUpdated"]
+    assert [event.channel for event in served.node.published] == ["chatUpdated"]
     assert carol.get(f"/api/chats/{chat}").status == 200
 
 
 def test_adding_whom_is_there_changes_nothing(served, alice, bob):
     chat = alice.chat(bob)
-    served.delivery.published.clear()
+    served.node.published.clear()
     answer = alice.post(f"/api/chats/{chat}/participants", {"userIds": [bob.id]})
-    assert (answer.status, answer.seq, served.delivery.published) == (200, None, [])
+    assert (answer.status, answer.seq, served.node.published) == (200, None, [])
 
 
 def test_adding_nobody_or_a_stranger_is_refused(alice, bob):
@@ -30,10 +30,10 @@ def test_adding_nobody_or_a_stranger_is_refused(alice, bob):
 def test_the_owner_removes_anybody_and_nobody_else_does(served, alice, bob, carol):
     chat = alice.chat(bob, carol)
     assert bob.delete(f"/api/chats/{chat}/participants/{carol.id}").refusal == (403, "not_the_owner")
-    served.delivery.published.clear()
+    served.node.published.clear()
     answer = alice.delete(f"/api/chats/{chat}/participants/{carol.id.upper()}")
     assert (answer.status, answer.seq) == (204, 2)
-    assert carol.id not in served.delivery.published[0].data["participantIds"]
+    assert carol.id not in served.node.published[0].data["participantIds"]
     assert carol.get(f"/api/chats/{chat}").refusal == (404, "not_found")
     assert alice.delete(f"/api/chats/{chat}/participants/{carol.id}").refusal == (404, "not_found")
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from handlers.application import ROUTES
-from handlers.openapi import document
+from web.openapi import document
 
 # Operation → (method, path, body, another body or path under the same key), given a scene.
 LOGGED = {
@@ -101,7 +101,7 @@ def test_a_retry_changes_nothing_and_answers_the_same(served, scene, name):
     first = scene.alice.request(method, path, body, key=key)
     assert first.status < 300 and first.seq
     before = scene.state()
-    served.delivery.published.clear()
+    served.node.published.clear()
     shouted = re.sub("[0-9a-f-]{36}", lambda found: found[0].upper(), path)
     for again in (
         scene.alice.request(method, path, body, key=key),
@@ -109,7 +109,7 @@ def test_a_retry_changes_nothing_and_answers_the_same(served, scene, name):
     ):
         assert (again.status, again.body, again.seq) == (first.status, first.body, first.seq)
     assert scene.state() == before
-    assert served.delivery.published == []
+    assert served.node.published == []
 
 
 @pytest.mark.parametrize("name", LOGGED)

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from chat.accounts import Session
-from handlers.sessions import CONFIRMED_SECONDS, LONGEST_SECONDS, REMEMBER_SECONDS, Sessions, bearer
+from chat.accounts import Login
 from tests.handlers.served import until
+from web.session_cache import CONFIRMED_SECONDS, LONGEST_SECONDS, REMEMBER_SECONDS, SessionCache, bearer
 
 
 class Known:
@@ -20,7 +20,7 @@ class Known:
 
     async def session(self, token):
         self.asked += 1
-        found = Session("s", "u") if self.live else None
+        found = Login("s", "u") if self.live else None
         if self.hold:
             await self.hold.wait()
         return found
@@ -28,12 +28,12 @@ class Known:
 
 def test_a_session_is_asked_for_once_in_two_seconds():
     now, known = [0.0], Known()
-    sessions = Sessions(known, clock=lambda: now[0])
+    sessions = SessionCache(known, clock=lambda: now[0])
 
     async def ask():
         return [await sessions.get("token") for _ in range(3)]
 
-    assert asyncio.run(ask()) == [Session("s", "u")] * 3
+    assert asyncio.run(ask()) == [Login("s", "u")] * 3
     assert known.asked == 1
     now[0] = REMEMBER_SECONDS
     asyncio.run(ask())
@@ -42,7 +42,7 @@ def test_a_session_is_asked_for_once_in_two_seconds():
 
 def test_one_that_checks_find_alive_is_remembered_longer_but_not_for_ever():
     now, known = [0.0], Known()
-    sessions = Sessions(known, clock=lambda: now[0])
+    sessions = SessionCache(known, clock=lambda: now[0])
     asyncio.run(sessions.get("token"))
     while now[0] < LONGEST_SECONDS - CONFIRMED_SECONDS:
         now[0] += CONFIRMED_SECONDS / 2
@@ -67,7 +67,7 @@ def test_one_that_checks_find_alive_is_remembered_longer_but_not_for_ever():
 )
 def test_one_that_they_do_not_is_asked_for_again(told):
     now, known = [0.0], Known()
-    sessions = Sessions(known, clock=lambda: now[0])
+    sessions = SessionCache(known, clock=lambda: now[0])
     asyncio.run(sessions.get("token"))
     told(sessions, 0.0)
     now[0] = REMEMBER_SECONDS
@@ -77,7 +77,7 @@ def test_one_that_they_do_not_is_asked_for_again(told):
 
 def test_one_that_ended_while_the_checks_asked_does_not_come_back():
     known = Known()
-    sessions = Sessions(known)
+    sessions = SessionCache(known)
     asyncio.run(sessions.get("token"))
     asked, at = sessions.ids(), time.monotonic()
     sessions.forget_ended(["s"])
@@ -87,7 +87,7 @@ def test_one_that_ended_while_the_checks_asked_does_not_come_back():
 
 def test_what_is_no_session_is_not_remembered():
     known = Known()
-    sessions = Sessions(known)
+    sessions = SessionCache(known)
 
     async def ask():
         known.live = False
@@ -95,12 +95,12 @@ def test_what_is_no_session_is_not_remembered():
         known.live = True
         return before, await sessions.get("token"), await sessions.get(None), await sessions.get("")
 
-    assert asyncio.run(ask()) == (None, Session("s", "u"), None, None)
+    assert asyncio.run(ask()) == (None, Login("s", "u"), None, None)
 
 
 def test_a_session_that_ends_while_it_is_looked_up_is_not_remembered():
     known = Known()
-    sessions = Sessions(known)
+    sessions = SessionCache(known)
 
     async def race():
         known.hold = asyncio.Event()
@@ -135,7 +135,7 @@ def test_one_ended_elsewhere_is_over_at_once_where_redis_tells_it(serve, new_dat
     async def never(*arguments):
         await asyncio.Event().wait()
 
-    two.delivery.checks.check = never
+    two.node.reconciler.check = never
     user = one.user()
     there = two.client(Authorization=f"Bearer {user.token}")
     assert there.get("/api/me").status == 200

@@ -30,8 +30,8 @@ def status(instance) -> str:
 
 
 def links(instance) -> tuple:
-    delivery = instance.get("/healthz")[1]["delivery"]
-    return delivery["publisher"]["state"], delivery["subscriber"]["state"]
+    node = instance.get("/healthz")[1]["delivery"]
+    return node["publisher"]["state"], node["subscriber"]["state"]
 
 
 async def until_degraded(parley):

@@ -3,11 +3,13 @@
 import pytest
 from hypothesis import settings
 
-from realtime.delivery import Delivery, Limits
-from realtime.wire import tick
+from realtime.node import Limits, Node
+from realtime.transport.socket_writer import write_queue
 from tests.chat.conftest import db, opened, world  # noqa: F401
 from tests.realtime.client import Client
-from tests.realtime.sockets import Connection, Pair
+from tests.realtime.instances import QUICK
+from tests.realtime.proxy import Proxy
+from tests.realtime.sockets import Connection, Pair, until
 
 # A slow machine is no failure.
 settings.register_profile("parley", deadline=None)
@@ -19,26 +21,26 @@ NO_REDIS = "redis://127.0.0.1:1/0"
 @pytest.fixture(autouse=True)
 def nothing_to_flush():
     """A process has one event loop, a test has one of its own: what the last one did not send must not wait for it."""
-    tick.__init__()
+    write_queue.__init__()
 
 
 @pytest.fixture
 def instance(io_loop, db):
     """`await instance(redis=url, start=False, db=…, **limits)` → a `Delivery`. Not started, it neither publishes nor looks by itself."""
-    deliveries = []
+    nodes = []
 
-    async def create(*, redis=NO_REDIS, start=False, db=db, **limits) -> Delivery:
-        delivery = Delivery(db, redis, f"web.{len(deliveries) + 1}", Limits(**limits))
-        deliveries.append(delivery)
+    async def create(*, redis=NO_REDIS, start=False, db=db, **limits) -> Node:
+        node = Node(db, redis, f"web.{len(nodes) + 1}", Limits(**limits))
+        nodes.append(node)
         if start:
-            await delivery.start()
+            await node.start()
         else:
-            delivery.epoch = await db.epoch()
-        return delivery
+            node.epoch = await db.epoch()
+        return node
 
     yield create
-    for delivery in deliveries:
-        io_loop.run_sync(delivery.stop)
+    for node in nodes:
+        io_loop.run_sync(node.stop)
 
 
 @pytest.fixture
@@ -46,9 +48,9 @@ def connect(io_loop):
     """`connect(delivery, user or client, **options)` → a `Connection`, gone at the end of the test."""
     connections = []
 
-    def create(delivery, who, session_id=None, buffer=2**16, **options) -> Connection:
+    def create(node, who, session_id=None, buffer=2**16, **options) -> Connection:
         client = who if isinstance(who, Client) else Client(who, **options)
-        connections.append(Connection(delivery, client, session_id, buffer))
+        connections.append(Connection(node, client, session_id, buffer))
         return connections[-1]
 
     yield create
@@ -72,3 +74,34 @@ def pair(io_loop):
     yield create
     for each in pairs:
         each.close()
+
+
+@pytest.fixture
+def server(valkey):
+    """The Valkey of this test process, running again after each test."""
+    yield valkey
+    valkey.thaw()
+    valkey.start()
+
+
+@pytest.fixture
+def proxy(io_loop, server):
+    proxy = io_loop.run_sync(Proxy(server.url).start)
+    yield proxy
+    io_loop.run_sync(proxy.stop)
+
+
+@pytest.fixture
+def healthy(instance, server):
+    """`await healthy(url, …, **limits)` → an instance at each of these addresses of Redis, whose canaries are heard."""
+
+    async def create(*urls, **limits):
+        nodes = [
+            await instance(redis=url, start=True, **{**QUICK, **limits}) for url in urls or (server.url, server.url)
+        ]
+        for node in nodes:
+            await until(lambda node=node: not node.degraded, 10)
+            await until(lambda node=node: node._checked_at and not node._look.is_set())
+        return nodes
+
+    return create

@@ -6,7 +6,7 @@ import socket
 import time
 import uuid
 
-from realtime.wire import Stream, Wire
+from realtime.transport.socket_writer import SocketWriter, Stream
 
 TEXT, CLOSE, PING = 0x1, 0x8, 0x9
 
@@ -20,7 +20,7 @@ class Pair:
             end.setsockopt(socket.SOL_SOCKET, option, buffer)
         self.theirs.setblocking(False)
         self.stream = stream(ours)
-        self.wire = Wire(self.stream)
+        self.writer = SocketWriter(self.stream)
         self.received = b""
 
     def take(self, most=2**20) -> int:
@@ -40,8 +40,8 @@ class Pair:
     async def take_everything(self):
         """Let the client read until nothing waits for it any more, on either side."""
         deadline = time.monotonic() + 5
-        while self.take() or self.wire.unsent or self.stream.writing():
-            assert time.monotonic() < deadline, f"{self.wire.unsent} bytes are left"
+        while self.take() or self.writer.unsent or self.stream.writing():
+            assert time.monotonic() < deadline, f"{self.writer.unsent} bytes are left"
             await asyncio.sleep(0)
 
     def frames(self) -> list[tuple[int, bytes]]:
@@ -70,10 +70,10 @@ class Pair:
 class Connection:
     """A client's socket to a `Delivery`, as the handler of `/ws` would make it."""
 
-    def __init__(self, delivery, client, session_id=None, buffer=2**16):
+    def __init__(self, node, client, session_id=None, buffer=2**16):
         self.client, self.pair = client, Pair(buffer)
         self.code = None
-        self.session = delivery.connect(session_id or str(uuid.uuid4()), client.user_id, self.pair.wire, self._close)
+        self.session = node.connect(session_id or str(uuid.uuid4()), client.user_id, self.pair.writer, self._close)
 
     def _close(self, code, reason):
         self.code = code

@@ -1,0 +1,106 @@
+"""Breaking things on purpose, to show that nothing is lost: only where the setting `DEMO` is on, as in `make run`.
+
+Without it none of this is made: the publisher is an ordinary one, and a break that is heard on the control channel is not understood.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import signal
+
+from chat.channels import CHANNELS
+from errors import Unavailable
+from realtime.bus.channel_names import channel_of
+from realtime.bus.connections import FAILURES, Publisher
+from realtime.protocol.frames import Close
+
+logger = logging.getLogger("parley.demo")
+
+PAUSE_SECONDS = 5.0
+DISORDER_SECONDS = 10.0
+LATEST_SECONDS = 0.3  # by which a publish in disorder comes later than it should
+LOST, DOUBLED = 0.2, 0.3  # of what is published in disorder
+KILL_AFTER_SECONDS = 0.2  # so that the answer is still sent
+
+
+class DisorderlyPublisher(Publisher):
+    """A publisher that can be made to lose, double and reorder what passes through it."""
+
+    disorderly_until = 0.0  # of the loop's clock
+
+    def publish(self, batch):
+        if asyncio.get_running_loop().time() >= self.disorderly_until:
+            return super().publish(batch)
+        ours = [publish for publish in batch if channel_of(publish[0]) in CHANNELS]
+        lost = [publish for publish in ours if random.random() < LOST]
+        if lost and self.trace is not None:
+            self.trace.published(lost, False)
+        for publish in ours:
+            if publish not in lost:
+                for _ in range(1 + (random.random() < DOUBLED)):
+                    asyncio.get_running_loop().call_later(random.uniform(0, LATEST_SECONDS), super().publish, [publish])
+        return super().publish([publish for publish in batch if publish not in ours])
+
+    async def pause_redis(self, seconds: float):
+        """Let Redis answer nobody for so long. Raises one of `FAILURES`."""
+        connection = self._class(**{**self._options, "socket_timeout": 1.0})
+        try:
+            await connection.connect()
+            await connection.send_command("CLIENT", "PAUSE", int(seconds * 1000))
+            await connection.read_response()
+        finally:
+            await connection.disconnect(nowait=True)
+
+
+class Demo:
+    """The breaks of one instance; each is for all instances, or for the one that it names."""
+
+    def __init__(self, instance: str, boot: str, publisher: DisorderlyPublisher, hub, *, control):
+        """`control(message)` says it to the other instances, False where it cannot; `boot` tells this process from a namesake."""
+        self._instance, self._boot, self._publisher, self._hub = instance, boot, publisher, hub
+        self._send = control
+
+    async def pause_redis(self):
+        """Raises `Unavailable` where Redis does not take the command."""
+        try:
+            await self._publisher.pause_redis(PAUSE_SECONDS)
+        except FAILURES as error:
+            raise Unavailable(f"Redis cannot be paused: {type(error).__name__}") from error
+
+    def drop_sockets(self, user_id: str):
+        """Every stream of this user, on every instance."""
+        self._do({"what": "dropSockets", "userId": user_id})
+
+    def disorder(self):
+        """Every instance's publisher loses, doubles and reorders for some seconds. Raises `Unavailable` where the others cannot be told."""
+        if not self._publisher.up:
+            raise Unavailable("Redis does not carry the order to the other instances")
+        self._do({"what": "disorder"})
+
+    def kill(self, instance: str):
+        """An instance ends at once, as by `kill -9`. Raises `Unavailable` where it cannot be told."""
+        if not self._do({"what": "kill", "instance": instance}) and instance != self._instance:
+            raise Unavailable("Redis does not carry the order to the instance")
+
+    def _do(self, order):
+        # Here at once, whether Redis carries it or not.
+        self._break(order)
+        return self._send({"kind": "demo", "from": self._boot, **order})
+
+    def heard(self, message: dict):
+        """Another instance's order; the echo of our own is done already."""
+        if message.get("from") != self._boot:
+            self._break(message)
+
+    def _break(self, message):
+        what = message.get("what")
+        logger.warning("%s: breaking something on purpose: %s", self._instance, what)
+        loop = asyncio.get_running_loop()
+        if what == "disorder":
+            self._publisher.disorderly_until = loop.time() + DISORDER_SECONDS
+        elif what == "dropSockets":
+            for client in [one for one in self._hub.clients if one.user_id == message.get("userId")]:
+                client.end(Close.TRY_AGAIN, "dropped on purpose")
+        elif what == "kill" and message.get("instance") == self._instance:
+            loop.call_later(KILL_AFTER_SECONDS, os.kill, os.getpid(), signal.SIGKILL)

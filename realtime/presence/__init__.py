@@ -1,0 +1,1 @@
+"""Who is online, on whichever instance, and who is told so."""

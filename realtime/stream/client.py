@@ -1,0 +1,334 @@
+"""One socket: its hello, its replay, its backpressure, its end. What it may hear is the feed's business; its bytes are the wire's."""
+
+import asyncio
+import logging
+import time
+from datetime import datetime
+
+import metrics
+from chat import events as log
+from chat import reads
+from chat.events import Event
+from errors import ParleyError
+from realtime.protocol import frames, resume
+from realtime.protocol.frames import BadFrame, Close, Hello, Ping, Typing
+from realtime.protocol.position import Step, step, void
+
+logger = logging.getLogger("parley.session")
+
+REPLAY_EVENTS = 1000  # read at a time for one socket, at most a page more
+TYPING_SECONDS = 3.0
+NOTHING_TYPED = {}  # until somebody types; it is replaced, never changed
+RETRY_SECONDS = 0.2
+
+
+class Client:
+    """A signed-in user's socket on this instance.
+
+    `realtime` is the instance (`delivery.Delivery`); `wire` the way out; `close(code, reason)` ends the socket.
+    """
+
+    __slots__ = (
+        "user_id",
+        "session_id",
+        "channels",
+        "streams",
+        "catching_up",
+        "closed",
+        "_realtime",
+        "writer",
+        "_close",
+        "_said_hello",
+        "_opened",
+        "_missed_state",
+        "_missed_reads_since",
+        "_allowance",
+        "_allowance_at",
+        "_typed",
+        "_hello_timer",
+        "_task",
+        "__weakref__",
+    )
+
+    def __init__(self, realtime, session_id: str, user_id: str, writer, close):
+        self.user_id = user_id
+        self.session_id = session_id
+        self.channels = frozenset()
+        self.streams = {}  # chat id → Watch
+        self.catching_up = False
+        self.closed = False
+        self._realtime = realtime
+        self.writer = writer
+        self._close = close
+        self._said_hello = False
+        self._opened = False  # every chat of the user is watched; `synced` may be still to come
+        self._missed_state = False
+        self._missed_reads_since = None
+        self._allowance = 2.0 * realtime.limits.frames_per_second
+        self._allowance_at = time.monotonic()
+        self._typed = NOTHING_TYPED
+        self._task = None
+        self._hello_timer = asyncio.get_running_loop().call_later(
+            realtime.limits.hello_seconds, self.end, Close.NO_HELLO, "no hello"
+        )
+
+    # Out
+
+    def send(self, frame: bytes) -> bool:
+        """Queue a ready frame, unless the socket has too much unsent: then nothing, and False."""
+        if self._is_full:
+            return False
+        self.writer.send(frame)
+        return True
+
+    def say(self, frame: dict):
+        """Queue a frame that must not be left out; a socket that is far too slow even for these is closed."""
+        if self.writer.unsent > 4 * self._realtime.limits.socket_buffer_bytes:
+            self.end(Close.TRY_AGAIN, "too slow")
+        if not self.closed:
+            self.writer.send(frames.encode(frame))
+
+    @property
+    def _is_full(self):
+        return self.writer.unsent + self.writer.queued > self._realtime.limits.socket_buffer_bytes
+
+    async def _room(self):
+        """Wait until the next `send` is taken: what is told afresh may be more than fits, and must not be left out again."""
+        while self._is_full:
+            await self.writer.drained()
+
+    def tell(self, event: Event):
+        """Send a state; one that the socket is too slow for is told when it has drained."""
+        if event.channel in self.channels and not self.send(frames.encode(frames.of_event(event))):
+            self.missed_state(event)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the kernel has not taken."""
+        return self.writer.unsent
+
+    def stalled_for(self, now: float) -> float:
+        """Seconds since the socket last took a byte of what waits for it; 0 where nothing does."""
+        return now - self.writer.progress_at if self.writer.unsent else 0.0
+
+    def missed_state(self, event: Event):
+        """A state was left out because the socket is slow; the present ones are told when it has drained."""
+        if event.channel == "messageReadUpdated":
+            read_at = datetime.fromisoformat(event.data["readAt"].replace("Z", "+00:00"))
+            self._missed_reads_since = min(read_at, self._missed_reads_since or read_at)
+        self._missed_state = True
+        self.catch_up()
+
+    def end(self, code: Close, reason: str = ""):
+        """Close the socket, after what is queued."""
+        if not self.closed:
+            metrics.socket_closes.labels(str(int(code))).inc()
+            self.writer.flush()
+            self._close(int(code), reason)
+            self.gone()
+
+    def gone(self):
+        """The socket has ended, from whichever side."""
+        if not self.closed:
+            self.closed = True
+            if self._hello_timer is not None:
+                self._hello_timer.cancel()
+                self._hello_timer = None
+            if self._task is not None:
+                self._task.cancel()
+            self._realtime.hub.remove(self)
+
+    # In
+
+    def receive(self, message: str | bytes):
+        """A frame from the client."""
+        if self.closed or not self._within_rate():
+            return
+        try:
+            frame = frames.parse(message)
+            if isinstance(frame, Hello) is self._said_hello:
+                raise BadFrame("The first frame, and only the first, is hello.", "type")
+        except BadFrame as error:
+            self.say(frames.error("invalid_value", str(error), error.field))
+            self.end(Close.BAD_FRAME, "bad frame")
+            return
+        if isinstance(frame, Hello):
+            self._said_hello = True
+            self._hello_timer.cancel()
+            self._hello_timer = None
+            self._task = asyncio.ensure_future(self._run(self._open, frame))
+        elif isinstance(frame, Ping):
+            self.send(frames.PONG)
+        elif isinstance(frame, Typing):
+            self._type(frame.chat_id)
+
+    def _within_rate(self):
+        now, rate = time.monotonic(), self._realtime.limits.frames_per_second
+        self._allowance = min(self._allowance + (now - self._allowance_at) * rate, 2.0 * rate) - 1
+        self._allowance_at = now
+        if self._allowance < 0:
+            self.end(Close.TOO_FAST, "too fast")
+            return False
+        return True
+
+    def _type(self, chat_id):
+        if chat_id not in self.streams:
+            self.say(frames.error("not_found", "There is no such chat, or it is not yours to see.", "chatId"))
+            return
+        now = time.monotonic()
+        if now - self._typed.get(chat_id, -TYPING_SECONDS) >= TYPING_SECONDS:
+            self._typed = {chat: at for chat, at in self._typed.items() if now - at < TYPING_SECONDS}
+            self._typed[chat_id] = now
+            self._realtime.typing(chat_id, self.user_id)
+
+    async def _run(self, work, *arguments):
+        try:
+            await work(*arguments)
+        except ParleyError as error:
+            logger.warning("socket of %s cannot be served: %s", self.user_id, getattr(error, "why", error))
+            self.end(Close.TRY_AGAIN, "unavailable")
+        except Exception:
+            logger.exception("socket of %s failed", self.user_id)
+            self.end(Close.TRY_AGAIN, "internal error")
+        finally:
+            if self._task is asyncio.current_task():
+                self._task = None  # unless it has started another
+
+    # Opening
+
+    async def _open(self, hello: Hello):
+        realtime = self._realtime
+        self.channels = hello.channels
+        with realtime.event_stream.join_buffer.noting():
+            async with realtime.openings:
+                membership = await log.membership(realtime.db, self.user_id)
+            if self.closed:
+                return
+            plan = resume.plan(self.user_id, realtime.instance, membership, hello, realtime.limits.replay_limit)
+            for frame in plan.first:
+                self.say(frame)
+            if hello.cursors:
+                metrics.resumes.inc()
+            for reason in plan.resets:
+                metrics.resets.labels(reason).inc()
+            realtime.hub.add(self, membership.version)
+            self.catching_up = True  # by this task
+            for chat_id, position in plan.positions.items():
+                if realtime.event_stream.join_buffer.begin(self, chat_id, position, membership.chats[chat_id]):
+                    plan.missed.add(chat_id)
+            joined = realtime.event_stream.join_buffer.joined(self.user_id)
+        self._opened = True
+        if joined:
+            await realtime.event_stream.refresh_memberships([self.user_id])
+        # This instance may not have heard of everything yet that the welcome has named.
+        await self._replay({chat_id: standing.head for chat_id, standing in membership.chats.items()})
+        await self._tell_counts(resume.counts(self.user_id, membership, plan.missed))
+        if hello.since is not None:
+            await self._tell_reads(hello.since)
+        self.say(
+            frames.synced({chat_id: self._position(stream) for chat_id, stream in self.streams.items()}, membership.at)
+        )
+        self._finish()
+        if hello.presence:
+            realtime.hub.ask(self)
+
+    async def _tell_counts(self, events):
+        if "unreadCountUpdated" in self.channels:
+            for event in events:
+                await self._room()
+                self._realtime.event_stream.latest_values.count_afresh(self, event)
+
+    async def _tell_reads(self, since):
+        if "messageReadUpdated" in self.channels:
+            for event in await reads.since(self._realtime.db, self.streams, since, self.user_id):
+                await self._room()
+                if event.chat_id in self.streams:
+                    self.tell(event)
+
+    def _position(self, stream):
+        return stream.behind.get(self, stream.position)
+
+    # Catching up
+
+    def catch_up(self):
+        """Follow the chats in which this socket fell behind, and tell the states it missed, as soon as it has drained."""
+        if self._opened and not self.catching_up and not self.closed:
+            self.catching_up = True
+            self._task = asyncio.ensure_future(self._run(self._catch_up))
+
+    async def _catch_up(self):
+        await self._replay()
+        if self._missed_state:
+            await self.writer.drained()
+            await self._tell_states()
+        self._finish()
+
+    async def _tell_states(self):
+        since, self._missed_state, self._missed_reads_since = self._missed_reads_since, False, None
+        membership = await log.membership(self._realtime.db, self.user_id)
+        await self._tell_counts(resume.counts(self.user_id, membership, set(membership.chats)))
+        if since is not None:
+            await self._tell_reads(since)
+
+    def _finish(self):
+        self.catching_up = False
+        # What fell behind while this task was at its end.
+        if not self.closed and (self._missed_state or self._missing()):
+            self.catch_up()
+
+    def _missing(self, heads=None) -> dict[str, int]:
+        """How many events this socket is behind its instance and these heads, of each chat where it is."""
+        heads = heads or {}
+        missing = (
+            (chat_id, max(stream.position, heads.get(chat_id, 0)) - self._position(stream))
+            for chat_id, stream in self.streams.items()
+        )
+        return {chat_id: number for chat_id, number in missing if number > 0}
+
+    async def _replay(self, heads=None):
+        """Replay page by page, as fast as the socket takes it, until it is where this instance is, and at these heads at least."""
+        realtime, page = self._realtime, self._realtime.limits.replay_page
+        while self._missing(heads):
+            await self.writer.drained()
+            async with realtime.catch_ups:
+                chosen = resume.some(self._missing(heads), page, REPLAY_EVENTS)
+                positions = {chat_id: self._position(self.streams[chat_id]) for chat_id in chosen}
+                logs = await log.replay(realtime.db, positions, [self.user_id], page)
+            moved = False
+            for chat_id, position in positions.items():
+                stream = self.streams.get(chat_id)
+                # Only where nothing has happened to this socket in this chat since the question was asked.
+                if stream is not None and self._position(stream) == position:
+                    moved |= self._apply(stream, position, logs.get(chat_id))
+            if not moved:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _apply(self, stream, position, page) -> bool:
+        """Hand over a page of one chat; whether that changed anything."""
+        event_stream, hub = self._realtime.event_stream, self._realtime.hub
+        if page is not None and page.head < stream.position:
+            return False  # older than what this instance has seen: ask again
+        if page is None or self.user_id not in page.members:
+            event_stream.leave(self, stream)
+            return True
+        start = position
+        if reason := void(position, page.head, page.floor, self._realtime.limits.replay_limit):
+            metrics.resets.labels(reason.value).inc()
+            self.say(frames.reset(stream.chat_id, page.head, reason.value))
+            position = page.head
+        for event in page.events:
+            if step(position, event.seq) is Step.DELIVER:
+                if not self.send(frames.encode(frames.of_event(event))):
+                    break
+                metrics.replayed_events.inc()
+                if event_stream.trace is not None:
+                    event_stream.trace.replayed(event)
+                position = event.seq
+                if event.channel == "chatUpdated":
+                    event_stream.latest_values.refresh_counts(
+                        stream, {self.user_id}
+                    )  # this user may have left and come back meanwhile
+        hub.attach(self, stream, position)
+        if position > stream.position:
+            event_stream.pull(stream, position, "replay")
+        return position != start

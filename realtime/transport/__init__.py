@@ -1,0 +1,1 @@
+"""Bytes to sockets: one write for each socket and loop turn, the same bytes to many, bounded memory for slow readers."""

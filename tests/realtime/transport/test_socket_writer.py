@@ -1,0 +1,296 @@
+"""The fast path over real sockets: whatever is mixed with it and however slowly it is read, the framing stays right."""
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tornado.iostream import IOStream
+from tornado.websocket import _WebSocketParams
+
+from realtime.protocol.frames import text_frame
+from realtime.transport.broadcast import Broadcast, send_to_all
+from realtime.transport.socket_writer import PROGRESS_STEP, write_queue
+from tests.realtime.sockets import PING, TEXT, Pair, until
+from web.websocket import Pings, Protocol
+
+
+def to_all(pairs, payload, limit=2**30):
+    """Broadcast a frame; the pairs that are too slow for it are appended to the list that is answered, when it leaves."""
+    slow, crowd = [], Broadcast()
+    for pair in pairs:
+        crowd[pair] = pair.writer
+    write_queue.broadcast(
+        lambda now: slow.extend(
+            pair
+            for writer in send_to_all(crowd, text_frame(payload), limit, now)
+            for pair in pairs
+            if pair.writer is writer
+        )
+    )
+    return slow
+
+
+# What happens to a socket: a frame of so many bytes, a ping by Tornado, the client takes so many bytes, the loop turns.
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["send", "broadcast"]), st.sampled_from([0, 1, 125, 126, 4000, 20_000, 65_536]))
+    | st.tuples(st.just("ping"), st.integers(0, 125))
+    | st.tuples(st.just("take"), st.sampled_from([1, 7, 500, 5000, 100_000]))
+    | st.tuples(st.just("turn"), st.integers(1, 3)),
+    min_size=25,
+    max_size=60,
+)
+
+
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@given(STEPS)
+def test_every_frame_arrives_whole_and_in_order_whatever_tornado_writes_between(steps):
+    async def happen():
+        pair, sent, pinged = Pair(), [], []
+        for number, (what, size) in enumerate(steps):
+            if what == "send":
+                sent.append(number.to_bytes(4, "big") + b"x" * size)
+                pair.writer.send(text_frame(sent[-1]))
+            elif what == "broadcast":
+                sent.append(number.to_bytes(4, "big") + b"x" * size)
+                to_all([pair], sent[-1])
+            elif what == "ping":
+                pinged.append(bytes([number]) * size)
+                pair.stream.write(bytes([0x80 | PING, size]) + pinged[-1])
+                pair.writer.detour()
+            elif what == "take":
+                pair.take(size)
+            else:
+                for _ in range(size):
+                    await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await pair.take_everything()
+        frames = pair.frames()
+        assert not pair.received, "a frame is cut off"
+        pair.close()
+        assert [payload for opcode, payload in frames if opcode == TEXT] == sent
+        assert [payload for opcode, payload in frames if opcode == PING] == pinged
+        assert pair.writer.unsent == pair.writer.queued == 0
+
+    asyncio.run(happen())
+
+
+@pytest.mark.gen_test
+async def test_the_frames_of_one_tick_leave_in_one_write(pair):
+    writes = []
+    many = [pair(buffer=2**16) for _ in range(3)]
+    for each in many:
+        real = each.writer.socket
+        each.writer.socket = SimpleNamespace(send=lambda data, real=real: writes.append(len(data)) or real.send(data))
+    for _ in range(10):
+        for each in many:
+            each.writer.send(text_frame(b"x" * 98))
+    assert writes == [] and [each.writer.queued for each in many] == [1000] * 3
+    await asyncio.sleep(0)
+    assert writes == [1000] * 3 and [each.writer.queued for each in many] == [0] * 3
+
+
+@pytest.mark.gen_test
+async def test_what_the_kernel_did_not_take_is_counted_until_it_does(pair):
+    socket = pair()
+    frame = text_frame(b"x" * 996)
+    for _ in range(200):
+        socket.writer.send(frame)
+        await asyncio.sleep(0)
+    await until(lambda: not socket.writer.queued)
+    assert 0 < socket.writer.unsent < 200_000
+    drained = asyncio.ensure_future(socket.writer.drained())
+    for taken in (3 * PROGRESS_STEP, 200_000):
+        before = socket.writer.unsent
+        assert not drained.done()
+        socket.take(taken)
+        await until(lambda before=before: socket.writer.unsent < before)
+    await socket.take_everything()
+    await asyncio.wait_for(drained, 5)
+    assert socket.writer.unsent == 0
+    assert len(socket.frames()) == 200
+
+
+@pytest.mark.gen_test
+async def test_draining_sends_what_this_tick_has_queued_and_is_over_at_once_where_nothing_waits(pair):
+    socket = pair()
+    socket.writer.send(text_frame(b"now"))
+    await socket.writer.drained()
+    socket.take()
+    assert socket.frames() == [(TEXT, b"now")]
+
+
+@pytest.mark.gen_test
+async def test_progress_is_seen_whenever_a_slow_client_takes_something(pair):
+    socket = pair()
+    for _ in range(100):
+        socket.writer.send(text_frame(b"x" * 1000))
+    socket.writer.flush()
+    began = socket.writer.progress_at
+    assert began > time.monotonic() - 5
+    while socket.writer.unsent > PROGRESS_STEP:
+        seen = socket.writer.progress_at
+        await asyncio.sleep(0)
+        assert socket.writer.progress_at == seen, "progress without any"
+        while socket.writer.progress_at == seen:
+            socket.take(1000)
+            await asyncio.sleep(0)
+    assert socket.writer.progress_at > began
+
+
+@pytest.mark.gen_test
+async def test_the_time_to_take_something_begins_when_something_waits_and_not_before(pair):
+    socket = pair()
+    socket.writer.send(text_frame(b"taken at once"))
+    socket.writer.flush()
+    before = time.monotonic()
+    socket.writer.send(text_frame(b"x" * 100_000))
+    socket.writer.flush()
+    assert socket.writer.progress_at >= before
+
+
+@pytest.mark.gen_test
+async def test_a_client_that_is_gone_closes_the_stream_and_disturbs_no_other(pair):
+    gone, there = pair(), pair()
+    gone.theirs.close()
+    for _ in range(3):
+        for each in (gone, there):
+            each.writer.send(text_frame(b"hello"))
+        await asyncio.sleep(0)
+    assert gone.stream.closed()
+    there.take()
+    assert there.frames() == [(TEXT, b"hello")] * 3
+
+
+@pytest.mark.gen_test
+async def test_what_is_queued_for_a_stream_that_closes_meanwhile_goes_nowhere(pair):
+    socket = pair()
+    socket.writer.send(text_frame(b"too late"))
+    socket.stream.close()
+    await asyncio.sleep(0)
+    assert socket.writer.queued == 0
+    assert socket.take() == 0
+
+
+@pytest.mark.gen_test
+async def test_any_stream_but_a_plain_one_is_written_through(pair):
+    class Encrypting(IOStream):
+        """Stands for Tornado's TLS stream: what does not pass its `write` is not encrypted."""
+
+        written = 0
+
+        def write(self, data):
+            self.written += len(data)
+            return super().write(data)
+
+    socket = pair(stream=Encrypting)
+    socket.writer.send(text_frame(b"secret"))
+    socket.writer.flush()
+    assert socket.stream.written == len(text_frame(b"secret"))
+
+
+@pytest.mark.gen_test
+async def test_a_ping_of_tornados_that_the_kernel_takes_half_of_is_not_torn_by_what_comes_next(pair):
+    socket = pair()
+    protocol = Protocol(None, _WebSocketParams(), Pings(0))
+    protocol.stream, protocol.writer = socket.stream, socket.writer
+    to_all([socket], b"before")
+    await asyncio.sleep(0)
+    pings = 0
+    while not socket.stream.writing():
+        protocol.write_ping(b"p" * 125)
+        pings += 1
+    socket.take()  # there is room again, and the stream has not been told yet
+    to_all([socket], b"after")
+    write_queue.flush()
+    await socket.take_everything()
+    assert socket.frames() == [(TEXT, b"before"), *[(PING, b"p" * 125)] * pings, (TEXT, b"after")]
+
+
+@pytest.mark.gen_test
+async def test_a_broadcast_that_the_kernel_takes_half_of_is_not_torn_by_the_next_one(pair):
+    socket = pair()
+    to_all([socket], b"before")
+    await asyncio.sleep(0)
+    to_all([socket], b"x" * 60_000)
+    write_queue.flush()
+    assert socket.writer.unsent
+    socket.take()
+    to_all([socket], b"after")
+    write_queue.flush()
+    await socket.take_everything()
+    assert [payload for _, payload in socket.frames()] == [b"before", b"x" * 60_000, b"after"]
+
+
+@pytest.mark.gen_test
+async def test_a_broadcast_goes_straight_to_the_socket_again_once_nothing_waits(pair):
+    socket = pair()
+    for _ in range(2):
+        socket.writer.send(text_frame(b"x" * 60_000))
+        await asyncio.sleep(0)
+        assert socket.writer.unsent and socket.writer in write_queue.busy
+        await socket.take_everything()
+        to_all([socket], b"hello")
+        await asyncio.sleep(0)
+        assert socket.writer not in write_queue.busy
+
+
+# To many at once
+
+
+@pytest.mark.gen_test
+async def test_what_is_said_to_all_and_to_one_comes_in_the_order_in_which_it_was_said(pair):
+    one, other = pair(), pair()
+    one.writer.send(text_frame(b"1"))
+    to_all([one, other], b"2")
+    to_all([one, other], b"3")
+    other.writer.send(text_frame(b"4"))
+    to_all([one, other], b"5")
+    await asyncio.sleep(0)
+    for each, expected in ((one, b"1235"), (other, b"2345")):
+        await each.take_everything()
+        assert b"".join(payload for _, payload in each.frames()) == expected
+
+
+@pytest.mark.gen_test
+async def test_who_has_too_much_unsent_gets_nothing_and_is_named(pair):
+    slow, quick = pair(), pair()
+    slow.writer.send(text_frame(b"x" * 60_000))
+    await asyncio.sleep(0)
+    assert slow.writer.unsent > 1000
+    named = to_all([slow, quick], b"hello", limit=1000)
+    await asyncio.sleep(0)
+    assert named == [slow]
+    await quick.take_everything()
+    await slow.take_everything()
+    assert quick.frames() == [(TEXT, b"hello")] and len(slow.frames()) == 1
+
+
+@pytest.mark.gen_test
+async def test_one_who_is_gone_does_not_keep_it_from_the_others(pair):
+    gone, closed, there = pair(), pair(), pair()
+    gone.theirs.close()
+    closed.stream.close()
+    to_all([gone, closed, there], b"hello")
+    await asyncio.sleep(0)
+    await there.take_everything()
+    assert there.frames() == [(TEXT, b"hello")]
+    assert gone.stream.closed()
+
+
+@pytest.mark.gen_test
+async def test_nothing_is_remembered_of_sockets_that_have_ended(pair):
+    one, gone = pair(), pair()
+    for each in (one, gone):
+        each.writer.send(text_frame(b"x" * 60_000))
+    write_queue.flush()
+    assert {one.writer, gone.writer} <= write_queue.busy
+    gone.stream.close()
+    gone.writer.gone()
+    one.stream.close()
+    one.writer.gone()
+    one.writer.send(b"too late")
+    await asyncio.sleep(0)
+    assert not {one.writer, gone.writer} & write_queue.busy

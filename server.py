@@ -12,7 +12,7 @@ import psycopg2
 from tornado.netutil import bind_sockets, bind_unix_socket
 
 import settings
-from chat import events
+from chat import event_log
 from chat.accounts import Accounts, AttemptLimits
 from chat.operator_commands import make_owner, reset_password
 from errors import ParleyError, Unavailable
@@ -238,7 +238,7 @@ class Instance:
         """Forget old events, sessions and attempts, now and every hour; every instance may, and more than one does no harm."""
         while True:
             try:
-                while await events.prune(db, days):
+                while await event_log.prune(db, days):
                     await asyncio.sleep(1)
                 await accounts.forget_old()
             except ParleyError as error:

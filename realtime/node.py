@@ -11,12 +11,12 @@ from datetime import datetime, timezone
 import orjson
 
 import metrics
-from chat import events as log
 from chat.channels import LOGGED
 from chat.events import Event
 from errors import ParleyError
 from realtime.activity.activity import Activity
 from realtime.activity.demo import Demo, DisorderlyPublisher
+from realtime.bus import envelope
 from realtime.bus.canary import Canary
 from realtime.bus.channel_names import ACTIVITY, CONTROL, PRESENCE, TYPING, ChannelNames
 from realtime.bus.chat_subscriptions import ChatSubscriptions
@@ -195,7 +195,7 @@ class Node:
         # To the others first: they deliver while we do.
         self._publisher.publish(
             [
-                (self.channel_names.of(event.channel, event.chat_id), log.envelope(event, self.epoch, self.instance))
+                (self.channel_names.of(event.channel, event.chat_id), envelope.encode(event, self.epoch, self.instance))
                 for event in events
             ]
         )

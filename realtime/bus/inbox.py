@@ -3,8 +3,8 @@
 import logging
 
 import metrics
-from chat import events as log
 from chat.channels import ABOUT_CHATS, CHANNELS, PROJECTIONS
+from realtime.bus import envelope
 
 logger = logging.getLogger("parley.inbox")
 
@@ -34,7 +34,7 @@ class Inbox:
     @epoch.setter
     def epoch(self, epoch: str):
         self._epoch = epoch
-        self._glance, self._passed_over = log.glances(epoch), b""
+        self._glance, self._passed_over = envelope.glances(epoch), b""
 
     def heard(self, channel: str, payload: bytes):
         """A message from Redis; whatever it is, it ends nothing."""
@@ -60,7 +60,7 @@ class Inbox:
 
     def _take(self, channel, payload):
         try:
-            event, epoch, publisher = log.opened(channel, payload)
+            event, epoch, publisher = envelope.decode(channel, payload)
         except ValueError:
             metrics.foreign_messages.labels(channel).inc()
             return

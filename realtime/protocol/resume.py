@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from chat.events import Event, Membership, Standing
+from chat.events import Event
+from chat.memberships import Membership, Standing
 from chat.unread import count_event
 from realtime.protocol import frames
 from realtime.protocol.frames import Hello

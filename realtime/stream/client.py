@@ -6,8 +6,7 @@ import time
 from datetime import datetime
 
 import metrics
-from chat import events as log
-from chat import reads
+from chat import event_log, memberships, reads
 from chat.events import Event
 from errors import ParleyError
 from realtime.protocol import frames, resume
@@ -201,7 +200,7 @@ class Client:
         self.channels = hello.channels
         with realtime.event_stream.join_buffer.noting():
             async with realtime.openings:
-                membership = await log.membership(realtime.db, self.user_id)
+                membership = await memberships.membership(realtime.db, self.user_id)
             if self.closed:
                 return
             plan = resume.plan(self.user_id, realtime.instance, membership, hello, realtime.limits.replay_limit)
@@ -265,7 +264,7 @@ class Client:
 
     async def _tell_states(self):
         since, self._missed_state, self._missed_reads_since = self._missed_reads_since, False, None
-        membership = await log.membership(self._realtime.db, self.user_id)
+        membership = await memberships.membership(self._realtime.db, self.user_id)
         await self._tell_counts(resume.counts(self.user_id, membership, set(membership.chats)))
         if since is not None:
             await self._tell_reads(since)
@@ -293,7 +292,7 @@ class Client:
             async with realtime.catch_ups:
                 chosen = resume.some(self._missing(heads), page, REPLAY_EVENTS)
                 positions = {chat_id: self._position(self.streams[chat_id]) for chat_id in chosen}
-                logs = await log.replay(realtime.db, positions, [self.user_id], page)
+                logs = await event_log.replay(realtime.db, positions, [self.user_id], page)
             moved = False
             for chat_id, position in positions.items():
                 stream = self.streams.get(chat_id)

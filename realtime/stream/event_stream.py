@@ -9,7 +9,7 @@ import logging
 from functools import partial
 
 import metrics
-from chat import events as log
+from chat import event_log, memberships
 from chat.channels import LOGGED, STATES, projections_of
 from chat.events import Event
 from errors import ParleyError
@@ -169,7 +169,7 @@ class EventStream:
         # The database decides: the event may be an old one that Redis held back, and they have left since, and had it before that.
         with self.join_buffer.noting():
             async with self.repairs:
-                standings = await log.standings(self._db, event.chat_id, user_ids)
+                standings = await memberships.standings(self._db, event.chat_id, user_ids)
             frame = frames.encode(frames.of_event(event))
             for user_id, standing in standings.items():
                 for client in self._hub.users.get(user_id, ()):
@@ -256,7 +256,9 @@ class EventStream:
             while self.watched(stream) and stream.newest_seen > stream.position:
                 async with self.repairs:
                     heard = stream.newest_seen
-                    logs = await log.replay(self._db, {stream.chat_id: stream.position}, stream.user_ids(), self._page)
+                    logs = await event_log.replay(
+                        self._db, {stream.chat_id: stream.position}, stream.user_ids(), self._page
+                    )
                 if stream.chat_id not in logs:
                     # A head that the database does not have: it was restored from a backup, which the next check will see.
                     stream.newest_seen = stream.position
@@ -275,7 +277,7 @@ class EventStream:
         finally:
             stream.pulling = False
 
-    def _apply(self, stream, page: log.Log):
+    def _apply(self, stream, page: event_log.Log):
         if page.head < stream.position:
             return  # a live event overtook the snapshot; what it says of membership is old
         # Those who came since the question was asked: the page may show what happened after their removal. They ask for themselves.
@@ -318,7 +320,7 @@ class EventStream:
             some = user_ids[start : start + MEMBERSHIPS]
             before = {user_id: self._hub.versions.get(user_id) for user_id in some}
             with self.join_buffer.noting():
-                for user_id, membership in (await log.memberships(self._db, some)).items():
+                for user_id, membership in (await memberships.memberships(self._db, some)).items():
                     # Let in or out meanwhile: the answer may be from before that. The next check asks again.
                     if user_id in self._hub.versions and self._hub.versions[user_id] == before[user_id]:
                         self._refresh_membership(user_id, membership)

@@ -6,7 +6,7 @@ Nobody here watches such a chat yet, and what is committed after the answer must
 import time
 from contextlib import contextmanager
 
-from chat import events as log
+from chat import memberships
 from chat.channels import LOGGED
 from chat.events import Event
 from realtime.protocol import resume
@@ -59,7 +59,7 @@ class JoinBuffer:
         """Whether the user was let into something meanwhile."""
         return user_id in self._joined
 
-    def begin(self, client, chat_id: str, position: int, standing: log.Standing) -> bool:
+    def begin(self, client, chat_id: str, position: int, standing: memberships.Standing) -> bool:
         """A socket watches a chat from `position` on, where its user stands as the database has just answered.
 
         Answers whether the user's other sockets have been told of a newer unread count than that.
@@ -77,7 +77,7 @@ class JoinBuffer:
             event_stream.latest_values.refresh_counts(stream, {client.user_id})
         return stream.counts[client.user_id] != count
 
-    def let_in(self, client, chat_id: str, position: int, standing: log.Standing):
+    def let_in(self, client, chat_id: str, position: int, standing: memberships.Standing):
         """The same for a socket that has been open: what its user has not read of this chat, or the user's others were told, it is told at once."""
         if self.begin(client, chat_id, position, standing) or standing.unread:
             self._event_stream.latest_values.count_afresh(client, resume.count(client.user_id, chat_id, standing))

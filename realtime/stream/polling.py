@@ -1,7 +1,6 @@
 """`/api/sync`: what a socket would be sent from `welcome` to `synced`, as one answer, where WebSockets do not get through."""
 
-from chat import events as log
-from chat import reads
+from chat import event_log, memberships, reads
 from realtime.protocol import frames, resume
 from realtime.protocol.position import void
 
@@ -14,7 +13,7 @@ async def sync(realtime, user_id: str, fields: dict) -> list[dict]:
     Raises `frames.BadFrame`, `Unavailable`.
     """
     hello = frames.hello(dict(fields))
-    membership = await log.membership(realtime.db, user_id)
+    membership = await memberships.membership(realtime.db, user_id)
     plan = resume.plan(user_id, realtime.instance, membership, hello, realtime.limits.replay_limit)
     answer, positions, count = plan.first, plan.positions, 0
     lagging = {chat_id: at for chat_id, at in positions.items() if at < membership.chats[chat_id].head}
@@ -24,7 +23,7 @@ async def sync(realtime, user_id: str, fields: dict) -> list[dict]:
         async with realtime.catch_ups:
             missing = {chat_id: membership.chats[chat_id].head - at for chat_id, at in lagging.items()}
             chosen = resume.some(missing, realtime.limits.replay_page, SYNC_EVENTS)
-            logs = await log.replay(
+            logs = await event_log.replay(
                 realtime.db, {chat_id: lagging[chat_id] for chat_id in chosen}, [user_id], realtime.limits.replay_page
             )
         for chat_id in chosen:

@@ -7,8 +7,7 @@ from datetime import timedelta
 from itertools import islice
 
 import metrics
-from chat import events as log
-from chat import reads
+from chat import head_check, reads
 from errors import ParleyError
 from realtime.stream.event_stream import EventStream
 from realtime.stream.hub import Hub
@@ -30,14 +29,14 @@ class Reconciler:
         self._fresh: dict[str, float] = {}  # chats to compare; since when they may have missed something
         self._comparing = False
 
-    async def check(self, session_ids, since, doubtful=True) -> log.Changes:
+    async def check(self, session_ids, since, doubtful=True) -> head_check.Changes:
         """Compare this instance with the truth and repair what differs; with `since`, watermarks that moved since then too.
 
         Where nothing was `doubtful`, only those of them count that nobody has told: their instance died after the commit, or never
         got the database's answer. Otherwise counts may be missing whose watermark came. Raises `Unavailable`.
         """
         streams = self._hub.streams
-        changes = await log.changes(
+        changes = await head_check.changes(
             self._db, {chat_id: stream.position for chat_id, stream in streams.items()}, self._hub.versions, session_ids
         )
         metrics.head_checks.labels("behind" if changes.heads or changes.users else "same").inc()
@@ -78,7 +77,7 @@ class Reconciler:
         positions = {chat_id: stream.position for chat_id in chats if (stream := self._hub.streams.get(chat_id))}
         if not positions:
             return
-        changes = await log.changes(self._db, positions, {}, [])
+        changes = await head_check.changes(self._db, positions, {}, [])
         if changes.epoch != self._epoch():
             return  # the next check of everything ends all that is open
         self._pull(changes.heads, "subscribed")

@@ -7,7 +7,7 @@ import threading
 import pytest
 from argon2 import PasswordHasher
 
-from chat.accounts import Accounts, AttemptLimits, Session
+from chat.accounts import Accounts, AttemptLimits, Login
 from errors import Refused
 from tests.chat.conftest import key, refused
 
@@ -80,7 +80,7 @@ async def test_signing_up_makes_a_user_who_is_signed_in(db, accounts):
     assert set(answer["user"]) == {"id", "username", "displayName", "createdAt", "isOwner"}
     assert (answer["user"]["username"], answer["user"]["displayName"]) == (username, "Ada Lovelace")
     session = await accounts.session(answer["token"])
-    assert session == Session((await sessions_of(db, answer["user"]["id"]))[0].id, answer["user"]["id"])
+    assert session == Login((await sessions_of(db, answer["user"]["id"]))[0].id, answer["user"]["id"])
     assert (await sign_up(accounts, other := name()))["user"]["displayName"] == other
 
 

@@ -6,17 +6,17 @@ import os
 import pytest
 
 from chat import sessions
-from chat.accounts import Session
+from chat.accounts import Login
 from tests.chat.conftest import age, key, refused
 
 
 @pytest.fixture
 def sign_in(db):
-    async def create(user, agent="pytest") -> Session:
+    async def create(user, agent="pytest") -> Login:
         row = await db.row(
             "select * from create_session(%s, %s, 30, %s)", user, hashlib.sha256(os.urandom(8)).digest(), agent
         )
-        return Session(row.id, user)
+        return Login(row.id, user)
 
     return create
 

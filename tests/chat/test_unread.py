@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat import chats, events, messages, unread
+from chat import chats, memberships, messages, unread
 from chat.unread import Age, compare
 from tests.chat.conftest import World, key, quick, refused
 
@@ -109,7 +109,7 @@ async def _live_through(world, taken):
         assert (await unread.of_chat(world.db, person, chat_id))["unreadCount"] == count
         assert (await chats.get(world.db, person, chat_id))["unreadCount"] == count
         assert (await unread.of_user(world.db, person))["total"] == count
-        standing = (await events.membership(world.db, person)).chats[chat_id]
+        standing = (await memberships.membership(world.db, person)).chats[chat_id]
         assert (standing.unread, standing.read_seq, standing.head) == (count, model.watermarks[person], model.head)
 
 

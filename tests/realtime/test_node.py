@@ -8,9 +8,9 @@ import time
 import orjson
 import pytest
 
-from chat import accounts, chats, events
+from chat import accounts, chats, memberships
 from metrics import REGISTRY
-from realtime.bus import connections
+from realtime.bus import connections, envelope
 from realtime.node import CONTROL, Limits
 from store.database import new_epoch
 from tests.chat.conftest import key
@@ -200,11 +200,11 @@ async def test_an_event_of_a_chat_that_nobody_watches_is_not_even_parsed_and_wha
     await world.group(ada)
     socket = await connect(one, ada).hello().synced()
     event = (await send(world, bob, await world.group(bob))).events[0]
-    right = events.envelope(event, one.epoch, "another")
-    parsed, opened = [], events.opened
-    monkeypatch.setattr(events, "opened", lambda *message: parsed.append(message) or opened(*message))
+    right = envelope.encode(event, one.epoch, "another")
+    parsed, opened = [], envelope.decode
+    monkeypatch.setattr(envelope, "decode", lambda *message: parsed.append(message) or opened(*message))
     foreign = [
-        events.envelope(event, key(), "another"),
+        envelope.encode(event, key(), "another"),
         right + b" }",
         right.replace(b'"seq":2', b'"seq":"2"'),
         right.replace(b'"v":1', b'"v":7'),
@@ -286,15 +286,15 @@ async def test_an_answer_from_before_a_removal_lets_nobody_in_again(healthy, con
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
     his = await connect(one, bob).hello().synced()
-    memberships, asked, go_on = events.memberships, asyncio.Event(), asyncio.Event()
+    real, asked, go_on = memberships.memberships, asyncio.Event(), asyncio.Event()
 
     async def slow(db, user_ids):
-        answer = await memberships(db, user_ids)
+        answer = await real(db, user_ids)
         asked.set()
         await go_on.wait()
         return answer
 
-    monkeypatch.setattr(events, "memberships", slow)
+    monkeypatch.setattr(memberships, "memberships", slow)
     refresh = asyncio.ensure_future(one.event_stream.refresh_memberships([bob]))
     await asked.wait()
     await published(one, chats.remove(world.db, ada, key(), chat_id, bob))
@@ -320,7 +320,7 @@ async def test_whoever_is_let_in_is_told_what_they_have_not_read_of_it(
     if others:
         await connect(one, ada).hello().synced()
     his = await connect(one, bob).hello().synced()
-    standings, asked, go_on = events.standings, asyncio.Event(), asyncio.Event()
+    standings, asked, go_on = memberships.standings, asyncio.Event(), asyncio.Event()
 
     async def slow(*question):
         asked.set()
@@ -331,7 +331,7 @@ async def test_whoever_is_let_in_is_told_what_they_have_not_read_of_it(
         await go_on.wait()
         return await standings(*question)
 
-    monkeypatch.setattr(events, "standings", slow)
+    monkeypatch.setattr(memberships, "standings", slow)
     added = await published(one, chats.add(world.db, ada, key(), chat_id, [bob], 50))
     await asked.wait()
     said = await published(one, send(world, ada, chat_id))

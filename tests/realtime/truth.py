@@ -10,7 +10,10 @@ from types import SimpleNamespace
 
 from chat import payloads
 from chat.channels import projections_of
-from chat.events import Changes, Event, Log, Membership, Standing
+from chat.event_log import Log
+from chat.events import Event
+from chat.head_check import Changes
+from chat.memberships import Membership, Standing
 from chat.reads import COMMIT_MARGIN
 from chat.unread import count_event
 

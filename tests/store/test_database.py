@@ -13,7 +13,7 @@ import psycopg2
 import psycopg2.errors
 import pytest
 
-from chat import chats, events, messages, reads, unread
+from chat import chats, event_log, head_check, memberships, messages, reads, unread
 from errors import Unavailable
 from store import database as database_module
 from store.database import SCHEMA_VERSION, Database, UnknownSchema, migrate, new_epoch
@@ -173,9 +173,9 @@ async def test_no_plan_reads_a_whole_table_even_if_it_was_made_while_the_table_w
         await world.edit(ann, first)
         await world.delete(ann, first)
         heads = {chat_id: 1 for chat_id in several}
-        await events.replay(world.db, heads, [ann, ben], 100)
-        await events.membership(world.db, ann)
-        await events.changes(world.db, heads, {ann: 1}, [key()])
+        await event_log.replay(world.db, heads, [ann, ben], 100)
+        await memberships.membership(world.db, ann)
+        await head_check.changes(world.db, heads, {ann: 1}, [key()])
         await unread.counts(world.db, several[0], [ben, cy])
         await unread.of_user(world.db, cy)
         await chats.page(world.db, ann)

@@ -11,9 +11,10 @@ import pytest
 import redis
 
 from chat import messages, reads
-from chat.events import Event, envelope
+from chat.events import Event
 from realtime.activity import activity
 from realtime.activity.activity import ACTIVITY, Trace, alias
+from realtime.bus import envelope
 from realtime.node import CONTROL
 from tests.chat.conftest import key
 from tests.realtime.client import Client
@@ -264,7 +265,7 @@ async def test_what_redis_lost_doubled_and_reordered_is_counted_and_repaired(
     outcomes = [await messages.send(world.db, ann, key(), chat, "Hello", 50) for _ in range(4)]
     first, second, third, fourth = (outcome.events[0] for outcome in outcomes)
     for event in (second, second, first, fourth, third):
-        command(server, "PUBLISH", event.channel, envelope(event, here.epoch, "web.1"))
+        command(server, "PUBLISH", event.channel, envelope.encode(event, here.epoch, "web.1"))
     await his.until(lambda: his.client.cursors[chat] == fourth.seq)
     await until(lambda: there.activity.counts["heard"] == 5)
     assert (there.activity.counts["doubled"], there.activity.counts["reordered"]) == (1, 2)
@@ -362,7 +363,7 @@ def test_a_request_is_accepted_before_its_commit():
 
 def test_what_redis_took_is_read_from_the_envelope():
     trace = Trace("web.1", Counter())
-    batch = [("messageAdded", envelope(added(7), "epoch", "web.1")), (CONTROL, orjson.dumps({"kind": "canary"}))]
+    batch = [("messageAdded", envelope.encode(added(7), "epoch", "web.1")), (CONTROL, orjson.dumps({"kind": "canary"}))]
     trace.published(batch, True)
     trace.published(batch, False)
     assert [(point["step"], point["seq"]) for point in trace.take()[0]] == [("published", 7), ("untaken", 7)]

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chat import chats, events
+from chat import chats, head_check
 from chat.channels import CHANNELS
 from errors import Unavailable
 from realtime.bus import chat_subscriptions
@@ -136,7 +136,7 @@ async def test_the_comparison_is_tried_until_the_database_answers(healthy, conne
     gate = Gate(other).close()
     his = await connect(other, bob).hello().synced()
     await published(one, send(world, ada, chat_id, "meanwhile"))
-    changes, refused = events.changes, []
+    changes, refused = head_check.changes, []
 
     async def refusing(*question):
         if len(refused) < 2:
@@ -145,7 +145,7 @@ async def test_the_comparison_is_tried_until_the_database_answers(healthy, conne
         return await changes(*question)
 
     monkeypatch.setattr(reconciler, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(events, "changes", refusing)
+    monkeypatch.setattr(head_check, "changes", refusing)
     gate.open()
     await caught_up(world, his)
     assert len(refused) == 2

@@ -4,7 +4,8 @@ import pytest
 
 import metrics
 from chat.channels import PROJECTIONS
-from chat.events import Event, envelope
+from chat.events import Event
+from realtime.bus import envelope
 from realtime.bus.inbox import Inbox
 
 CHAT, OTHER = "6f1c0e0a-6a54-4a40-8a3f-0d6f5b0c7c11", "7d2b1f1b-7b65-4b51-9b40-1e706c1d8d22"
@@ -41,7 +42,7 @@ class Ears:
     def hear(self, *channels, chat=CHAT, seq=1, epoch=EPOCH, instance="web.2", **meta):
         for channel in channels:
             data = {"participantIds": []} if channel.startswith("chat") and channel not in PROJECTIONS else {"id": "x"}
-            self.inbox.heard(channel, envelope(Event(channel, chat, seq, data, meta), epoch, instance))
+            self.inbox.heard(channel, envelope.encode(Event(channel, chat, seq, data, meta), epoch, instance))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.events import Membership, Standing
+from chat.memberships import Membership, Standing
 from realtime.protocol import resume
 from realtime.protocol.frames import Hello
 

@@ -6,8 +6,7 @@ import uuid
 
 import pytest
 
-from chat import chats, messages
-from chat import events as log
+from chat import chats, event_log, memberships, messages
 from chat.channels import CHANNELS, DEFAULT, LOGGED
 from errors import Unavailable
 from realtime import node as delivery_module
@@ -169,12 +168,16 @@ async def test_only_the_channels_asked_for_come_and_projections_only_live(instan
 # What happens meanwhile
 
 
+MODULE_OF = {"replay": event_log, "membership": memberships, "memberships": memberships}
+
+
 class Gate:
     """Holds the answers of one of the database's questions back, after they have been read."""
 
     def __init__(self, monkeypatch, name):
         self.reached, self._open = asyncio.Event(), asyncio.Event()
-        real = getattr(log, name)
+        module = MODULE_OF[name]
+        real = getattr(module, name)
 
         async def held(*arguments):
             answer = await real(*arguments)
@@ -182,7 +185,7 @@ class Gate:
             await self._open.wait()
             return answer
 
-        monkeypatch.setattr(log, name, held)
+        monkeypatch.setattr(module, name, held)
 
     def open(self):
         self._open.set()
@@ -312,14 +315,14 @@ async def test_a_slow_socket_of_many_chats_does_not_read_the_same_events_again_a
         chat_ids,
     )
     monkeypatch.setattr("realtime.stream.client.REPLAY_EVENTS", 20)
-    read, real = [], log.replay
+    read, real = [], event_log.replay
 
     async def counted(*arguments):
         logs = await real(*arguments)
         read.append(sum(len(chat.events) for chat in logs.values()))
         return logs
 
-    monkeypatch.setattr(log, "replay", counted)
+    monkeypatch.setattr(event_log, "replay", counted)
     await connect(node, socket.client, buffer=2048).hello().synced()
     assert len(socket.client.logged) == 600
     assert max(read) < 40 and sum(read) < 3 * 600
@@ -454,7 +457,7 @@ async def test_a_socket_that_the_database_cannot_serve_now_is_told_to_come_back(
         raise Unavailable("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(log, question, unavailable)
+        patch.setattr(MODULE_OF[question], question, unavailable)
         socket = connect(node, client).hello()
         await until(lambda: socket.code)
         assert socket.code == 1013

@@ -10,6 +10,7 @@ import logging
 import random
 from collections import deque
 from dataclasses import replace
+from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
@@ -21,9 +22,9 @@ import realtime.bus.chat_subscriptions
 import realtime.node
 import realtime.stream.join_buffer
 import realtime.stream.reconciler
-from chat import events as log
-from chat import reads, unread
+from chat import event_log, head_check, memberships, reads, unread
 from chat.channels import CHANNELS, DEFAULT, LOGGED
+from chat.events import Event
 from errors import Unavailable
 from realtime.bus.channel_names import channel_of
 from realtime.node import Limits, Node
@@ -229,10 +230,10 @@ class World:
         self.truth = Truth(USERS)
         self.patch = pytest.MonkeyPatch()
         for module, name, read in (
-            (log, "replay", self.truth.replay),
-            (log, "memberships", self.truth.memberships),
-            (log, "standings", self.truth.standings),
-            (log, "changes", self.truth.changes),
+            (event_log, "replay", self.truth.replay),
+            (memberships, "memberships", self.truth.memberships),
+            (memberships, "standings", self.truth.standings),
+            (head_check, "changes", self.truth.changes),
             (unread, "counts", self.truth.counts),
             (reads, "since", self.truth.since),
         ):
@@ -330,7 +331,7 @@ class World:
         data = frame["data"].get("message", frame["data"])
         times = [data[name] for name in ("createdAt", "editedAt", "updatedAt", "readAt") if data.get(name)]
         seq = 0 if frame["channel"] == "messageReadUpdated" else frame["seq"]
-        at = max(map(log.datetime.fromisoformat, (time.replace("Z", "+00:00") for time in times)), default=START)
+        at = max(map(datetime.fromisoformat, (time.replace("Z", "+00:00") for time in times)), default=START)
         assert self.truth.may_know(client.user_id, frame["chatId"], seq, at), (
             f"{client.user_id} was removed before {frame}"
         )
@@ -685,5 +686,5 @@ def test_an_event_lets_out_whoever_has_not_seen_a_later_one_that_lets_them_in(po
     stream = hub.stream("chat", 3)
     hub.attach(ann, stream, position)
     stream.position = 4
-    event_stream.offer(log.Event("chatUpdated", "chat", 5, {"participantIds": ["ben"]}))
+    event_stream.offer(Event("chatUpdated", "chat", 5, {"participantIds": ["ben"]}))
     assert ("chat" in ann.streams, ann.said) == ((True, []) if stays else (False, ["left"]))

@@ -20,7 +20,6 @@ from handlers.application import Services, make_application
 from realtime.gc_policy import GcPolicy
 from realtime.node import Limits, Node
 from realtime.transport import io_uring
-from realtime.transport.socket_writer import write_queue
 from store.database import Database, UnknownSchema, migrate, new_epoch
 from web.server import Server
 
@@ -163,7 +162,7 @@ class Instance:
             )
             server.add_sockets(self._listen())
             housekeeping = asyncio.ensure_future(self._keep_house(db, accounts, configuration.keep_events_days))
-            self._use_ring()
+            self._use_io_uring(node)
             garbage = GcPolicy(node.hub)
             garbage.start()
             freezing = asyncio.ensure_future(garbage.run())
@@ -186,11 +185,11 @@ class Instance:
         log.info("%s: stopped", self._name)
         return 0
 
-    def _use_ring(self):
+    def _use_io_uring(self, node):
         """Have broadcasts sent by io_uring, if it can be had."""
         if self._configuration.io_uring:
             try:
-                write_queue.io_uring = io_uring.IoUring()
+                node.write_queue.io_uring = io_uring.IoUring()
             except io_uring.Unavailable as why:
                 log.info("%s: io_uring is not used: %s", self._name, why)
 

@@ -43,7 +43,7 @@ class StreamHandler(Base, WebSocketHandler):
             # Accepted first: browsers cannot see why a handshake fails.
             self.close(Close.SIGNED_OUT, "not signed in")
         else:
-            protocol.writer = SocketWriter(protocol.stream)
+            protocol.writer = SocketWriter(protocol.stream, self.services.node.write_queue)
             stream = self.connect(protocol.writer, protocol.close)
         protocol.handler = Listener(protocol, stream, self.services.settings.max_frame_bytes)
         # What only the handshake needs goes with it, at once and not with the next full garbage collection.
@@ -79,7 +79,7 @@ class Listener:
         if self._stream is not None:
             self._stream.gone()
         if self._protocol.writer is not None:
-            self._protocol.writer.gone()  # after it has left every crowd
+            self._protocol.writer.gone()  # after it has left every broadcast
 
     def log_exception(self, kind, value, traceback):
         log.error("a frame could not be handled", exc_info=(kind, value, traceback))

@@ -14,8 +14,8 @@ import metrics
 from chat.channels import LOGGED
 from chat.events import Event
 from errors import ParleyError
-from realtime.activity.activity import Activity
 from realtime.activity.demo import Demo, DisorderlyPublisher
+from realtime.activity.viewers import Activity
 from realtime.bus import envelope
 from realtime.bus.canary import Canary
 from realtime.bus.channel_names import ACTIVITY, CONTROL, PRESENCE, TYPING, ChannelNames
@@ -31,6 +31,8 @@ from realtime.stream.event_stream import EventStream
 from realtime.stream.hub import Hub
 from realtime.stream.reconciler import Reconciler
 from realtime.tasks import ended
+from realtime.transport.backpressure import Backpressure
+from realtime.transport.write_queue import WriteQueue
 
 logger = logging.getLogger("parley.delivery")
 
@@ -74,18 +76,19 @@ class Node:
         verify_tls: bool = True,
         demo: bool = False,
     ):
-        """`demo`: it can be told to break things, see `realtime.demo`."""
+        """`demo`: it can be told to break things, see `realtime.activity.demo`."""
         self.db = db
         self.instance = instance
         self.limits = limits
         self.channel_names = ChannelNames(limits.channel_scope)
-        self.hub = Hub(self._unwatched, self._watched)
+        self.write_queue = WriteQueue()
+        self.backpressure = Backpressure(limits.socket_buffer_bytes, limits.socket_stall_seconds)
+        self.hub = Hub(self.write_queue, self.backpressure, watched=self._watched, unwatched=self._unwatched)
         self.event_stream = EventStream(
             db,
             self.hub,
             page=limits.replay_page,
             limit=limits.replay_limit,
-            buffer=limits.socket_buffer_bytes,
             participants=lambda stream, ids: self.presence.know(stream, ids),
         )
         self.openings = asyncio.Semaphore(CATCH_UPS)
@@ -142,7 +145,8 @@ class Node:
         self.activity = Activity(
             instance,
             self._boot,
-            limits,
+            self.backpressure,
+            most_viewers=limits.activity_viewers,
             report=self._report,
             publish=self._publisher.publish,
             control=self._control,
@@ -151,7 +155,7 @@ class Node:
         self.demo = Demo(instance, self._boot, self._publisher, self.hub, control=self._control) if demo else None
         metrics.sockets.set_function(lambda: len(self.hub.clients))
         metrics.watched_chats.set_function(lambda: len(self.hub.streams))
-        metrics.queue_bytes.set_function(lambda: sum(client.unsent for client in self.hub.clients))
+        metrics.queue_bytes.set_function(lambda: sum(client.writer.unsent for client in self.hub.clients))
 
     async def start(self):
         """Begin to publish, hear and check. Raises `Unavailable` where the database does not answer."""
@@ -175,7 +179,7 @@ class Node:
     def publish(self, events: list[Event]) -> int:
         """Tell everybody what was just committed. Never fails: what Redis does not take, the other instances read from PostgreSQL.
 
-        Answers how many sockets here follow the chat: mostly they hear of it at the end of this loop tick.
+        Answers how many sockets here follow the chat: mostly they hear of it at the end of this turn of the event loop.
         """
         if not events:
             return 0
@@ -189,7 +193,7 @@ class Node:
             self._tell([event for event in events if event.channel in LOGGED])
             asyncio.get_running_loop().call_soon(self._tell, derived)
         stream = self.hub.streams.get(events[0].chat_id)
-        return len(stream.attached) if stream is not None else 0
+        return stream.attached_count if stream is not None else 0
 
     def _tell(self, events):
         # To the others first: they deliver while we do.
@@ -288,7 +292,7 @@ class Node:
         spread = min(seconds, 0.02 * len(clients))
         notice = frames.encode(frames.draining(int(spread * 1000) + 200))
         for client in clients:
-            client.send(notice)
+            client.try_send(notice)
         for client in clients:
             await asyncio.sleep(spread / len(clients))
             client.end(Close.RESTART, "restart")
@@ -321,11 +325,9 @@ class Node:
         stream = self.hub.streams.get(chat_id)
         if stream is not None:
             frame = frames.encode(frames.typing(chat_id, user_id))
-            for client in list(
-                stream.attached
-            ):  # `send` lets broadcasts go first, and who is too slow for them falls behind
+            for client in stream.members():
                 if client.user_id != user_id:
-                    client.send(frame)
+                    client.try_send(frame)
 
     def _subscribed(self):
         # What was published while nobody listened is in PostgreSQL.
@@ -408,8 +410,7 @@ class Node:
             now = time.monotonic()
             self._lag = max(0.0, now - due)
             metrics.loop_lag.set(self._lag)
-            stalled = [s for s in self.hub.clients if s.stalled_for(now) > self.limits.socket_stall_seconds]
-            for client in stalled:
+            for client in [one for one in self.hub.clients if self.backpressure.has_stalled(one.writer, now)]:
                 client.end(Close.TRY_AGAIN, "no progress")
 
 

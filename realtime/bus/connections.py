@@ -140,7 +140,7 @@ class Publisher(Link):
 
     def __init__(self, url: str, **options):
         super().__init__(url, **options)
-        self.trace = None  # see realtime/activity/activity.py
+        self.trace = None  # see realtime/activity/trace.py
         self._pending: list[tuple[str, bytes]] = []
         self._under_way: list[tuple[str, bytes]] = []
         self._replies = None

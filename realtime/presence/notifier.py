@@ -17,7 +17,8 @@ from errors import ParleyError
 from realtime.bus.channel_names import PRESENCE
 from realtime.presence.online_users import OnlineUsers
 from realtime.protocol import frames
-from realtime.stream.hub import ChatStream, Hub
+from realtime.stream.chat_stream import ChatStream
+from realtime.stream.hub import Hub
 
 logger = logging.getLogger("parley.presence")
 
@@ -174,5 +175,5 @@ class PresenceNotifier:
         return sorted(online - {client.user_id})
 
     def _send(self, client, frame):
-        if not client.closed and not client.send(frame):
+        if not client.closed and not client.try_send(frame):
             self._hub.moved.add(client)  # too slow for it now; everything when there is room

@@ -1,4 +1,4 @@
-"""One socket: its hello, its replay, its backpressure, its end. What it may hear is the feed's business; its bytes are the wire's."""
+"""One client's socket: its hello, its replay, its end. What it may hear is decided by the event stream, its bytes leave by its writer."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ RETRY_SECONDS = 0.2
 class Client:
     """A signed-in user's socket on this instance.
 
-    `realtime` is the instance (`delivery.Delivery`); `wire` the way out; `close(code, reason)` ends the socket.
+    `realtime` is the instance (a `Node`); `writer` the way out; `close(code, reason)` ends the socket.
     """
 
     __slots__ = (
@@ -71,44 +71,31 @@ class Client:
             realtime.limits.hello_seconds, self.end, Close.NO_HELLO, "no hello"
         )
 
-    # Out
+    # Out. One verb for each guarantee: `try_send` may leave a frame out and says so, `send` never does, `send_state` makes up for it later.
 
-    def send(self, frame: bytes) -> bool:
+    def try_send(self, frame: bytes) -> bool:
         """Queue a ready frame, unless the socket has too much unsent: then nothing, and False."""
-        if self._is_full:
+        if self._realtime.backpressure.is_full(self.writer):
             return False
         self.writer.send(frame)
         return True
 
-    def say(self, frame: dict):
-        """Queue a frame that must not be left out; a socket that is far too slow even for these is closed."""
-        if self.writer.unsent > 4 * self._realtime.limits.socket_buffer_bytes:
+    def send(self, frame: dict):
+        """Queue a frame that must not be left out. A socket that is far too slow even for these is closed."""
+        if self._realtime.backpressure.is_hopeless(self.writer):
             self.end(Close.TRY_AGAIN, "too slow")
         if not self.closed:
             self.writer.send(frames.encode(frame))
 
-    @property
-    def _is_full(self):
-        return self.writer.unsent + self.writer.queued > self._realtime.limits.socket_buffer_bytes
-
-    async def _room(self):
-        """Wait until the next `send` is taken: what is told afresh may be more than fits, and must not be left out again."""
-        while self._is_full:
-            await self.writer.drained()
-
-    def tell(self, event: Event):
-        """Send a state; one that the socket is too slow for is told when it has drained."""
-        if event.channel in self.channels and not self.send(frames.encode(frames.of_event(event))):
+    def send_state(self, event: Event):
+        """Send a state. One that the socket is too slow for is sent afresh when it has drained."""
+        if event.channel in self.channels and not self.try_send(frames.encode(frames.of_event(event))):
             self.missed_state(event)
 
-    @property
-    def unsent(self) -> int:
-        """Bytes that the kernel has not taken."""
-        return self.writer.unsent
-
-    def stalled_for(self, now: float) -> float:
-        """Seconds since the socket last took a byte of what waits for it; 0 where nothing does."""
-        return now - self.writer.progress_at if self.writer.unsent else 0.0
+    async def _room(self):
+        """Wait until the next `try_send` is taken: what is sent afresh may be more than fits, and must not be left out again."""
+        while self._realtime.backpressure.is_full(self.writer):
+            await self.writer.drained()
 
     def missed_state(self, event: Event):
         """A state was left out because the socket is slow; the present ones are told when it has drained."""
@@ -148,7 +135,7 @@ class Client:
             if isinstance(frame, Hello) is self._said_hello:
                 raise BadFrame("The first frame, and only the first, is hello.", "type")
         except BadFrame as error:
-            self.say(frames.error("invalid_value", str(error), error.field))
+            self.send(frames.error("invalid_value", str(error), error.field))
             self.end(Close.BAD_FRAME, "bad frame")
             return
         if isinstance(frame, Hello):
@@ -157,7 +144,7 @@ class Client:
             self._hello_timer = None
             self._task = asyncio.ensure_future(self._run(self._open, frame))
         elif isinstance(frame, Ping):
-            self.send(frames.PONG)
+            self.try_send(frames.PONG)
         elif isinstance(frame, Typing):
             self._type(frame.chat_id)
 
@@ -172,7 +159,7 @@ class Client:
 
     def _type(self, chat_id):
         if chat_id not in self.streams:
-            self.say(frames.error("not_found", "There is no such chat, or it is not yours to see.", "chatId"))
+            self.send(frames.error("not_found", "There is no such chat, or it is not yours to see.", "chatId"))
             return
         now = time.monotonic()
         if now - self._typed.get(chat_id, -TYPING_SECONDS) >= TYPING_SECONDS:
@@ -205,7 +192,7 @@ class Client:
                 return
             plan = resume.plan(self.user_id, realtime.instance, membership, hello, realtime.limits.replay_limit)
             for frame in plan.first:
-                self.say(frame)
+                self.send(frame)
             if hello.cursors:
                 metrics.resumes.inc()
             for reason in plan.resets:
@@ -224,7 +211,7 @@ class Client:
         await self._tell_counts(resume.counts(self.user_id, membership, plan.missed))
         if hello.since is not None:
             await self._tell_reads(hello.since)
-        self.say(
+        self.send(
             frames.synced({chat_id: self._position(stream) for chat_id, stream in self.streams.items()}, membership.at)
         )
         self._finish()
@@ -242,10 +229,10 @@ class Client:
             for event in await reads.since(self._realtime.db, self.streams, since, self.user_id):
                 await self._room()
                 if event.chat_id in self.streams:
-                    self.tell(event)
+                    self.send_state(event)
 
     def _position(self, stream):
-        return stream.behind.get(self, stream.position)
+        return stream.position_of(self)
 
     # Catching up
 
@@ -313,11 +300,11 @@ class Client:
         start = position
         if reason := void(position, page.head, page.floor, self._realtime.limits.replay_limit):
             metrics.resets.labels(reason.value).inc()
-            self.say(frames.reset(stream.chat_id, page.head, reason.value))
+            self.send(frames.reset(stream.chat_id, page.head, reason.value))
             position = page.head
         for event in page.events:
             if step(position, event.seq) is Step.DELIVER:
-                if not self.send(frames.encode(frames.of_event(event))):
+                if not self.try_send(frames.encode(frames.of_event(event))):
                     break
                 metrics.replayed_events.inc()
                 if event_stream.trace is not None:

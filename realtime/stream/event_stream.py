@@ -6,7 +6,6 @@ carried out: deliver, drop, or pull what was missed. Sockets that cannot follow 
 
 import asyncio
 import logging
-from functools import partial
 
 import metrics
 from chat import event_log, memberships
@@ -15,18 +14,16 @@ from chat.events import Event
 from errors import ParleyError
 from realtime.protocol import frames
 from realtime.protocol.position import Step, step, void
-from realtime.stream.hub import ChatStream, Hub
+from realtime.stream.chat_stream import ChatStream
+from realtime.stream.hub import Hub
 from realtime.stream.join_buffer import JoinBuffer
 from realtime.stream.latest_values import LatestValues
 from realtime.tasks import ended
-from realtime.transport.broadcast import send_to_all
-from realtime.transport.socket_writer import write_queue
 
 logger = logging.getLogger("parley.feed")
 
 COUNTED = frozenset(("messageAdded", "messageDeleted"))  # they change unread counts
 REPAIRS = 4  # reads of the database at a time, so that a storm of them leaves it to the others
-SAID_BYTES = 64 * 1024  # of one chat that wait together for the end of a tick
 MEMBERSHIPS = 100  # users whose chats are read at a time
 
 
@@ -43,19 +40,17 @@ class EventStream:
         *,
         page: int = 100,
         limit: int = 1000,
-        buffer: int = 256 * 1024,
         participants=lambda stream, ids: None,
     ):
         self._db = db
         self._hub = hub
         self._page = page
         self._limit = limit
-        self._buffer = buffer  # bytes that a socket may have unsent
         self._participants = participants
         self._tasks = set()
         self.repairs = asyncio.Semaphore(REPAIRS)
         self.latest_values = LatestValues(db, hub, self)
-        self.trace = None  # of what happens here, while somebody watches; see realtime/activity/activity.py
+        self.trace = None  # of what happens here, while somebody watches; see realtime/activity/trace.py
         self.join_buffer = JoinBuffer(hub, self)
 
     # Hearing
@@ -113,12 +108,12 @@ class EventStream:
         """Hand the next event to every socket that is at its predecessor, and let its participants in or out."""
         about_chat = "participantIds" in event.data
         frame = frames.encode(frames.of_event(event))
-        self._say(stream, frame)
+        stream.say(frame, stream.position)
         stream.position = event.seq
         stream.newest_seen = max(stream.newest_seen, event.seq)
-        metrics.deliveries.counts[event.channel] += len(stream.attached)
+        metrics.deliveries.counts[event.channel] += stream.attached_count
         if self.trace is not None:
-            self.trace.delivered(event.channel, event, len(stream.attached))
+            self.trace.delivered(event.channel, event, stream.attached_count)
         if event.channel == "messageAdded":
             self._project(stream, event)
         if about_chat:
@@ -132,25 +127,6 @@ class EventStream:
             self.latest_values.refresh_counts(stream, None)
         elif about_chat and not live:
             self.latest_values.refresh_counts(stream, None)  # somebody may have left and come back meanwhile
-
-    def _say(self, stream, frame):
-        """To every attached socket, together with what else this tick brings them of this chat."""
-        if not stream.attached:
-            return
-        if stream.outgoing and stream.outgoing_bytes + len(frame) > SAID_BYTES:
-            write_queue.queue_broadcasts()
-        if not stream.outgoing:
-            stream.outgoing_since, stream.outgoing_bytes = stream.position, 0
-            write_queue.broadcast(partial(self._flush, stream))
-        stream.outgoing.append(frame)
-        stream.outgoing_bytes += len(frame)
-
-    def _flush(self, stream, now):
-        data, since = b"".join(stream.outgoing), stream.outgoing_since
-        stream.outgoing = []
-        if full := send_to_all(stream.attached, data, self._buffer, now):
-            for client in [client for client, writer in stream.attached.items() if writer in full]:
-                self.fall_behind(client, stream, since, "slow")
 
     def _admit(self, event):
         """The sockets of the event's participants that do not watch its chat: are they to?"""
@@ -179,8 +155,8 @@ class EventStream:
     def _begin_with(self, client, event, frame, standing):
         """A socket watches a chat from this event on, or from the later one that has let its user in again."""
         position = max(event.seq, standing.joined_seq) - 1
-        client.say(frames.joined(event.chat_id, position))
-        if position == event.seq - 1 and client.send(frame):
+        client.send(frames.joined(event.chat_id, position))
+        if position == event.seq - 1 and client.try_send(frame):
             position = event.seq
             metrics.deliveries.counts[event.channel] += 1
             if self.trace is not None:
@@ -198,7 +174,7 @@ class EventStream:
         """Let a socket out of a chat."""
         self._hub.detach(client, stream)
         self._hub.doubt(client.user_id)
-        client.say(frames.left(stream.chat_id))
+        client.send(frames.left(stream.chat_id))
 
     def _project(self, stream, event):
         if not event.data["content"]:
@@ -206,10 +182,11 @@ class EventStream:
         for name in projections_of(event.channel):
             if not self._hub.listening[name]:
                 continue
-            wanting = [s for s in stream.attached if name in s.channels and s.user_id != event.data["senderId"]]
-            if wanting and stream.outgoing:
-                write_queue.queue_broadcasts()  # whoever is too slow for the message falls behind, and must not get what is derived from it
-                wanting = [client for client in wanting if client in stream.attached]
+            sender = event.data["senderId"]
+            if not any(name in client.channels and client.user_id != sender for client in stream.clients()):
+                continue
+            # Members only: whoever is too slow for the message falls behind, and must not get what is derived from it.
+            wanting = [s for s in stream.members() if name in s.channels and s.user_id != sender]
             if wanting:
                 notice = Event(
                     name,
@@ -219,7 +196,7 @@ class EventStream:
                 )
                 frame = frames.encode(frames.of_event(notice))
                 for client in wanting:
-                    client.send(frame)
+                    client.try_send(frame)
                 metrics.deliveries.counts[name] += len(wanting)
                 if self.trace is not None:
                     self.trace.delivered(name, event, len(wanting))
@@ -231,15 +208,6 @@ class EventStream:
                 self._hub.attach(client, stream, position)
         if stream.waiting:
             self.latest_values.offer_waiting(stream)
-
-    def fall_behind(self, client, stream: ChatStream, position: int, reason: str):
-        """Take a socket off the live stream; its session catches it up from `position`."""
-        if stream.outgoing:
-            write_queue.queue_broadcasts()
-        metrics.detached.labels(reason).inc()
-        stream.attached.pop(client, None)
-        stream.behind[client] = position
-        client.catch_up()
 
     # Repairing
 
@@ -290,8 +258,8 @@ class EventStream:
             ):
                 self.leave(client, stream)
         if void(stream.position, page.head, page.floor, self._limit):
-            for client in list(stream.attached):
-                self.fall_behind(client, stream, stream.position, "pull")
+            for client in stream.members():
+                stream.fall_behind(client, stream.position, "pull")
             stream.position = page.head
             self._moved(stream)
             self.latest_values.refresh_counts(stream, None)
@@ -302,8 +270,8 @@ class EventStream:
         for event in page.events:
             if event.seq == stream.position + 1:
                 for client in strangers:
-                    if client in stream.attached:
-                        self.fall_behind(client, stream, stream.position, "pull")
+                    if stream.is_member(client):
+                        stream.fall_behind(client, stream.position, "pull")
                 metrics.pulled_events.inc()
                 if self.trace is not None:
                     self.trace.pulled(event)
@@ -330,7 +298,7 @@ class EventStream:
         for client in list(self._hub.users.get(user_id, ())):
             for chat_id, standing in membership.chats.items():
                 if chat_id not in client.streams:
-                    client.say(frames.joined(chat_id, standing.head))
+                    client.send(frames.joined(chat_id, standing.head))
                     self.join_buffer.let_in(client, chat_id, standing.head, standing)
             for chat_id, stream in list(client.streams.items()):
                 if chat_id not in membership.chats:

@@ -13,7 +13,8 @@ from chat.events import Event
 from chat.unread import Age
 from errors import ParleyError
 from realtime.protocol import frames
-from realtime.stream.hub import ChatStream, Hub
+from realtime.stream.chat_stream import ChatStream
+from realtime.stream.hub import Hub
 
 logger = logging.getLogger("parley.latest_values")
 
@@ -72,7 +73,7 @@ class LatestValues:
         if wanting:
             frame = frames.encode(frames.of_event(event))
             for client in wanting:
-                if not client.send(frame):
+                if not client.try_send(frame):
                     client.missed_state(event)
             metrics.deliveries.counts[event.channel] += len(wanting)
             if self._event_stream.trace is not None:
@@ -129,7 +130,7 @@ class LatestValues:
             return
         known = stream.counts.get(client.user_id)
         if _age(known, event) is Age.STALE:
-            client.tell(known)
+            client.send_state(known)
         else:
             self.send_count(stream, event)
 

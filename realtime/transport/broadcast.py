@@ -1,101 +1,170 @@
-"""What many sockets get alike: to all of them straight, but for the few on whose way something is, and with one system call where that can be had."""
+"""Broadcasts: the same bytes to many sockets. A socket with bytes still on their way gets them through its own queue, all others straight."""
 
 import errno
 import logging
 import os
 
 from realtime.transport import io_uring
-from realtime.transport.socket_writer import SocketWriter, write_queue
+from realtime.transport.backpressure import Backpressure
+from realtime.transport.socket_writer import NOTHING, SocketWriter
+from realtime.transport.write_queue import WriteQueue
 
 logger = logging.getLogger("parley.delivery")
 
-MANY = 12  # wires for which it is worth to keep a list of their sockets, 150 bytes for each of them; one system call then takes no longer than as many
+MANY = 12  # members from which on the list of their sockets is kept: one system call takes no longer than so many
+MOST_OUTGOING_BYTES = 64 * 1024  # of one broadcast that wait together for the end of a turn of the loop
 
 
-class Broadcast(dict):
-    """Wires that get the same, by whom they lead to. Of many, what a broadcast needs of them is kept until somebody comes or goes."""
+class Broadcast:
+    """Members that get the same frames, each with its `SocketWriter`, and the frames that have not left yet.
 
-    __slots__ = ("_kept",)
-
-    def __init__(self):
-        self._kept = None  # (the way to all, the wires as a set); empty where it has not yet stayed as it is for a whole broadcast
-
-    def __setitem__(self, key, writer):
-        self._kept = None
-        if key not in self:
-            writer.join()
-        super().__setitem__(key, writer)
-
-    def pop(self, key, default=None):
-        self._kept = None
-        if (writer := super().pop(key, None)) is None:
-            return default
-        writer.leave()
-        return writer
-
-    def apart(self) -> tuple["_Free", list[SocketWriter]]:
-        """The wires on whose way nothing is, and the others."""
-        busy = write_queue.busy
-        if self._kept and busy.isdisjoint(self._kept[1]):
-            return self._kept[0], []
-        if busy.isdisjoint(self.values()):
-            writers = list(self.values())
-            if len(writers) < MANY:
-                return _Free(writers), []
-            if self._kept is None:
-                self._kept = ()
-                return _Free(writers), []
-            self._kept = _Free(writers, keep=True), frozenset(writers)
-            return self._kept[0], []
-        return _Free([writer for writer in self.values() if writer not in busy]), [
-            writer for writer in self.values() if writer in busy
-        ]
-
-
-class _Free:
-    """Wires on whose way nothing is. With `keep` they are sent to more than once.
-
-    The kernel's `send` drives everything else out of the processor's cache. A loop over wires finds each of them, and then its socket,
-    in memory: over unix sockets a twelfth of a delivery more than a loop over sockets. The ring needs neither.
+    It owns the rule that what was said to all leaves before anybody joins, leaves or is told apart: whatever changes or shows its
+    members settles first. A subclass says in `too_slow` what becomes of a member whose socket has no room.
     """
 
-    __slots__ = ("_wires", "_sockets", "_io_uring", "_orders")
+    __slots__ = ("_queue", "_backpressure", "_writers", "_outgoing", "_outgoing_bytes", "_outgoing_since", "_direct")
 
-    def __init__(self, writers: list[SocketWriter], keep=False):
-        self._wires, self._sockets, self._io_uring, self._orders = (
-            writers,
-            [writer.socket for writer in writers],
-            None,
-            None,
-        )
-        # Where one of the numbers could be another socket's meanwhile, sockets are sent to by themselves.
-        if keep and write_queue.io_uring is not None and None not in (numbers := [writer.number for writer in writers]):
-            self._io_uring, self._orders = write_queue.io_uring, write_queue.io_uring.orders(numbers)
+    def __init__(self, queue: WriteQueue, backpressure: Backpressure):
+        self._queue = queue
+        self._backpressure = backpressure
+        self._writers: dict[object, SocketWriter] = {}  # by member
+        self._outgoing = NOTHING  # frames
+        self._outgoing_bytes = 0
+        self._outgoing_since = None
+        # Caches the socket list of a large audience until its membership changes: (`_Direct`, its writers as a set), or () where the
+        # membership has not outlived a broadcast yet.
+        self._direct = None
+
+    # Members
+
+    def members(self) -> list:
+        """Those who have room for what was said so far, and get what is said from here on."""
+        self.settle()
+        return list(self._writers)
+
+    def is_member(self, member) -> bool:
+        """Whether somebody is among them."""
+        self.settle()
+        return member in self._writers
+
+    def join(self, member, writer: SocketWriter):
+        """A member gets what is said from here on."""
+        self.settle()
+        self._direct = None
+        if member not in self._writers:
+            writer.join()
+        self._writers[member] = writer
+
+    def leave(self, member):
+        """A member gets nothing that is said from here on. Nothing happens where it was none."""
+        self.settle()
+        self._direct = None
+        if (writer := self._writers.pop(member, None)) is not None:
+            writer.leave()
+
+    def settle(self):
+        """Have what was said on its way to every member."""
+        if self._outgoing:
+            self._queue.settle()
+
+    # Frames
+
+    def say(self, frame: bytes, since):
+        """Send a ready frame to all members, together with what else this turn of the loop brings them.
+
+        `since` is what `too_slow` is told where this is the first frame that a member misses.
+        """
+        if not self._writers:
+            return
+        if self._outgoing and self._outgoing_bytes + len(frame) > MOST_OUTGOING_BYTES:
+            self.settle()
+        if self._outgoing:
+            self._outgoing.append(frame)
+            self._outgoing_bytes += len(frame)
+        else:
+            self._outgoing, self._outgoing_bytes, self._outgoing_since = [frame], len(frame), since
+            self._queue.add_broadcast(self)
+
+    def flush(self, straight: bool):
+        """Called by the queue. With `straight` the turn of the loop ends: where nothing waits, the bytes go to the socket itself."""
+        data, self._outgoing = b"".join(self._outgoing), NOTHING
+        direct, writers = self._told_apart() if straight else (None, list(self._writers.values()))
+        full, size, takes = set(), len(data), self._backpressure.takes
+        for writer in writers:
+            if takes(writer, size):
+                writer.send(data)
+            else:
+                full.add(writer)
+        if direct is not None:
+            direct.send(data)
+        if full:
+            for member in [member for member, writer in self._writers.items() if writer in full]:
+                self.too_slow(member, self._outgoing_since)
+
+    def too_slow(self, member, since):
+        """A member has no room for what was said from `since` on, and got nothing of it."""
+        raise NotImplementedError
+
+    def _told_apart(self) -> tuple["_Direct", list[SocketWriter]]:
+        """The members with nothing on their way, and the writers of the others."""
+        busy = self._queue.busy
+        if self._direct and busy.isdisjoint(self._direct[1]):
+            return self._direct[0], []
+        writers = self._writers.values()
+        if busy.isdisjoint(writers):
+            writers = list(writers)
+            if len(writers) < MANY:
+                return _Direct(writers, self._queue), []
+            if self._direct is None:
+                self._direct = ()
+                return _Direct(writers, self._queue), []
+            self._direct = _Direct(writers, self._queue, keep=True), frozenset(writers)
+            return self._direct[0], []
+        free = [writer for writer in writers if writer not in busy]
+        return _Direct(free, self._queue), [writer for writer in writers if writer in busy]
+
+
+class _Direct:
+    """Sockets with nothing on their way. With `keep` they are sent to more than once.
+
+    The kernel's `send` drives everything else out of the processor's cache. A loop over writers would then find each writer, and its
+    socket, in memory again; a loop over sockets finds only the sockets, and io_uring neither.
+    """
+
+    __slots__ = ("_queue", "_writers", "_sockets", "_io_uring", "_requests")
+
+    def __init__(self, writers: list[SocketWriter], queue: WriteQueue, keep=False):
+        self._queue, self._writers, self._sockets = queue, writers, [writer.socket for writer in writers]
+        self._io_uring = self._requests = None
+        # Where a number could belong to another socket meanwhile, the sockets are sent to one by one.
+        if keep and queue.io_uring is not None and None not in (numbers := [writer.number for writer in writers]):
+            self._io_uring, self._requests = queue.io_uring, queue.io_uring.requests(numbers)
 
     def send(self, data: bytes):
-        """Send it straight, and leave to the wires what their sockets did not take."""
-        if self._io_uring is not None and self._io_uring is write_queue.io_uring and len(data) <= io_uring.MOST_BYTES:
-            failed = self._ordered(data)
+        """Send it, and leave to the writers what their sockets did not take."""
+        ring = self._io_uring
+        if ring is not None and ring is self._queue.io_uring and len(data) <= io_uring.MOST_BYTES:
+            failed = self._at_once(data)
         else:
             failed = self._one_by_one(data)
         for place, result in failed:
             if result >= 0 or -result in (errno.EAGAIN, errno.EINTR):
-                self._wires[place].take_on(memoryview(data)[max(0, result) :])
+                self._writers[place].take_on(memoryview(data)[max(0, result) :])
             else:
-                self._wires[place].break_off(OSError(-result, os.strerror(-result)))
+                self._writers[place].break_off(OSError(-result, os.strerror(-result)))
 
-    def _ordered(self, data):
+    def _at_once(self, data):
         try:
-            return self._io_uring.send(self._orders, data)
+            return self._io_uring.send(self._requests, data)
         except Exception:
             # Nobody knows who has it. They come back with their cursors, and are sent to one by one.
             logger.exception("io_uring failed, and is not used any more")
-            write_queue.io_uring = None
+            self._queue.io_uring = None
             self._io_uring.close()
-            return [(place, -errno.EIO) for place in range(len(self._wires))]
+            return [(place, -errno.EIO) for place in range(len(self._writers))]
 
     def _one_by_one(self, data):
-        # A million times a minute: the loop looks at nothing but the sockets.
+        # The hottest loop of an instance: it looks at nothing but the sockets.
         size, failed = len(data), []
         for place, socket in enumerate(self._sockets):
             try:
@@ -105,20 +174,3 @@ class _Free:
             if sent != size:
                 failed.append((place, sent))
         return failed
-
-
-def send_to_all(crowd: Broadcast, data: bytes, limit: int, now: bool) -> set[SocketWriter]:
-    """The same bytes to all wires of a crowd; those are answered that would have more than `limit` bytes unsent, and get nothing.
-
-    With `now`, it is the end of the tick: where nothing else waits, the bytes go straight to the socket.
-    """
-    free, others = crowd.apart() if now else (None, list(crowd.values()))
-    full, size = set(), len(data)
-    for writer in others:
-        if (waiting := writer.unsent + writer.queued) and waiting + size > limit:
-            full.add(writer)
-        else:
-            writer.send(data)
-    if free is not None:
-        free.send(data)
-    return full

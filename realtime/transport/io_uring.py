@@ -88,7 +88,7 @@ class IoUring:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             theirs.setblocking(False)
-            if self.send(self.orders([ours.fileno()]), b"hello") or theirs.recv(16) != b"hello":
+            if self.send(self.requests([ours.fileno()]), b"hello") or theirs.recv(16) != b"hello":
                 raise Unavailable
 
     def _mapped(self, size, offset):
@@ -96,7 +96,7 @@ class IoUring:
             mmap.mmap(self._fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ | mmap.PROT_WRITE, offset=offset)
         )
 
-    def orders(self, numbers: list[int]) -> list[bytearray]:
+    def requests(self, numbers: list[int]) -> list[bytearray]:
         """Requests to send to these file descriptors, for any number of times. That they are still the same sockets is the caller's care."""
         return [
             bytearray().join(
@@ -106,7 +106,7 @@ class IoUring:
             for start in range(0, len(numbers), MANY)
         ]
 
-    def send(self, orders: list[bytearray], data: bytes) -> list[tuple[int, int]]:
+    def send(self, requests: list[bytearray], data: bytes) -> list[tuple[int, int]]:
         """Send `data`, at most `MOST_BYTES`, to all of them.
 
         Answers `(place, result)` of those that did not take all of it: how many bytes they took, or a negative errno. Raises `OSError` where
@@ -114,7 +114,7 @@ class IoUring:
         """
         self._said[: len(data)] = data
         failed, before = [], 0
-        for some in orders:
+        for some in requests:
             count = len(some) // _REQUEST.size
             self._ask(some, count, len(data))
             if self._results(count) != array("i", [len(data)]) * count:

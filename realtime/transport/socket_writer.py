@@ -1,10 +1,8 @@
-"""The fast path: ready bytes straight to a socket, one write per socket and loop tick, bounded memory for slow readers.
+"""The way out of one socket: ready bytes straight to the kernel, one write for each turn of the event loop, bounded memory for slow readers.
 
-Tornado's stream costs several times the kernel's own work for each small write (DESIGN.md, "Speed is part of the design"), so while
-its buffer is empty the bytes go to the socket directly. Once it holds something, everything goes through it until it is empty again:
-otherwise the two would interleave and break the framing. Tornado keeps reading, pings and closing.
-
-What many sockets get alike is joined once and not once for each of them (`Tick.broadcast`), see `crowd`.
+Tornado's stream costs several times the kernel's own work for each small write, so the bytes go to the socket directly while the
+stream's buffer is empty. Once it holds something, everything goes through it until it is empty again: otherwise the two would
+interleave and break the framing. Tornado keeps reading, pings and closing.
 """
 
 import asyncio
@@ -12,13 +10,15 @@ import time
 
 from tornado.iostream import IOStream
 
+from realtime.transport.write_queue import WriteQueue
+
 # The stream tells when a write is done, not how far it is; a slow socket's progress is seen in steps of this many bytes.
 PROGRESS_STEP = 8192
-NOTHING = ()  # is queued: an idle socket has no list of its own
+NOTHING = ()  # an idle socket has no list of its own
 
 
 class Stream(IOStream):
-    """Tornado's, whose wire hears of its end before the file descriptor is free: in the next moment another socket may have its number."""
+    """Tornado's stream, which tells its writer of the end before the file descriptor is free: another socket may get that number at once."""
 
     __slots__ = ("writer",)
 
@@ -31,14 +31,15 @@ class Stream(IOStream):
         if writer is not None:
             writer.closing()
         if self.error is not None:
-            self.error = self.error.with_traceback(None)  # whose frames hold on to this stream
+            self.error = self.error.with_traceback(None)  # its frames hold on to this stream
         super().close_fd()
 
 
 class SocketWriter:
-    """The way out of one socket. `queued` bytes wait for the end of this tick, `unsent` ones for the kernel."""
+    """The way out of one socket. `queued` bytes wait for the end of this turn of the loop, `unsent` ones for the kernel."""
 
     __slots__ = (
+        "_queue",
         "_stream",
         "socket",
         "number",
@@ -49,13 +50,14 @@ class SocketWriter:
         "_drain",
         "_direct",
         "_gone",
-        "_crowds",
+        "_broadcasts",
     )
 
-    def __init__(self, stream):
+    def __init__(self, stream: IOStream, queue: WriteQueue):
+        self._queue = queue
         self._stream = stream
         self.socket = stream.socket
-        self.number = None  # the socket's file descriptor, where its end is heard of before it
+        self.number = None  # the file descriptor, or None where its end would not be heard of in time
         self._frames = NOTHING
         self.queued = 0
         self.unsent = 0
@@ -63,43 +65,43 @@ class SocketWriter:
         self._drain = None
         self._direct = type(stream) in (Stream, IOStream)  # a TLS stream's bytes must pass its TLS layer
         self._gone = False
-        self._crowds = 0  # that it is in
+        self._broadcasts = 0  # how many it belongs to
         if isinstance(stream, Stream) and not stream.closed():
             self.number, stream.writer = self.socket.fileno(), self
-        self._hold()
+        self._mark_busy()
 
-    def _hold(self):
-        """Something is on its way, and must not be overtaken. Of who is gone and in no crowd, nothing could be."""
-        if self._crowds or not self._gone:
-            write_queue.busy.add(self)
+    def _mark_busy(self):
+        """Bytes are on their way, and no broadcast may overtake them. A closed socket in no broadcast cannot be overtaken."""
+        if self._broadcasts or not self._gone:
+            self._queue.busy.add(self)
 
     def join(self):
-        """It is in one more crowd."""
-        self._crowds += 1
+        """It belongs to one more broadcast."""
+        self._broadcasts += 1
 
     def leave(self):
-        """It is in one less."""
-        self._crowds -= 1
-        if self._gone and not self._crowds:
-            write_queue.busy.discard(self)
+        """It belongs to one broadcast less."""
+        self._broadcasts -= 1
+        if self._gone and not self._broadcasts:
+            self._queue.busy.discard(self)
 
     def send(self, frame: bytes):
-        """Queue a ready frame; it leaves at the end of this loop tick, together with the others of this socket."""
-        if write_queue.broadcasts:
-            write_queue.queue_broadcasts()
+        """Queue a ready frame; it leaves at the end of this turn of the loop, together with the others of this socket."""
+        queue = self._queue
+        if queue.broadcasts:
+            queue.settle()
         if self._frames:
             self._frames.append(frame)
         else:
-            self._hold()
+            self._mark_busy()
             self._frames = [frame]
-            write_queue.writers.append(self)
-            write_queue.schedule()
+            queue.add_writer(self)
         self.queued += len(frame)
 
     def flush(self):
         """Write what is queued for this socket now."""
-        if write_queue.broadcasts:
-            write_queue.queue_broadcasts()
+        if self._queue.broadcasts:
+            self._queue.settle()
         if not self._frames:
             return
         data = self._frames[0] if len(self._frames) == 1 else b"".join(self._frames)
@@ -118,7 +120,7 @@ class SocketWriter:
                 self.break_off(error)
                 return
             if sent == len(data):
-                write_queue.busy.discard(self)
+                self._queue.busy.discard(self)
                 return
             data = memoryview(data)[sent:]
         self.take_on(data)
@@ -130,17 +132,17 @@ class SocketWriter:
     def detour(self):
         """Tornado has written something itself. What is left of it goes before ours."""
         if self._stream.writing():
-            self._hold()
+            self._mark_busy()
 
     def closing(self):
-        """The socket is about to be closed. Whoever has its number must not use it any more: its way is not free before it has left all crowds."""
-        self._hold()
+        """The socket is about to be closed. Nobody may use its number any more, so it stays busy until it has left all broadcasts."""
+        self._mark_busy()
 
     def gone(self):
-        """The socket has ended, and nothing more is said here."""
+        """The socket has ended, and nothing more is sent here."""
         self._gone = True
-        if not self._crowds:
-            write_queue.busy.discard(self)
+        if not self._broadcasts:
+            self._queue.busy.discard(self)
 
     async def drained(self):
         """Wait until the kernel has taken everything."""
@@ -151,8 +153,8 @@ class SocketWriter:
             await self._drain
 
     def take_on(self, data):
-        """Have what the kernel did not take written by Tornado's stream, when it does."""
-        self._hold()
+        """Have Tornado's stream write what the kernel did not take, when it does."""
+        self._mark_busy()
         if not self.unsent:
             self.progress_at = time.monotonic()
         self.unsent += len(data)
@@ -171,45 +173,3 @@ class SocketWriter:
             drain, self._drain = self._drain, None
             if not drain.done():
                 drain.set_result(None)
-
-
-class WriteQueue:
-    """What this process has to write at the end of this loop tick."""
-
-    def __init__(self):
-        self.writers: list[SocketWriter] = []  # that have frames queued
-        # Where bytes may be on their way. A broadcast may not overtake them; to all other sockets it can go at once. A write that went
-        # straight through takes a wire out, whatever has to wait puts it in.
-        self.busy: set[SocketWriter] = set()
-        self.io_uring = None  # where there is one: see `ring`
-        self.broadcasts = []  # functions: see `broadcast`
-        self._scheduled = False
-
-    def schedule(self):
-        if not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self.flush)
-
-    def broadcast(self, flush):
-        """Have `flush(now)` called at the end of this tick, or before anything else is said to any socket."""
-        self.broadcasts.append(flush)
-        self.schedule()
-
-    def queue_broadcasts(self):
-        """Something is about to be said to one socket, to be told apart or to leave: what was said to all of them goes before it."""
-        broadcasts, self.broadcasts = self.broadcasts, []
-        for flush in broadcasts:
-            flush(now=False)
-
-    def flush(self):
-        """Write everything."""
-        self._scheduled = False
-        broadcasts, self.broadcasts = self.broadcasts, []
-        for flush in broadcasts:
-            flush(now=True)
-        writers, self.writers = self.writers, []
-        for writer in writers:
-            writer.flush()
-
-
-write_queue = WriteQueue()

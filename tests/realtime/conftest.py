@@ -4,7 +4,6 @@ import pytest
 from hypothesis import settings
 
 from realtime.node import Limits, Node
-from realtime.transport.socket_writer import write_queue
 from tests.chat.conftest import db, opened, world  # noqa: F401
 from tests.realtime.client import Client
 from tests.realtime.instances import QUICK
@@ -16,12 +15,6 @@ settings.register_profile("parley", deadline=None)
 settings.load_profile("parley")
 
 NO_REDIS = "redis://127.0.0.1:1/0"
-
-
-@pytest.fixture(autouse=True)
-def nothing_to_flush():
-    """A process has one event loop, a test has one of its own: what the last one did not send must not wait for it."""
-    write_queue.__init__()
 
 
 @pytest.fixture

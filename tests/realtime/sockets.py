@@ -7,20 +7,21 @@ import time
 import uuid
 
 from realtime.transport.socket_writer import SocketWriter, Stream
+from realtime.transport.write_queue import WriteQueue
 
 TEXT, CLOSE, PING = 0x1, 0x8, 0x9
 
 
 class Pair:
-    """A server's stream with its `wire`, and the frames that its client has read so far."""
+    """A server's stream with its `writer`, and the frames that its client has read so far."""
 
-    def __init__(self, buffer=4096, stream=Stream):
+    def __init__(self, buffer=4096, stream=Stream, queue=None):
         ours, self.theirs = socket.socketpair()
         for end, option in ((ours, socket.SO_SNDBUF), (self.theirs, socket.SO_RCVBUF)):
             end.setsockopt(socket.SOL_SOCKET, option, buffer)
         self.theirs.setblocking(False)
         self.stream = stream(ours)
-        self.writer = SocketWriter(self.stream)
+        self.writer = SocketWriter(self.stream, queue or WriteQueue())
         self.received = b""
 
     def take(self, most=2**20) -> int:
@@ -68,12 +69,12 @@ class Pair:
 
 
 class Connection:
-    """A client's socket to a `Delivery`, as the handler of `/ws` would make it."""
+    """A client's socket to a `Node`, as the handler of `/ws` would make it."""
 
     def __init__(self, node, client, session_id=None, buffer=2**16):
-        self.client, self.pair = client, Pair(buffer)
+        self.client, self.pair = client, Pair(buffer, queue=node.write_queue)
         self.code = None
-        self.session = node.connect(session_id or str(uuid.uuid4()), client.user_id, self.pair.writer, self._close)
+        self.served = node.connect(session_id or str(uuid.uuid4()), client.user_id, self.pair.writer, self._close)
 
     def _close(self, code, reason):
         self.code = code
@@ -83,7 +84,7 @@ class Connection:
         return self.say(self.client.hello())
 
     def say(self, frame):
-        self.session.receive(frame if isinstance(frame, str | bytes) else json.dumps(frame))
+        self.served.receive(frame if isinstance(frame, str | bytes) else json.dumps(frame))
         return self
 
     def take(self, most=2**20) -> int:
@@ -104,7 +105,7 @@ class Connection:
 
     def leave(self):
         """The client is gone."""
-        self.session.gone()
+        self.served.gone()
         self.pair.close()
 
 

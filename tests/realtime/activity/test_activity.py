@@ -12,16 +12,18 @@ import redis
 
 from chat import messages, reads
 from chat.events import Event
-from realtime.activity import activity
-from realtime.activity.activity import ACTIVITY, Trace, alias
+from realtime.activity import trace as trace_module
+from realtime.activity import viewers
+from realtime.activity.trace import Trace, alias
 from realtime.bus import envelope
+from realtime.bus.channel_names import ACTIVITY
 from realtime.node import CONTROL
 from tests.chat.conftest import key
 from tests.realtime.client import Client
 from tests.realtime.instances import NEVER, QUICK, command, published
 from tests.realtime.sockets import TEXT, Pair, until
 
-ROOT = Path(activity.__file__).parents[2]
+ROOT = Path(viewers.__file__).parents[2]
 HOOKED = [path for folder in ("realtime", "web", "handlers") for path in (ROOT / folder).rglob("*.py")]
 
 
@@ -88,10 +90,10 @@ def look(io_loop):
 @pytest.fixture
 def short(monkeypatch):
     """Leases that are over soon."""
-    monkeypatch.setattr(activity, "LEASE_SECONDS", 0.4)
-    monkeypatch.setattr(activity, "RENEW_SECONDS", 0.1)
-    monkeypatch.setattr(activity, "BATCH_SECONDS", 0.02)
-    monkeypatch.setattr(activity, "REPORT_SECONDS", 0.1)
+    monkeypatch.setattr(viewers, "LEASE_SECONDS", 0.4)
+    monkeypatch.setattr(viewers, "RENEW_SECONDS", 0.1)
+    monkeypatch.setattr(viewers, "BATCH_SECONDS", 0.02)
+    monkeypatch.setattr(viewers, "REPORT_SECONDS", 0.1)
 
 
 async def pair(world):
@@ -246,9 +248,9 @@ async def test_who_comes_is_told_at_once_where_all_instances_stand(healthy, look
     here, there = await healthy()
     first = look(here)
     await until(lambda: first.reports("web.1") and first.reports("web.2"))
-    monkeypatch.setattr(activity, "REPORT_SECONDS", 1000)
-    monkeypatch.setattr(activity, "RENEW_SECONDS", 1000)
-    monkeypatch.setattr(activity, "LEASE_SECONDS", 1000)
+    monkeypatch.setattr(viewers, "REPORT_SECONDS", 1000)
+    monkeypatch.setattr(viewers, "RENEW_SECONDS", 1000)
+    monkeypatch.setattr(viewers, "LEASE_SECONDS", 1000)
     second = look(here)
     await until(lambda: second.reports("web.1") and second.reports("web.2"))
 
@@ -297,7 +299,7 @@ async def test_a_viewer_who_takes_nothing_misses_something_and_holds_nothing_up(
     alone = await instance(socket_buffer_bytes=1000)
     slow = look(alone)
     for _ in range(200):
-        slow.viewer.send(b"x" * 10_000)
+        slow.viewer.try_send(b"x" * 10_000)
     assert slow.pair.writer.unsent + slow.pair.writer.queued < 20_000 + 2**18
 
 
@@ -337,15 +339,15 @@ def test_equal_points_are_one_with_a_number_and_more_than_fit_are_counted():
         trace.delivered("unreadCountUpdated", added(1), 1)
     (point,), left_out = trace.take()
     assert (point["n"], left_out) == (14, 0)
-    for seq in range(activity.MOST_POINTS + 5):
+    for seq in range(trace_module.MOST_POINTS + 5):
         trace.delivered("messageAdded", added(seq), 2)
     points, left_out = trace.take()
-    assert (len(points), left_out) == (activity.MOST_POINTS, 5)
+    assert (len(points), left_out) == (trace_module.MOST_POINTS, 5)
     assert trace.take() == ([], 0)
 
 
 def test_an_old_event_is_forgotten_so_that_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr(activity, "REMEMBERED", 10)
+    monkeypatch.setattr(trace_module, "REMEMBERED", 10)
     trace = Trace("web.1", Counter())
     for seq in range(50):
         trace.received(added(seq, chat=f"chat {seq}"), "web.2")

@@ -264,21 +264,21 @@ async def test_a_slow_socket_holds_a_bounded_number_of_bytes_and_loses_nothing(i
         outcome = await published(node, send(world, bob, chat_ids[number % 3], "x" * 1000))
         longest = max(longest, len(str(outcome.answer)) + 200)
         await quick.until(lambda seq=outcome.seq, number=number: quick.client.cursors[chat_ids[number % 3]] == seq)
-        most = max(most, slow.session.unsent + slow.pair.writer.queued)
+        most = max(most, slow.served.writer.unsent + slow.pair.writer.queued)
     assert 16_384 < most <= 16_384 + longest
-    assert any(slow.session in stream.behind for stream in slow.session.streams.values())
+    assert any(slow.served in stream.behind for stream in slow.served.streams.values())
     reader = await world.send(ada, chat_ids[0])
     node.publish((await world.read(bob, reader)).events)
     heads = {chat_id: await world.head(chat_id) for chat_id in chat_ids}
-    for chat_id, stream in slow.session.streams.items():
+    for chat_id, stream in slow.served.streams.items():
         node.event_stream.pull(stream, heads[chat_id], "test")
     for socket in (slow, quick):
         await socket.until(lambda socket=socket: socket.client.cursors == heads)
         await socket.until(lambda socket=socket: socket.client.watermarks[chat_ids[0]] == {ada: 52, bob: 52})
         counts = lambda socket=socket: {chat_id: count for chat_id, (_, count) in socket.client.unread.items()}  # noqa: E731
         await socket.until(lambda counts=counts: counts() == {chat_ids[0]: 0, chat_ids[1]: 50, chat_ids[2]: 50})
-    assert slow.code is None and not slow.session.catching_up
-    assert all(slow.session in stream.attached for stream in slow.session.streams.values())
+    assert slow.code is None and not slow.served.catching_up
+    assert all(stream.is_member(slow.served) for stream in slow.served.streams.values())
     outcome = await published(node, send(world, bob, chat_ids[1]))
     await slow.until(lambda: slow.client.cursors[chat_ids[1]] == outcome.seq)
 
@@ -294,9 +294,9 @@ async def test_more_states_than_fit_the_buffer_are_all_told_on_opening_and_after
     assert {chat_id: count for chat_id, (_, count) in socket.client.unread.items()} == dict.fromkeys(chat_ids, 1)
     for chat_id in chat_ids:
         await published(node, send(world, bob, chat_id))
-    assert socket.session.catching_up, "the client took it all, which it was not meant to"
+    assert socket.served.catching_up, "the client took it all, which it was not meant to"
     await socket.until(lambda: all(count == 2 for _, count in socket.client.unread.values()))
-    await socket.until(lambda: not socket.session.catching_up)
+    await socket.until(lambda: not socket.served.catching_up)
     assert len(socket.client.of("state", channel="unreadCountUpdated")) < 4 * len(chat_ids)
 
 
@@ -338,19 +338,19 @@ async def test_a_socket_that_takes_nothing_is_closed_and_one_that_takes_a_little
     node = await instance(socket_buffer_bytes=100_000, socket_stall_seconds=0.5)
     stalled, trickling, idle = [await connect(node, ada, buffer=2048).hello().synced() for _ in range(3)]
     for socket in (stalled, trickling):
-        while socket.session.send(frames.PONG):
+        while socket.served.try_send(frames.PONG):
             pass
         socket.pair.writer.flush()
     sweep = asyncio.ensure_future(node._sweep())
     taken_at = 0.0
-    while stalled.code is None or trickling.session.unsent:
+    while stalled.code is None or trickling.served.writer.unsent:
         if time.monotonic() - taken_at > 0.1:
             taken_at = time.monotonic()
             trickling.take(12_000)
         await asyncio.sleep(0.005)
     sweep.cancel()
     assert (stalled.code, trickling.code, idle.code) == (1013, None, None)
-    assert stalled.session not in node.hub.clients and stalled.session.streams == {}
+    assert stalled.served not in node.hub.clients and stalled.served.streams == {}
 
 
 # Closing
@@ -369,7 +369,7 @@ async def test_a_frame_before_hello_and_one_that_breaks_the_contract_are_told_of
     await socket.until(lambda: socket.client.frames)
     (error,) = socket.client.frames
     assert error["type"] == "error" and error["error"]["code"] == "invalid_value"
-    assert socket.code == 4400 and socket.session not in socket.session._realtime.hub.clients
+    assert socket.code == 4400 and socket.served not in socket.served._realtime.hub.clients
 
 
 @pytest.mark.gen_test

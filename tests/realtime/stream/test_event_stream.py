@@ -29,9 +29,8 @@ from errors import Unavailable
 from realtime.bus.channel_names import channel_of
 from realtime.node import Limits, Node
 from realtime.stream.event_stream import EventStream
-from realtime.stream.hub import Hub
-from realtime.transport.socket_writer import write_queue
 from tests.realtime.client import Client
+from tests.realtime.stream.test_hub import new_hub
 from tests.realtime.truth import START, Truth, uuid
 
 USERS = [uuid(9, number) for number in range(4)]
@@ -97,27 +96,27 @@ def split(data):
 
 
 class Pipe:
-    """The wire of a socket that takes everything at once, or nothing until it drains."""
+    """The writer of a socket that takes everything at once, or nothing until it drains."""
 
     socket = number = None  # nothing goes straight to it
 
-    def __init__(self, client, may_know):
-        self._client, self._may_know = client, may_know
+    def __init__(self, client, may_know, queue):
+        self._client, self._may_know, self._queue = client, may_know, queue
         self._frames = deque()
         self._drained = None
         self.stalled = False
         self.open = True
         self.queued, self.unsent, self.progress_at = 0, 0, 0.0
-        write_queue.busy.add(self)  # a broadcast is queued here, too
+        queue.busy.add(self)  # a broadcast is queued here, too
 
     def join(self):
-        """A crowd."""
+        """A broadcast."""
 
     leave = join
 
     def send(self, data):
-        if write_queue.broadcasts:
-            write_queue.queue_broadcasts()
+        if self._queue.broadcasts:
+            self._queue.settle()
         assert self.open, "a frame after the close"
         for frame in split(data):
             payload = json.loads(frame)
@@ -148,7 +147,7 @@ class Pipe:
 
 
 class Instance:
-    """A `Delivery` whose Redis is the simulation's."""
+    """A `Node` whose Redis is the simulation's."""
 
     def __init__(self, world, number, scope):
         self.world = world
@@ -208,9 +207,9 @@ class Socket:
 
     def __init__(self, client, instance, may_know):
         self.client = client
-        self.pipe = Pipe(client, may_know)
+        self.pipe = Pipe(client, may_know, instance.node.write_queue)
         self.code = None
-        self.session = instance.node.connect(uuid(8, 0), client.user_id, self.pipe, self._close)
+        self.served = instance.node.connect(uuid(8, 0), client.user_id, self.pipe, self._close)
 
     def _close(self, code, reason):
         assert code in (1012, 1013) and reason != "internal error", f"closed with {code} {reason}"
@@ -490,7 +489,7 @@ class World:
     def _connect(self, client, instance):
         socket = Socket(client, self._instance(instance), self._may_know)
         self.sockets.append(socket)
-        socket.session.receive(json.dumps(client.hello()))
+        socket.served.receive(json.dumps(client.hello()))
 
     def poll(self, user, instance, _):
         """A client without a WebSocket asks what it missed; each user has one."""
@@ -517,7 +516,7 @@ class World:
         if self.sockets:
             socket = self.sockets.pop(number % len(self.sockets))
             socket.pipe.open = False
-            self._do(socket.session.gone)
+            self._do(socket.served.gone)
 
     def stall(self, number, *_):
         if self.sockets:
@@ -577,7 +576,7 @@ class World:
         """Nothing is kept of sockets that are gone."""
         for socket in self.sockets:
             socket.pipe.open = False
-            self._do(socket.session.gone)
+            self._do(socket.served.gone)
         self.truth.commits += 1  # time passes until nothing is kept of chats that are left
         self._advance(11)
         for instance in self.instances:
@@ -647,7 +646,7 @@ def test_the_same_where_an_instance_hears_only_the_chats_that_it_watches(scopes,
 
 
 def test_an_event_that_changes_nothing_here_need_not_be_looked_at():
-    hub = Hub()
+    hub = new_hub()
     event_stream = EventStream(None, hub)
     hub.stream("chat", 5)
     metrics.duplicates.counts.clear()
@@ -667,20 +666,20 @@ def test_an_event_that_changes_nothing_here_need_not_be_looked_at():
 
 
 class Listener:
-    """A session that only notes what is said to it."""
+    """A client that only notes what is said to it."""
 
     channels = frozenset()
 
     def __init__(self, user_id):
         self.user_id, self.streams, self.said, self.writer = user_id, {}, [], None
 
-    def say(self, frame):
+    def send(self, frame):
         self.said.append(frame["type"])
 
 
 @pytest.mark.parametrize("position, stays", [(4, False), (5, False), (6, True)])
 def test_an_event_lets_out_whoever_has_not_seen_a_later_one_that_lets_them_in(position, stays):
-    hub, ann = Hub(), Listener("ann")
+    hub, ann = new_hub(), Listener("ann")
     event_stream = EventStream(None, hub)
     hub.clients.add(ann)
     stream = hub.stream("chat", 3)

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from realtime.stream.hub import Hub
+from realtime.transport.backpressure import Backpressure
+from realtime.transport.write_queue import WriteQueue
 
 
 def socket(hub, user="ada", version=1, channels=()):
@@ -28,7 +30,11 @@ class Client(SimpleNamespace):
 
 @pytest.fixture
 def hub():
-    return Hub()
+    return new_hub()
+
+
+def new_hub(**called):
+    return Hub(WriteQueue(), Backpressure(), **called)
 
 
 def is_empty(hub):
@@ -62,7 +68,7 @@ def test_who_asks_about_the_others_is_told_anew_when_their_chats_change(hub):
 
 def test_a_chat_that_nobody_watches_any_more_is_told_of_once():
     unwatched = []
-    hub = Hub(unwatched.append)
+    hub = new_hub(unwatched=unwatched.append)
     one, other = socket(hub), socket(hub, "bob")
     stream = hub.stream("chat", 1)
     for client in (one, other):
@@ -87,7 +93,7 @@ def test_a_socket_at_the_position_of_its_instance_is_attached_and_another_is_beh
     client, stream = socket(hub), hub.stream("chat", 5)
     for position, attached in ((5, True), (3, False), (7, False), (5, True)):
         hub.attach(client, stream, position)
-        assert (client in stream.attached, stream.behind) == (attached, {} if attached else {client: position})
+        assert (stream.is_member(client), stream.behind) == (attached, {} if attached else {client: position})
         assert stream.clients() == [client] and client.streams == {"chat": stream}
 
 

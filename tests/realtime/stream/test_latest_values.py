@@ -6,7 +6,7 @@ import pytest
 
 from chat.unread import count_event
 from realtime.stream.event_stream import EventStream
-from realtime.stream.hub import Hub
+from tests.realtime.stream.test_hub import new_hub
 
 CHAT, USER = "chat", "user"
 
@@ -21,17 +21,17 @@ class Socket:
         hub.add(self, 1)
         hub.attach(self, hub.stream(CHAT, 200), 200)
 
-    def send(self, frame):
+    def try_send(self, frame):
         self.told.append(int(frame.partition(b'"seq":')[2].partition(b",")[0]))
         return True
 
-    def tell(self, event):
+    def send_state(self, event):
         self.told.append(event.seq)
 
 
 @pytest.mark.gen_test
 async def test_a_count_read_for_a_new_socket_before_others_were_told_a_newer_one_does_not_undo_it():
-    hub = Hub()
+    hub = new_hub()
     event_stream = EventStream(None, hub)
     steady = Socket(hub)
     for head in (191, 193):

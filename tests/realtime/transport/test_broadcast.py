@@ -12,37 +12,45 @@ from tornado.iostream import IOStream
 
 from realtime.protocol.frames import text_frame
 from realtime.transport import io_uring
-from realtime.transport.broadcast import MANY, Broadcast, send_to_all
-from realtime.transport.socket_writer import write_queue
+from realtime.transport.backpressure import Backpressure
+from realtime.transport.broadcast import MANY, Broadcast
+from realtime.transport.write_queue import WriteQueue
 from tests.realtime.sockets import TEXT, Pair
 
 
-@pytest.fixture(params=["ring", "loop"], autouse=True)
-def way(request, io_loop):
-    """How broadcasts leave."""
-    if request.param == "ring":
+@pytest.fixture(params=["io_uring", "loop"])
+def queue(request, io_loop):
+    """A `WriteQueue` whose broadcasts leave by io_uring, and one whose broadcasts leave in a loop."""
+    queue = WriteQueue()
+    if request.param == "io_uring":
         try:
-            write_queue.io_uring = io_uring.IoUring()
+            queue.io_uring = io_uring.IoUring()
         except io_uring.Unavailable as why:
             pytest.skip(f"the kernel of this machine does not let us: {why}")
-    yield request.param
-    if write_queue.io_uring is not None:
-        write_queue.io_uring.close()
-        write_queue.io_uring = None
+    yield queue
+    if queue.io_uring is not None:
+        queue.io_uring.close()
 
 
-async def crowd_of(pairs) -> Broadcast:
-    """A crowd that has had so much said to it that what is needed for it is kept."""
-    crowd = Broadcast()
-    for each in pairs:
-        crowd[each] = each.writer
+class Crowd(Broadcast):
+    """A broadcast to pairs of sockets, of which nobody ever has too little room."""
+
+    def __init__(self, queue, pairs=()):
+        super().__init__(queue, Backpressure(2**30))
+        for each in pairs:
+            self.join(each, each.writer)
+
+
+async def crowd_of(pairs, queue) -> Crowd:
+    """A broadcast that has had so much said to it that what is needed for it is kept."""
+    crowd = Crowd(queue, pairs)
     for payload in (b"first", b"second", b"third"):
         say(crowd, payload)
         await asyncio.sleep(0)
         for each in pairs:
             each.take()
             assert each.frames() == [(TEXT, payload)]
-    assert not write_queue.busy & {each.writer for each in pairs}
+    assert not queue.busy & {each.writer for each in pairs}
     return crowd
 
 
@@ -64,30 +72,30 @@ def nothing_came_to(sockets):
 
 
 def say(crowd, payload):
-    write_queue.broadcast(lambda now: send_to_all(crowd, text_frame(payload), 2**30, now))
+    crowd.say(text_frame(payload), None)
 
 
 @pytest.mark.gen_test
 @pytest.mark.parametrize("number", [3, MANY + 3], ids=["few", "many"])
-async def test_whoever_comes_goes_or_is_held_up_a_broadcast_is_for_those_who_are_there(pair, number):
-    crowd, pairs = Broadcast(), [pair() for _ in range(number)]
+async def test_whoever_comes_goes_or_is_held_up_a_broadcast_is_for_those_who_are_there(pair, queue, number):
+    crowd, pairs = Crowd(queue), [pair(queue=queue) for _ in range(number)]
     said = {each: [] for each in pairs}
 
     async def tell(payload):
         say(crowd, payload)
         await asyncio.sleep(0)
-        for each in crowd:
+        for each in crowd.members():
             said[each].append(payload)
 
     for each in pairs[:-1]:
-        crowd[each] = each.writer
+        crowd.join(each, each.writer)
     await tell(b"to all but the last")
-    crowd[pairs[-1]] = pairs[-1].writer
+    crowd.join(pairs[-1], pairs[-1].writer)
     await tell(b"to all")
-    crowd.pop(pairs[0])
+    crowd.leave(pairs[0])
     await tell(b"to all but the first")
     await tell(b"x" * 60_000)  # more than the kernel takes
-    assert all(each.writer in write_queue.busy for each in crowd)
+    assert all(each.writer in queue.busy for each in pairs[1:])
     pairs[1].take()
     await tell(b"while it waits")
     for each in pairs:
@@ -100,16 +108,16 @@ async def test_whoever_comes_goes_or_is_held_up_a_broadcast_is_for_those_who_are
 
 
 @pytest.mark.gen_test
-async def test_where_one_of_many_is_held_up_the_others_do_not_wait_for_it(pair):
-    crowd, pairs = Broadcast(), [pair() for _ in range(MANY)]
+async def test_where_one_of_many_is_held_up_the_others_do_not_wait_for_it(pair, queue):
+    crowd, pairs = Crowd(queue), [pair(queue=queue) for _ in range(MANY)]
     for each in pairs:
-        crowd[each] = each.writer
+        crowd.join(each, each.writer)
     for payload in (b"first", b"second"):
         pairs[7].writer.send(text_frame(b"x" * 60_000))
-        write_queue.flush()
+        queue.flush()
         assert pairs[7].writer.unsent
         say(crowd, payload)
-        write_queue.flush()
+        queue.flush()
         for each in pairs[:7] + pairs[8:]:
             assert not each.writer.unsent
             each.take()
@@ -119,9 +127,9 @@ async def test_where_one_of_many_is_held_up_the_others_do_not_wait_for_it(pair):
 
 
 @pytest.mark.gen_test
-async def test_a_new_socket_with_the_number_of_one_that_was_closed_gets_nothing_of_it(pair):
-    pairs = [pair() for _ in range(MANY)]
-    crowd = await crowd_of(pairs)
+async def test_a_new_socket_with_the_number_of_one_that_was_closed_gets_nothing_of_it(pair, queue):
+    pairs = [pair(queue=queue) for _ in range(MANY)]
+    crowd = await crowd_of(pairs, queue)
     closed = pairs[3]
     number = closed.stream.socket.fileno()
     # All in one turn of the loop: nobody has heard yet that it is closed.
@@ -129,23 +137,23 @@ async def test_a_new_socket_with_the_number_of_one_that_was_closed_gets_nothing_
     strangers = sockets_until(number)
     for _ in range(3):
         say(crowd, b"not for strangers")
-        write_queue.flush()
+        queue.flush()
     for each in pairs[:3] + pairs[4:]:
         each.take()
         assert each.frames() == 3 * [(TEXT, b"not for strangers")]
-    crowd.pop(closed)
+    crowd.leave(closed)
     closed.writer.gone()
     for _ in range(3):
         say(crowd, b"afterwards")
-        write_queue.flush()
+        queue.flush()
     nothing_came_to(strangers)
-    assert not write_queue.busy
+    assert not queue.busy
 
 
 @pytest.mark.gen_test
-async def test_a_closed_socket_that_somebody_forgot_in_a_crowd_is_never_sent_to_by_its_number(pair):
-    pairs = [pair() for _ in range(MANY)]
-    crowd = await crowd_of(pairs)
+async def test_a_closed_socket_that_somebody_forgot_in_a_crowd_is_never_sent_to_by_its_number(pair, queue):
+    pairs = [pair(queue=queue) for _ in range(MANY)]
+    crowd = await crowd_of(pairs, queue)
     forgotten = pairs[3]
     number = forgotten.stream.socket.fileno()
     forgotten.stream.close()
@@ -153,20 +161,20 @@ async def test_a_closed_socket_that_somebody_forgot_in_a_crowd_is_never_sent_to_
     strangers = sockets_until(number)
     for _ in range(3):
         say(crowd, b"not for strangers")
-        write_queue.flush()
+        queue.flush()
     nothing_came_to(strangers)
-    assert forgotten.writer in write_queue.busy
-    crowd.pop(forgotten)
-    assert not write_queue.busy
+    assert forgotten.writer in queue.busy
+    crowd.leave(forgotten)
+    assert not queue.busy
 
 
 @pytest.mark.gen_test
-async def test_one_whose_other_side_is_gone_is_closed_and_the_others_have_it(pair):
-    pairs = [pair() for _ in range(MANY + 2)]
-    crowd = await crowd_of(pairs)
+async def test_one_whose_other_side_is_gone_is_closed_and_the_others_have_it(pair, queue):
+    pairs = [pair(queue=queue) for _ in range(MANY + 2)]
+    crowd = await crowd_of(pairs, queue)
     pairs[4].theirs.close()
     say(crowd, b"hello")
-    write_queue.flush()
+    queue.flush()
     assert [each.stream.closed() for each in pairs].count(True) == 1 and pairs[4].stream.closed()
     for each in pairs[:4] + pairs[5:]:
         each.take()
@@ -174,9 +182,9 @@ async def test_one_whose_other_side_is_gone_is_closed_and_the_others_have_it(pai
 
 
 @pytest.mark.gen_test
-async def test_what_is_too_long_for_the_ring_leaves_all_the_same(pair):
-    pairs = [pair(buffer=2**20) for _ in range(MANY)]
-    crowd = await crowd_of(pairs)
+async def test_what_is_too_long_for_the_ring_leaves_all_the_same(pair, queue):
+    pairs = [pair(queue=queue, buffer=2**20) for _ in range(MANY)]
+    crowd = await crowd_of(pairs, queue)
     long = b"x" * (io_uring.MOST_BYTES + 1)
     say(crowd, long)
     await asyncio.sleep(0)
@@ -186,71 +194,71 @@ async def test_what_is_too_long_for_the_ring_leaves_all_the_same(pair):
 
 
 @pytest.mark.gen_test
-async def test_a_stream_whose_end_is_not_told_is_never_known_by_its_number(pair):
-    pairs = [pair() for _ in range(MANY)] + [pair(stream=IOStream)]
-    crowd = await crowd_of(pairs)
-    everybody, _ = crowd.apart()
-    assert everybody._orders is None and pairs[-1].writer.number is None
+async def test_a_stream_whose_end_is_not_told_is_never_known_by_its_number(pair, queue):
+    pairs = [pair(queue=queue) for _ in range(MANY)] + [pair(queue=queue, stream=IOStream)]
+    crowd = await crowd_of(pairs, queue)
+    everybody, _ = crowd._told_apart()
+    assert everybody._requests is None and pairs[-1].writer.number is None
 
 
 @pytest.mark.gen_test
-async def test_when_the_ring_fails_nobody_is_left_half_told_and_later_ones_leave_without_it(pair, way):
-    if way == "loop":
+async def test_when_the_ring_fails_nobody_is_left_half_told_and_later_ones_leave_without_it(pair, queue):
+    if queue.io_uring is None:
         return
-    pairs, others = [pair() for _ in range(MANY)], [pair() for _ in range(MANY)]
-    crowd, later = await crowd_of(pairs), await crowd_of(others)
+    pairs, others = [pair(queue=queue) for _ in range(MANY)], [pair(queue=queue) for _ in range(MANY)]
+    crowd, later = await crowd_of(pairs, queue), await crowd_of(others, queue)
 
     def refused(*arguments):
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
-    write_queue.io_uring._enter = refused
+    queue.io_uring._enter = refused
     say(crowd, b"hello")
-    write_queue.flush()
-    assert all(each.stream.closed() for each in pairs) and write_queue.io_uring is None
+    queue.flush()
+    assert all(each.stream.closed() for each in pairs) and queue.io_uring is None
     say(later, b"hello")
-    write_queue.flush()
+    queue.flush()
     for each in others:
         each.take()
         assert each.frames() == [(TEXT, b"hello")]
 
 
 @pytest.mark.gen_test
-async def test_nothing_is_kept_of_a_crowd_that_changes_before_each_broadcast(pair):
-    pairs = [pair() for _ in range(MANY + 3)]
-    crowd = await crowd_of(pairs[:MANY])
-    assert crowd._kept
+async def test_nothing_is_kept_of_a_crowd_that_changes_before_each_broadcast(pair, queue):
+    pairs = [pair(queue=queue) for _ in range(MANY + 3)]
+    crowd = await crowd_of(pairs[:MANY], queue)
+    assert crowd._direct
     for each in pairs[MANY:]:
-        crowd[each] = each.writer
+        crowd.join(each, each.writer)
         say(crowd, b"hello")
-        write_queue.flush()
-        assert not crowd._kept
+        queue.flush()
+        assert not crowd._direct
     for each in pairs[:3]:
-        crowd.pop(each)
+        crowd.leave(each)
         say(crowd, b"hello")
-        write_queue.flush()
-        assert not crowd._kept
+        queue.flush()
+        assert not crowd._direct
 
 
 @pytest.mark.gen_test
-async def test_another_ring_does_not_send_what_the_last_one_was_given(pair, way):
-    if way == "loop":
+async def test_another_ring_does_not_send_what_the_last_one_was_given(pair, queue):
+    if queue.io_uring is None:
         return
-    pairs = [pair() for _ in range(MANY)]
-    crowd, first = await crowd_of(pairs), write_queue.io_uring
-    write_queue.io_uring = io_uring.IoUring()
+    pairs = [pair(queue=queue) for _ in range(MANY)]
+    crowd, first = await crowd_of(pairs, queue), queue.io_uring
+    queue.io_uring = io_uring.IoUring()
     say(crowd, b"later")
-    write_queue.flush()
+    queue.flush()
     for each in pairs:
         each.take()
         assert each.frames() == [(TEXT, b"later")]
-    write_queue.io_uring.close()
-    write_queue.io_uring = first
+    queue.io_uring.close()
+    queue.io_uring = first
 
 
 @pytest.mark.gen_test
 @pytest.mark.parametrize("how", ["closed", "reset", "broken off"])
-async def test_a_closed_stream_does_not_wait_for_a_collection_of_garbage(pair, how):
-    one = Pair()
+async def test_a_closed_stream_does_not_wait_for_a_collection_of_garbage(pair, queue, how):
+    one = Pair(queue=queue)
     watched = weakref.ref(one.stream)
     gc.disable()
     try:

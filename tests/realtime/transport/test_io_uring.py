@@ -44,7 +44,7 @@ def pairs():
 
 
 def orders(one, pairs):
-    return one.orders([ours.fileno() for ours, _ in pairs])
+    return one.requests([ours.fileno() for ours, _ in pairs])
 
 
 def taken(theirs) -> bytes:

@@ -11,26 +11,37 @@ from tornado.iostream import IOStream
 from tornado.websocket import _WebSocketParams
 
 from realtime.protocol.frames import text_frame
-from realtime.transport.broadcast import Broadcast, send_to_all
-from realtime.transport.socket_writer import PROGRESS_STEP, write_queue
+from realtime.transport.backpressure import Backpressure
+from realtime.transport.broadcast import Broadcast
+from realtime.transport.socket_writer import PROGRESS_STEP
+from realtime.transport.write_queue import WriteQueue
 from tests.realtime.sockets import PING, TEXT, Pair, until
 from web.websocket import Pings, Protocol
 
 
+@pytest.fixture
+def queue():
+    return WriteQueue()
+
+
+class Crowd(Broadcast):
+    """A broadcast to pairs of sockets; those that had no room are in `slow`."""
+
+    def __init__(self, pairs, limit):
+        super().__init__(pairs[0].writer._queue, Backpressure(limit))
+        self.slow = []
+        for pair in pairs:
+            self.join(pair, pair.writer)
+
+    def too_slow(self, member, since):
+        self.slow.append(member)
+
+
 def to_all(pairs, payload, limit=2**30):
     """Broadcast a frame; the pairs that are too slow for it are appended to the list that is answered, when it leaves."""
-    slow, crowd = [], Broadcast()
-    for pair in pairs:
-        crowd[pair] = pair.writer
-    write_queue.broadcast(
-        lambda now: slow.extend(
-            pair
-            for writer in send_to_all(crowd, text_frame(payload), limit, now)
-            for pair in pairs
-            if pair.writer is writer
-        )
-    )
-    return slow
+    crowd = Crowd(pairs, limit)
+    crowd.say(text_frame(payload), None)
+    return crowd.slow
 
 
 # What happens to a socket: a frame of so many bytes, a ping by Tornado, the client takes so many bytes, the loop turns.
@@ -78,9 +89,9 @@ def test_every_frame_arrives_whole_and_in_order_whatever_tornado_writes_between(
 
 
 @pytest.mark.gen_test
-async def test_the_frames_of_one_tick_leave_in_one_write(pair):
+async def test_the_frames_of_one_tick_leave_in_one_write(pair, queue):
     writes = []
-    many = [pair(buffer=2**16) for _ in range(3)]
+    many = [pair(queue=queue, buffer=2**16) for _ in range(3)]
     for each in many:
         real = each.writer.socket
         each.writer.socket = SimpleNamespace(send=lambda data, real=real: writes.append(len(data)) or real.send(data))
@@ -93,8 +104,8 @@ async def test_the_frames_of_one_tick_leave_in_one_write(pair):
 
 
 @pytest.mark.gen_test
-async def test_what_the_kernel_did_not_take_is_counted_until_it_does(pair):
-    socket = pair()
+async def test_what_the_kernel_did_not_take_is_counted_until_it_does(pair, queue):
+    socket = pair(queue=queue)
     frame = text_frame(b"x" * 996)
     for _ in range(200):
         socket.writer.send(frame)
@@ -114,8 +125,8 @@ async def test_what_the_kernel_did_not_take_is_counted_until_it_does(pair):
 
 
 @pytest.mark.gen_test
-async def test_draining_sends_what_this_tick_has_queued_and_is_over_at_once_where_nothing_waits(pair):
-    socket = pair()
+async def test_draining_sends_what_this_tick_has_queued_and_is_over_at_once_where_nothing_waits(pair, queue):
+    socket = pair(queue=queue)
     socket.writer.send(text_frame(b"now"))
     await socket.writer.drained()
     socket.take()
@@ -123,8 +134,8 @@ async def test_draining_sends_what_this_tick_has_queued_and_is_over_at_once_wher
 
 
 @pytest.mark.gen_test
-async def test_progress_is_seen_whenever_a_slow_client_takes_something(pair):
-    socket = pair()
+async def test_progress_is_seen_whenever_a_slow_client_takes_something(pair, queue):
+    socket = pair(queue=queue)
     for _ in range(100):
         socket.writer.send(text_frame(b"x" * 1000))
     socket.writer.flush()
@@ -141,8 +152,8 @@ async def test_progress_is_seen_whenever_a_slow_client_takes_something(pair):
 
 
 @pytest.mark.gen_test
-async def test_the_time_to_take_something_begins_when_something_waits_and_not_before(pair):
-    socket = pair()
+async def test_the_time_to_take_something_begins_when_something_waits_and_not_before(pair, queue):
+    socket = pair(queue=queue)
     socket.writer.send(text_frame(b"taken at once"))
     socket.writer.flush()
     before = time.monotonic()
@@ -152,8 +163,8 @@ async def test_the_time_to_take_something_begins_when_something_waits_and_not_be
 
 
 @pytest.mark.gen_test
-async def test_a_client_that_is_gone_closes_the_stream_and_disturbs_no_other(pair):
-    gone, there = pair(), pair()
+async def test_a_client_that_is_gone_closes_the_stream_and_disturbs_no_other(pair, queue):
+    gone, there = pair(queue=queue), pair(queue=queue)
     gone.theirs.close()
     for _ in range(3):
         for each in (gone, there):
@@ -165,8 +176,8 @@ async def test_a_client_that_is_gone_closes_the_stream_and_disturbs_no_other(pai
 
 
 @pytest.mark.gen_test
-async def test_what_is_queued_for_a_stream_that_closes_meanwhile_goes_nowhere(pair):
-    socket = pair()
+async def test_what_is_queued_for_a_stream_that_closes_meanwhile_goes_nowhere(pair, queue):
+    socket = pair(queue=queue)
     socket.writer.send(text_frame(b"too late"))
     socket.stream.close()
     await asyncio.sleep(0)
@@ -175,7 +186,7 @@ async def test_what_is_queued_for_a_stream_that_closes_meanwhile_goes_nowhere(pa
 
 
 @pytest.mark.gen_test
-async def test_any_stream_but_a_plain_one_is_written_through(pair):
+async def test_any_stream_but_a_plain_one_is_written_through(pair, queue):
     class Encrypting(IOStream):
         """Stands for Tornado's TLS stream: what does not pass its `write` is not encrypted."""
 
@@ -185,15 +196,15 @@ async def test_any_stream_but_a_plain_one_is_written_through(pair):
             self.written += len(data)
             return super().write(data)
 
-    socket = pair(stream=Encrypting)
+    socket = pair(queue=queue, stream=Encrypting)
     socket.writer.send(text_frame(b"secret"))
     socket.writer.flush()
     assert socket.stream.written == len(text_frame(b"secret"))
 
 
 @pytest.mark.gen_test
-async def test_a_ping_of_tornados_that_the_kernel_takes_half_of_is_not_torn_by_what_comes_next(pair):
-    socket = pair()
+async def test_a_ping_of_tornados_that_the_kernel_takes_half_of_is_not_torn_by_what_comes_next(pair, queue):
+    socket = pair(queue=queue)
     protocol = Protocol(None, _WebSocketParams(), Pings(0))
     protocol.stream, protocol.writer = socket.stream, socket.writer
     to_all([socket], b"before")
@@ -204,45 +215,45 @@ async def test_a_ping_of_tornados_that_the_kernel_takes_half_of_is_not_torn_by_w
         pings += 1
     socket.take()  # there is room again, and the stream has not been told yet
     to_all([socket], b"after")
-    write_queue.flush()
+    queue.flush()
     await socket.take_everything()
     assert socket.frames() == [(TEXT, b"before"), *[(PING, b"p" * 125)] * pings, (TEXT, b"after")]
 
 
 @pytest.mark.gen_test
-async def test_a_broadcast_that_the_kernel_takes_half_of_is_not_torn_by_the_next_one(pair):
-    socket = pair()
+async def test_a_broadcast_that_the_kernel_takes_half_of_is_not_torn_by_the_next_one(pair, queue):
+    socket = pair(queue=queue)
     to_all([socket], b"before")
     await asyncio.sleep(0)
     to_all([socket], b"x" * 60_000)
-    write_queue.flush()
+    queue.flush()
     assert socket.writer.unsent
     socket.take()
     to_all([socket], b"after")
-    write_queue.flush()
+    queue.flush()
     await socket.take_everything()
     assert [payload for _, payload in socket.frames()] == [b"before", b"x" * 60_000, b"after"]
 
 
 @pytest.mark.gen_test
-async def test_a_broadcast_goes_straight_to_the_socket_again_once_nothing_waits(pair):
-    socket = pair()
+async def test_a_broadcast_goes_straight_to_the_socket_again_once_nothing_waits(pair, queue):
+    socket = pair(queue=queue)
     for _ in range(2):
         socket.writer.send(text_frame(b"x" * 60_000))
         await asyncio.sleep(0)
-        assert socket.writer.unsent and socket.writer in write_queue.busy
+        assert socket.writer.unsent and socket.writer in queue.busy
         await socket.take_everything()
         to_all([socket], b"hello")
         await asyncio.sleep(0)
-        assert socket.writer not in write_queue.busy
+        assert socket.writer not in queue.busy
 
 
 # To many at once
 
 
 @pytest.mark.gen_test
-async def test_what_is_said_to_all_and_to_one_comes_in_the_order_in_which_it_was_said(pair):
-    one, other = pair(), pair()
+async def test_what_is_said_to_all_and_to_one_comes_in_the_order_in_which_it_was_said(pair, queue):
+    one, other = pair(queue=queue), pair(queue=queue)
     one.writer.send(text_frame(b"1"))
     to_all([one, other], b"2")
     to_all([one, other], b"3")
@@ -255,8 +266,8 @@ async def test_what_is_said_to_all_and_to_one_comes_in_the_order_in_which_it_was
 
 
 @pytest.mark.gen_test
-async def test_who_has_too_much_unsent_gets_nothing_and_is_named(pair):
-    slow, quick = pair(), pair()
+async def test_who_has_too_much_unsent_gets_nothing_and_is_named(pair, queue):
+    slow, quick = pair(queue=queue), pair(queue=queue)
     slow.writer.send(text_frame(b"x" * 60_000))
     await asyncio.sleep(0)
     assert slow.writer.unsent > 1000
@@ -269,8 +280,8 @@ async def test_who_has_too_much_unsent_gets_nothing_and_is_named(pair):
 
 
 @pytest.mark.gen_test
-async def test_one_who_is_gone_does_not_keep_it_from_the_others(pair):
-    gone, closed, there = pair(), pair(), pair()
+async def test_one_who_is_gone_does_not_keep_it_from_the_others(pair, queue):
+    gone, closed, there = pair(queue=queue), pair(queue=queue), pair(queue=queue)
     gone.theirs.close()
     closed.stream.close()
     to_all([gone, closed, there], b"hello")
@@ -281,16 +292,16 @@ async def test_one_who_is_gone_does_not_keep_it_from_the_others(pair):
 
 
 @pytest.mark.gen_test
-async def test_nothing_is_remembered_of_sockets_that_have_ended(pair):
-    one, gone = pair(), pair()
+async def test_nothing_is_remembered_of_sockets_that_have_ended(pair, queue):
+    one, gone = pair(queue=queue), pair(queue=queue)
     for each in (one, gone):
         each.writer.send(text_frame(b"x" * 60_000))
-    write_queue.flush()
-    assert {one.writer, gone.writer} <= write_queue.busy
+    queue.flush()
+    assert {one.writer, gone.writer} <= queue.busy
     gone.stream.close()
     gone.writer.gone()
     one.stream.close()
     one.writer.gone()
     one.writer.send(b"too late")
     await asyncio.sleep(0)
-    assert not {one.writer, gone.writer} & write_queue.busy
+    assert not {one.writer, gone.writer} & queue.busy

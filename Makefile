@@ -7,7 +7,7 @@ PY = $(VENV)/bin/python
 WORKERS = auto --maxprocesses=4
 ARGS =
 
-.PHONY: run test faults bench lint screenshots clean
+.PHONY: run test faults bench lint lock screenshots clean
 
 run:
 	@sh local/venv.sh $(VENV) requirements-local.txt
@@ -34,6 +34,12 @@ bench:
 lint:
 	@sh local/venv.sh $(VENV) requirements-dev.txt
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+
+# The exact versions that production installs, with hashes, for every Python that Parley runs on. Commit what it writes.
+lock:
+	@sh local/venv.sh $(VENV) requirements-dev.txt
+	@$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
+		--no-config --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements.txt -o requirements.lock
 
 # The pictures in docs/images, taken by the Chromium of this machine.
 screenshots:

@@ -5,9 +5,11 @@ VENV = .venv
 PY = $(VENV)/bin/python
 # Each worker has a PostgreSQL and a Valkey of its own. The files run in the order of their folders, so that long ones do not begin last.
 WORKERS = auto --maxprocesses=4
+# What mypy reads; of these folders, those that are there.
+TYPED = chat store realtime web workers
 ARGS =
 
-.PHONY: run test faults bench lint lock screenshots clean
+.PHONY: run test check faults bench lock screenshots clean
 
 run:
 	@sh local/venv.sh $(VENV) requirements-local.txt
@@ -31,9 +33,12 @@ bench:
 	@sh local/venv.sh $(VENV) requirements-bench.txt
 	@exec $(PY) -m bench.run $(if $(CASE),--case $(CASE)) $(ARGS)
 
-lint:
+# Formatting and likely mistakes of the whole tree, and the types of the folders that run in production.
+check:
 	@sh local/venv.sh $(VENV) requirements-dev.txt
-	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy $(wildcard $(TYPED))
 
 # The exact versions that production installs, with hashes, for every Python that Parley runs on. Commit what it writes.
 lock:

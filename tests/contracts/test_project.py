@@ -40,6 +40,11 @@ def test_it_says_its_license_and_ships_the_text(project):
     assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License\n")
 
 
+def test_ci_runs_the_two_commands_that_a_contributor_is_told():
+    steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert [step for step in steps if step.startswith("make ")] == ["make check", "make test"]
+
+
 def test_the_changelog_begins_with_this_version():
     headings = [line for line in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines() if line[:3] == "## "]
     assert headings[0].split()[1] == VERSION

@@ -9,7 +9,7 @@ WORKERS = auto --maxprocesses=4
 TYPED = chat store realtime web workers
 ARGS =
 
-.PHONY: run test check faults bench lock screenshots clean
+.PHONY: run test check coverage faults bench lock screenshots clean
 
 run:
 	@sh local/venv.sh $(VENV) requirements-local.txt
@@ -39,6 +39,13 @@ check:
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy $(wildcard $(TYPED))
+
+# Which lines and branches the tests run, instances that they start included. It takes longer than `make test`, and is no part of the gate.
+coverage:
+	@sh local/venv.sh $(VENV) requirements-dev.txt
+	@rm -rf var/coverage && mkdir -p var/coverage
+	@status=0; $(PY) -m coverage run -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) || status=$$?; \
+	$(PY) -m coverage combine -q && $(PY) -m coverage report && exit $$status
 
 # The exact versions that production installs, with hashes, for every Python that Parley runs on. Commit what it writes.
 lock:

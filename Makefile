@@ -5,9 +5,11 @@ VENV = .venv
 PY = $(VENV)/bin/python
 # Each worker has a PostgreSQL and a Valkey of its own. The files run in the order of their folders, so that long ones do not begin last.
 WORKERS = auto --maxprocesses=4
+# What mypy reads; of these folders, those that are there.
+TYPED = chat store realtime web workers
 ARGS =
 
-.PHONY: run test faults bench lint screenshots clean
+.PHONY: run test check coverage faults bench lock screenshots clean
 
 run:
 	@sh local/venv.sh $(VENV) requirements-local.txt
@@ -31,9 +33,25 @@ bench:
 	@sh local/venv.sh $(VENV) requirements-bench.txt
 	@exec $(PY) -m bench.run $(if $(CASE),--case $(CASE)) $(ARGS)
 
-lint:
+# Formatting and likely mistakes of the whole tree, and the types of the folders that run in production.
+check:
 	@sh local/venv.sh $(VENV) requirements-dev.txt
-	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy $(wildcard $(TYPED))
+
+# Which lines and branches the tests run, instances that they start included. It takes longer than `make test`, and is no part of the gate.
+coverage:
+	@sh local/venv.sh $(VENV) requirements-dev.txt
+	@rm -rf var/coverage && mkdir -p var/coverage
+	@status=0; $(PY) -m coverage run -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) || status=$$?; \
+	$(PY) -m coverage combine -q && $(PY) -m coverage report && exit $$status
+
+# The exact versions that production installs, with hashes, for every Python that Parley runs on. Commit what it writes.
+lock:
+	@sh local/venv.sh $(VENV) requirements-dev.txt
+	@$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
+		--no-config --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements.txt -o requirements.lock
 
 # The pictures in docs/images, taken by the Chromium of this machine.
 screenshots:

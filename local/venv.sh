@@ -1,5 +1,6 @@
 # `sh local/venv.sh VENV REQUIREMENTS`: a virtual environment with these requirements, made with the first Python that
-# fits, and touched again only when a requirement file changes.
+# fits, and touched again only when a requirement file changes. What production needs comes from requirements.lock, so
+# that `make run` and the tests run on what production runs on.
 set -eu
 venv=$1
 requirements=$2
@@ -29,11 +30,16 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     fi
 fi
 
-if ! cat requirements*.txt | cmp -s - "$installed"; then
-    echo "Installing $requirements"
-    if ! "$venv/bin/python" -m pip install -qq --disable-pip-version-check -r "$requirements"; then
+install() {
+    if ! "$venv/bin/python" -m pip install -qq --disable-pip-version-check "$@"; then
         echo "Installing $requirements failed; the lines above say why. Then try again." >&2
         exit 1
     fi
-    cat requirements*.txt > "$installed"
+}
+
+if ! cat requirements*.txt requirements.lock | cmp -s - "$installed"; then
+    echo "Installing $requirements"
+    install --require-hashes -r requirements.lock
+    install -r "$requirements"
+    cat requirements*.txt requirements.lock > "$installed"
 fi

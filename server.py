@@ -14,7 +14,7 @@ from tornado.netutil import bind_sockets, bind_unix_socket
 import settings
 from chat import events
 from chat.accounts import Accounts, AttemptLimits
-from chat.db import Database, UnknownSchema, migrate, new_epoch
+from chat.db import Database, new_epoch
 from chat.errors import ParleyError, Unavailable
 from chat.rescue import make_owner, reset_password
 from handlers.application import Services, make_application
@@ -23,6 +23,7 @@ from realtime import ring
 from realtime.delivery import Delivery, Limits
 from realtime.garbage import Garbage
 from realtime.wire import tick
+from store.migrations import MigrationFailed, UnknownSchema, migrate
 
 log = logging.getLogger("parley")
 
@@ -64,7 +65,7 @@ def main(arguments: list[str]) -> int:
                 f"Unknown command {command!r}. There are: serve (the default), migrate, new-epoch, reset-password, make-owner."
             )
         return 0
-    except (StartError, settings.SettingError, UnknownSchema, ValueError) as error:
+    except (StartError, settings.SettingError, UnknownSchema, MigrationFailed, ValueError) as error:
         complain(error)
     except psycopg2.Error as error:
         complain(f"PostgreSQL: {' '.join(str(error).split())}")

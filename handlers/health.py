@@ -6,12 +6,12 @@ from datetime import datetime, timezone
 from prometheus_client import generate_latest
 
 import metrics
-from chat.db import UnknownSchema
 from chat.errors import Unavailable
 from chat.payloads import iso
 from handlers import VERSION
 from handlers.api import ApiHandler
 from handlers.openapi.operation import Access, operation
+from store.migrations import UnknownSchema
 
 READY_SECONDS = 2.0
 

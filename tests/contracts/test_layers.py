@@ -1,4 +1,4 @@
-"""Who may import whom: server → handlers → realtime → chat. And importing does nothing."""
+"""Who may import whom: server → handlers → realtime → chat → store. And importing does nothing."""
 
 import ast
 import subprocess
@@ -8,17 +8,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-OURS = {"server", "settings", "metrics", "chat", "realtime", "handlers", "local", "faults", "bench", "tests"}
+OURS = {"server", "settings", "metrics", "store", "chat", "realtime", "handlers", "local", "faults", "bench", "tests"}
 MAY_IMPORT = {
     "metrics": set(),
     "settings": set(),
-    "chat": {"chat", "metrics"},
+    "store": {"store", "metrics"},
+    "chat": {"chat", "store", "metrics"},
     "realtime": {"realtime", "chat", "metrics"},
-    "handlers": {"handlers", "realtime", "chat", "metrics"},
-    "server": {"settings", "handlers", "realtime", "chat", "metrics"},
+    "handlers": {"handlers", "realtime", "chat", "store", "metrics"},
+    "server": {"settings", "handlers", "realtime", "chat", "store", "metrics"},
     "local": {"local", "settings"},
 }
 FORBIDDEN = {
+    "store": {"tornado", "redis", "jinja2"},
     "chat": {"tornado", "redis", "jinja2"},
     "realtime": {"psycopg2", "aiopg", "jinja2"},
     "handlers": {"psycopg2", "aiopg", "redis"},

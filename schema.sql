@@ -1,4 +1,5 @@
--- What is true: tables, indexes and one function for each mutation. Applied by `python server.py migrate`, as often as you like.
+-- What is true: tables, indexes and one function for each mutation. `python server.py migrate` makes a fresh database of it. In an older one the
+-- files in migrations/ make the same of the tables; functions and their types are made anew there each time.
 --
 -- A mutation is one autocommit call of one function, so that no lock ever waits for a Python process. Inside, always in this order:
 --   1. lock the chat (so commit order is seq order)
@@ -11,25 +12,28 @@
 -- A refusal is raised as SQLSTATE PA001 whose message is the error's code and whose COLUMN is the field at fault.
 -- Locks are taken chat first, then participants, then users in the order of their ids.
 
--- Nothing is locked where the column is there already: instances go on writing while a release migrates.
-create or replace function add_column(p_table regclass, p_column text, p_definition text) returns void language plpgsql as $$
-begin
-    if not exists (select from pg_attribute where attrelid = p_table and attname = p_column and not attisdropped) then
-        execute format('alter table %s add column %I %s', p_table, p_column, p_definition);
-    end if;
-end $$;
-
-create table if not exists parley (
+create table parley (
     one             boolean primary key default true check (one),
     epoch           uuid not null default gen_random_uuid(),
     -- Key of the tokens that answer a sign-in sent with an Idempotency-Key: the retry must get the same token, of which only a hash is kept.
     token_key       bytea not null default decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'),
+    -- Number of the newest migration.
     schema_version  integer not null default 0,
-    -- The oldest code that can run on this schema: instances of the release before go on during a deploy.
-    compatible_from integer not null default 0
+    -- The oldest code that can run on this schema, as the schema_version that it expects: instances of the release before go on during a deploy.
+    compatible_from integer not null default 0,
+    -- Digests of all functions that were ever here, the present ones last: an instance starts where its own have been.
+    functions       text[] not null default '{}'
+);
+insert into parley (compatible_from) values (1);
+
+-- The files of migrations/ that have been applied here; in a fresh database all of them.
+create table schema_migrations (
+    number     integer primary key,
+    name       text not null,
+    applied_at timestamptz not null default now()
 );
 
-create table if not exists users (
+create table users (
     id                 uuid primary key default gen_random_uuid(),
     username           text not null,
     display_name       text not null,
@@ -38,16 +42,13 @@ create table if not exists users (
     membership_version bigint not null default 0,
     -- sha256 of the sign-up's Idempotency-Key. The key itself can derive a token and is not kept.
     op_hash            bytea,
-    created_at         timestamptz not null
+    created_at         timestamptz not null,
+    is_owner           boolean not null default false   -- of the server: the first account, and whom `make-owner` named
 );
-create unique index if not exists users_username on users (lower(username));
-select add_column('users', 'is_owner', 'boolean not null default false');
--- The first account owns the server. Where accounts are older than this rule, it is the oldest one.
-update users set is_owner = true
-where id = (select id from users order by created_at, id limit 1) and not exists (select from users where is_owner);
+create unique index users_username on users (lower(username));
 
 -- Browser sessions and programs' bearer tokens alike: what a request proves itself with.
-create table if not exists sessions (
+create table sessions (
     id           uuid primary key default gen_random_uuid(),
     user_id      uuid not null references users,
     token_hash   bytea not null unique,
@@ -57,10 +58,10 @@ create table if not exists sessions (
     expires_at   timestamptz not null,
     revoked_at   timestamptz
 );
-create index if not exists sessions_user on sessions (user_id);
-create index if not exists sessions_expiry on sessions (expires_at);
+create index sessions_user on sessions (user_id);
+create index sessions_expiry on sessions (expires_at);
 
-create table if not exists invitations (
+create table invitations (
     id         uuid primary key default gen_random_uuid(),
     -- Readable, unlike a session's: it is made to be handed on and shown again, and gives a reader of this table nothing new.
     token      text not null unique,
@@ -72,15 +73,15 @@ create table if not exists invitations (
     expires_at timestamptz not null,
     revoked_at timestamptz
 );
-create unique index if not exists invitations_op on invitations (created_by, op_id);
+create unique index invitations_op on invitations (created_by, op_id);
 
-create table if not exists sign_in_attempts (
+create table sign_in_attempts (
     key          text primary key,
     attempts     integer not null,
     window_start timestamptz not null
 );
 
-create table if not exists chats (
+create table chats (
     id                uuid primary key,
     chat_type         text not null check (chat_type in ('direct', 'group')),
     name              text,
@@ -97,9 +98,9 @@ create table if not exists chats (
     updated_at        timestamptz not null,
     deleted_at        timestamptz
 ) with (fillfactor = 70);
-create unique index if not exists chats_direct on chats (direct_key) where deleted_at is null;
+create unique index chats_direct on chats (direct_key) where deleted_at is null;
 
-create table if not exists participants (
+create table participants (
     chat_id    uuid not null references chats,
     user_id    uuid not null references users,
     joined_seq bigint not null,
@@ -107,35 +108,34 @@ create table if not exists participants (
     read_seq   bigint not null,   -- the watermark: the newest message read, or the head on joining
     read_count bigint not null,   -- messages at or below the watermark; unread is a difference, never a scan
     read_at    timestamptz,       -- when the watermark was reached; null when nothing was read since joining
+    muted      boolean not null default false,  -- wants no notifications of the chat; nobody else is told
     primary key (chat_id, user_id)
 ) with (fillfactor = 80);
-create index if not exists participants_user on participants (user_id, chat_id);
--- This participant wants no notifications of the chat. Nobody else is told.
-select add_column('participants', 'muted', 'boolean not null default false');
+create index participants_user on participants (user_id, chat_id);
 
 -- messages, chat_events and reads have no foreign keys: only the functions below write them, in chats that they have locked
 -- or participants that they have found, and a check per row would be paid by every message.
-create table if not exists messages (
+create table messages (
     id         uuid primary key default gen_random_uuid(),
     chat_id    uuid not null,
     seq        bigint not null,   -- of its messageAdded
     ordinal    bigint not null,   -- 1 for the chat's first message, 2 for the second …
     sender_id  uuid not null,
-    content    text not null,     -- empty exactly when deleted
+    content    text not null,     -- empty when deleted
     created_at timestamptz not null,
     edited_at  timestamptz,
     deleted_at timestamptz,
-    check ((content = '') = (deleted_at is not null))
+    constraint messages_deleted_are_empty check (deleted_at is null or content = '')
 );
-create unique index if not exists messages_chat on messages (chat_id, seq);
-create index if not exists messages_deleted on messages (chat_id, seq) where deleted_at is not null;
+create unique index messages_chat on messages (chat_id, seq);
+create index messages_deleted on messages (chat_id, seq) where deleted_at is not null;
 
 -- Search. GIN collects new words in a list and sorts them in by the megabyte: a send does not pay for each of its words. A deleted message has none.
-create index if not exists messages_text on messages using gin (to_tsvector('simple', content))
+create index messages_text on messages using gin (to_tsvector('simple', content))
     with (fastupdate = on, gin_pending_list_limit = 1024) where deleted_at is null;
 
 -- The pointer log: what happened, without content, so that a replay shows the present and deleted text stays deleted.
-create table if not exists chat_events (
+create table chat_events (
     chat_id    uuid not null,
     seq        bigint not null,
     kind       text not null,      -- a logged channel's name
@@ -147,18 +147,23 @@ create table if not exists chat_events (
     at         timestamptz not null,
     primary key (chat_id, seq)
 );
-create unique index if not exists chat_events_op on chat_events (actor_id, op_id);
-create index if not exists chat_events_at on chat_events using brin (at);
+create unique index chat_events_op on chat_events (actor_id, op_id);
+create index chat_events_at on chat_events using brin (at);
 
 -- When each watermark was reached: "read by whom, when" for every message, without a row per message and reader.
-create table if not exists reads (
+create table reads (
     chat_id uuid not null,
     user_id uuid not null,
     seq     bigint not null,
     at      timestamptz not null,
     primary key (chat_id, user_id, seq)
 );
-create index if not exists reads_at on reads (chat_id, at);
+create index reads_at on reads (chat_id, at);
+
+
+-- Functions and their types.
+-- Everything below is made anew by each `migrate`, over what is there. Instances of the release before call it too, from then on: what they call
+-- stays, with the arguments that they give, and answers at least the columns that they read.
 
 
 -- Parts of the mutations
@@ -868,4 +873,7 @@ begin
     return n;
 end $$;
 
-insert into parley default values on conflict do nothing;
+-- What no release calls any more that can still run: dropped here and not by a migration, because nothing above calls it from now on.
+
+drop function if exists own_count(uuid, uuid);
+drop function if exists add_column(regclass, text, text);

@@ -20,7 +20,8 @@ from handlers.application import Services, make_application
 from realtime.gc_policy import GcPolicy
 from realtime.node import Limits, Node
 from realtime.transport import io_uring
-from store.database import Database, UnknownSchema, migrate, new_epoch
+from store.database import Database, new_epoch
+from store.migrations import MigrationFailed, UnknownSchema, migrate
 from web.server import Server
 
 log = logging.getLogger("parley")
@@ -63,7 +64,7 @@ def main(arguments: list[str]) -> int:
                 f"Unknown command {command!r}. There are: serve (the default), migrate, new-epoch, reset-password, make-owner."
             )
         return 0
-    except (StartError, settings.SettingError, UnknownSchema, ValueError) as error:
+    except (StartError, settings.SettingError, UnknownSchema, MigrationFailed, ValueError) as error:
         complain(error)
     except psycopg2.Error as error:
         complain(f"PostgreSQL: {' '.join(str(error).split())}")

@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 
 from argon2 import PasswordHasher
 
-from store.database import connect
+from store.connections import connect
 
 
 class UnknownUser(ValueError):

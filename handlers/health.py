@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 import metrics
 from chat.payloads import iso
 from errors import Unavailable
-from store.database import UnknownSchema
+from store.migrations import UnknownSchema
 from version import VERSION
 from web.api_handler import ApiHandler
 from web.openapi.operation import Access, operation

@@ -1,1 +1,1 @@
-"""PostgreSQL: the pool of connections, calls with a deadline, group commit and the schema. Knows nothing of chats."""
+"""PostgreSQL: the pool of connections, calls with a deadline, group commit, the schema and how an older database gets there. Knows nothing of chats."""

@@ -1,4 +1,4 @@
-"""PostgreSQL: one pool, calls with a deadline, and the mapping of its failures to our errors. The schema's version as well.
+"""PostgreSQL: one pool, calls with a deadline, and the mapping of its failures to our errors.
 
 Everything is autocommit: a mutation is one call of one function of `schema.sql`. Each of them is safe to repeat, so a call
 whose connection broke is made once more here, and a client may repeat it with its key after that.
@@ -9,7 +9,6 @@ import logging
 import time
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 
 import orjson
 import psycopg2
@@ -17,15 +16,11 @@ import psycopg2.extensions
 import psycopg2.extras
 
 from errors import Refused, Unavailable
+from store import migrations
 from store.batches import Batches
+from store.connections import connect, libpq_url
 from store.pool import Pool
 
-SCHEMA_VERSION = 3
-COMPATIBLE_FROM = 1  # the oldest code that can run on this schema
-MIGRATION_LOCK = 0x5061726C6579  # "Parley"
-MIGRATION_TRIES = 20
-FOREIGN = "The database holds something else under the name `parley`. Use another database."
-NEWER = "The database's schema is newer than this code. Deploy the release that migrated it."
 REFUSED = "PA001"
 REUSED_KEY = "chat_events_op"  # the unique key that meets where one Idempotency-Key is used in two chats at once
 
@@ -37,11 +32,10 @@ log = logging.getLogger("parley.db")
 
 # Failures of the moment, by class of SQLSTATE: connection, resources, intervention, rollback; and a lock not had in time.
 _TEMPORARY = ("08", "53", "57", "40", "55P03", "25006")
+# What a call meets while a `migrate` gives its function, or one that it calls, another result: internal error, no such function or type,
+# mismatch. The call was undone; made once more, it finds only new ones.
+_REMADE = ("XX000", "42883", "42704", "42804", "0A000")
 _BROKEN = (psycopg2.OperationalError, psycopg2.InterfaceError)
-
-
-class UnknownSchema(Exception):
-    """The database's schema is not one that this code can run on; the message says what to do."""
 
 
 class Database:
@@ -55,7 +49,7 @@ class Database:
         self, url: str, *, size: int = 8, seconds: float = 5.0, lock_seconds: float = 2.0, name: str = "parley"
     ):
         self._dsn = psycopg2.extensions.make_dsn(
-            _as_dsn(url),
+            libpq_url(url),
             application_name=name,
             options=f"-c statement_timeout={int(seconds * 1000)} -c lock_timeout={int(lock_seconds * 1000)} -c timezone=UTC {PLANNING}",
             keepalives_idle=5,
@@ -103,6 +97,8 @@ class Database:
                             "not found, but it may have been there when it was asked for first"
                         ) from error
                     raise refusal from None
+                if error.pgcode in _REMADE and not last_try:
+                    continue
                 if not isinstance(error, _BROKEN) and not (error.pgcode or "").startswith(_TEMPORARY):
                     raise
                 # A pool that outlived a restart holds dead connections; the second try gets a new one. A deadlock's victim was rolled back.
@@ -147,59 +143,15 @@ class Database:
     async def check_schema(self):
         """Raises `UnknownSchema` unless this code can run on the database's schema."""
         try:
-            row = await self.row("select schema_version, compatible_from from parley")
+            row = await self.row(migrations.STATE)
+            state = row.state if row else {}
         except psycopg2.errors.UndefinedTable:
-            raise UnknownSchema("The database has no schema yet. Run: python server.py migrate") from None
-        except psycopg2.errors.UndefinedColumn:
-            raise UnknownSchema(FOREIGN) from None
-        if row is None or row.schema_version < SCHEMA_VERSION:
-            raise UnknownSchema("The database's schema is older than this code. Run: python server.py migrate")
-        if row.compatible_from > SCHEMA_VERSION:
-            raise UnknownSchema(NEWER)
+            state = None
+        migrations.current().check(state)
 
     async def epoch(self) -> str:
         """The id of the database's history."""
         return (await self.row("select epoch from parley")).epoch
-
-
-def migrate(url: str) -> int:
-    """Apply `schema.sql` and return its version. As often as you like, from as many processes as you like: an advisory lock orders them.
-
-    Instances may go on writing. Raises `UnknownSchema` where the database is newer than this code, or somebody else's.
-    """
-    schema = (Path(__file__).parent.parent / "schema.sql").read_text(encoding="utf-8")
-    with closing(connect(url)) as connection:
-        for tries_left in reversed(range(MIGRATION_TRIES)):
-            try:
-                with connection, connection.cursor() as cursor:
-                    _apply(cursor, schema)
-                return SCHEMA_VERSION
-            except (psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected):
-                if not tries_left:
-                    raise
-                time.sleep(0.1)
-
-
-def _apply(cursor, schema):
-    cursor.execute("select pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
-    # Whoever waits for us while we wait for them goes on after this; below `deadlock_timeout`, so that it is not they who fail.
-    cursor.execute("set local lock_timeout = '500ms'")
-    cursor.execute("select to_regclass('parley') is not null")
-    if cursor.fetchone()[0]:
-        if _version(cursor) > SCHEMA_VERSION:
-            raise UnknownSchema(NEWER)
-        # Writers take the tables in orders of their own, but nearly all begin with this one.
-        cursor.execute("lock table chats in exclusive mode")
-    cursor.execute(schema)
-    cursor.execute("update parley set schema_version = %s, compatible_from = %s", (SCHEMA_VERSION, COMPATIBLE_FROM))
-
-
-def _version(cursor):
-    try:
-        cursor.execute("select schema_version from parley")
-    except psycopg2.errors.UndefinedColumn:
-        raise UnknownSchema(FOREIGN) from None
-    return max((row[0] for row in cursor.fetchall()), default=0)
 
 
 def new_epoch(url: str) -> str:
@@ -218,19 +170,9 @@ def _refusal(error) -> Refused | None:
     return None
 
 
-def connect(url):
-    """A connection of its own, for commands."""
-    return psycopg2.connect(_as_dsn(url), connect_timeout=10, application_name="parley migrate")
-
-
 def array(values) -> str:
     """UUIDs or numbers as the text of a PostgreSQL array, for a parameter with a cast: psycopg2 takes fifteen times as long to quote each of a list."""
     return "{" + ",".join(map(str, values)) + "}"
-
-
-def _as_dsn(url):
-    # libpq knows both spellings; some platforms hand out a third.
-    return "postgresql://" + url.removeprefix("postgres://") if url.startswith("postgres://") else url
 
 
 def _register_types():

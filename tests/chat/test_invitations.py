@@ -10,7 +10,6 @@ from argon2 import PasswordHasher
 from chat import invitations
 from chat.accounts import Accounts, AttemptLimits
 from errors import Refused
-from store.database import migrate
 from tests.chat.conftest import age, key, refused, until
 
 PASSWORD = "correct horse battery"
@@ -114,24 +113,6 @@ async def test_of_two_first_sign_ups_at_once_on_a_server_by_invitation_one_is_re
     answers = await asyncio.gather(*signing_up, return_exceptions=True)
     (error,) = [answer for answer in answers if isinstance(answer, Refused)]
     assert error.code == "invitation_needed"
-
-
-@pytest.mark.gen_test
-async def test_where_accounts_are_older_than_the_rule_the_oldest_owns_the_server(new_database, opened):
-    url = new_database()
-    fresh = await opened(url)
-    for number, days in enumerate((1, 3, 2)):
-        await fresh.rows(
-            """insert into users (username, display_name, password_hash, created_at)
-                            values (%s, '', '', now() - make_interval(days => %s)) returning id""",
-            f"user{number}",
-            days,
-        )
-    migrate(url)
-    assert [row.username for row in await fresh.rows("select username from users where is_owner")] == ["user1"]
-    await fresh.rows("update users set is_owner = username = 'user2' returning id")
-    migrate(url)  # an owner that somebody chose stays
-    assert [row.username for row in await fresh.rows("select username from users where is_owner")] == ["user2"]
 
 
 # Signing up with an invitation

@@ -1,10 +1,8 @@
-"""PostgreSQL's failures become `Unavailable` and pass; the schema comes and stays as it should."""
+"""PostgreSQL's failures become `Unavailable` and pass."""
 
 import asyncio
 import socket
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timezone
 from urllib.parse import urlsplit
@@ -15,8 +13,8 @@ import pytest
 
 from chat import chats, event_log, head_check, memberships, messages, reads, unread
 from errors import Unavailable
-from store import database as database_module
-from store.database import SCHEMA_VERSION, Database, UnknownSchema, migrate, new_epoch
+from store.database import PLANNING, Database
+from store.migrations import current, migrate
 from tests.chat.conftest import World, key, refused, until
 
 
@@ -61,7 +59,7 @@ async def fails(call):
     with pytest.raises(Unavailable) as raised:
         await call
     assert time.monotonic() - started < 3
-    assert raised.value.retry_after and raised.value.temporary and raised.value.status == 503
+    assert raised.value.retry_after and raised.value.temporary and raised.value.code == "unavailable"
     return raised.value
 
 
@@ -191,7 +189,7 @@ async def test_reading_a_message_of_a_large_chat_looks_at_few_of_its_participant
         "select id from create_chat(%s, gen_random_uuid(), 0, 'group', 'Large', null, %s::uuid[], 1000)", ada, others
     )
     message = await world.send(ada, chat.id)
-    with closing(psycopg2.connect(database, options=database_module.PLANNING)) as connection:
+    with closing(psycopg2.connect(database, options=PLANNING)) as connection:
         fetched = "select idx_tup_fetch from pg_stat_xact_user_tables where relname = 'participants'"
         before = ask(connection, fetched)[0][0]
         assert ask(connection, "select moved from mark_read(%s, %s)", others[0], message) == [(True,)]
@@ -407,184 +405,13 @@ async def test_closing_ends_running_and_later_calls_as_unavailable(opened, admin
     await db.close()
 
 
-# The schema
-
-
-@pytest.fixture
-def empty(postgres):
-    """`empty()` → the URL of a database without any schema."""
-    names = []
-
-    def create():
-        names.append("empty_" + key()[:8])
-        postgres.create_database(names[-1], "template0")
-        return postgres.url(names[-1])
-
-    yield create
-    for name in names:
-        postgres.drop_database(name)
-
-
-def run(url, sql, *parameters):
-    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return cursor.fetchall() if cursor.description else None
-
-
-def shape(url):
-    """Everything that a migration makes."""
-    return run(
-        url,
-        """
-        select 'column', table_name::text, column_name::text, data_type::text, column_default::text from information_schema.columns
-          where table_schema = 'public'
-        union all select 'index', tablename, indexname, indexdef, '' from pg_indexes where schemaname = 'public'
-        union all select 'function', proname, pg_get_function_identity_arguments(oid), prosrc, '' from pg_proc where pronamespace = 'public'::regnamespace
-        union all select 'constraint', conname, conrelid::regclass::text, pg_get_constraintdef(oid), '' from pg_constraint
-          where connamespace = 'public'::regnamespace
-        order by 1, 2, 3, 4""",
-    )
-
-
-@pytest.mark.gen_test
-async def test_migrating_again_changes_nothing_and_keeps_what_is_there(opened, empty):
-    url = empty()
-    assert migrate(url) == SCHEMA_VERSION
-    db = await opened(url)
-    await db.check_schema()
-    ada = await World(db).user()
-    chat_id = await World(db).group(ada)
-    before, epoch = shape(url), await db.epoch()
-    assert migrate(url) == SCHEMA_VERSION
-    assert shape(url) == before and await db.epoch() == epoch
-    assert (await World(db).head(chat_id)) == 1 and run(url, "select count(*) from parley") == [(1,)]
-
-
-def test_migrations_at_once_happen_one_after_the_other(empty):
-    url, together = empty(), threading.Barrier(4)
-
-    def migrate_together(_):
-        together.wait(10)
-        return migrate(url)
-
-    with ThreadPoolExecutor(4) as threads:
-        assert list(threads.map(migrate_together, range(4))) == [SCHEMA_VERSION] * 4
-    assert run(url, "select schema_version from parley") == [(SCHEMA_VERSION,)]
-
-
-@pytest.mark.gen_test
-async def test_instances_write_on_while_another_release_migrates(opened, new_database):
-    """A migration and the writers want the same tables in different orders; nobody may fail for it."""
-    url = new_database()
-    db = await opened(url)
-    world = World(db)
-    people = await world.users(4)
-    made = [await world.group(*people) for _ in range(4)]
-    migrated, failures = threading.Event(), []
-
-    def migrate_often():
-        try:
-            for _ in range(8):
-                migrate(url)
-        except Exception as error:
-            failures.append(error)
-        migrated.set()
-
-    async def write(number):
-        person = people[number % 4]
-        while not migrated.is_set():
-            chat_id = made[number // 2]
-            message_id = await world.send(person, chat_id)
-            await world.read(people[(number + 1) % 4], message_id)
-            await world.delete(person, message_id)
-
-    thread = threading.Thread(target=migrate_often)
-    thread.start()
-    try:
-        await asyncio.gather(*(write(number) for number in range(8)))
-    finally:
-        migrated.set()
-        thread.join()
-    assert failures == []
-
-
-@pytest.mark.gen_test
-async def test_a_database_without_schema_is_told_to_be_migrated(opened, empty):
-    db = await opened(empty())
-    with pytest.raises(UnknownSchema, match="no schema yet.*server.py migrate"):
-        await db.check_schema()
-
-
-@pytest.mark.gen_test
-async def test_a_database_of_something_else_is_left_alone(opened, empty):
-    url = empty()
-    run(url, "create table parley (id integer)")
-    db = await opened(url)
-    with pytest.raises(UnknownSchema, match="something else.*another database"):
-        await db.check_schema()
-    with pytest.raises(UnknownSchema, match="something else.*another database"):
-        migrate(url)
-    assert [row[1] for row in shape(url)] == ["parley"]
-
-
-@pytest.mark.gen_test
-async def test_an_older_schema_is_told_to_be_migrated(opened, empty):
-    url = empty()
-    migrate(url)
-    run(url, "update parley set schema_version = 0, compatible_from = 0")
-    db = await opened(url)
-    with pytest.raises(UnknownSchema, match="older than this code.*server.py migrate"):
-        await db.check_schema()
-    migrate(url)
-    await db.check_schema()
-
-
-@pytest.mark.gen_test
-async def test_a_newer_schema_is_run_on_if_it_says_so_and_never_migrated_back(opened, empty):
-    url = empty()
-    migrate(url)
-    db = await opened(url)
-    run(url, "update parley set schema_version = %s", SCHEMA_VERSION + 1)
-    await db.check_schema()
-    with pytest.raises(UnknownSchema, match="newer than this code"):
-        migrate(url)
-    run(url, "update parley set compatible_from = %s", SCHEMA_VERSION + 1)
-    with pytest.raises(UnknownSchema, match="newer than this code.*Deploy"):
-        await db.check_schema()
-    assert run(url, "select schema_version, compatible_from from parley") == [(SCHEMA_VERSION + 1, SCHEMA_VERSION + 1)]
-
-
-@pytest.mark.gen_test
-async def test_a_migration_that_fails_leaves_nothing_behind(empty, monkeypatch, tmp_path):
-    url = empty()
-    schema = (database_module.Path(database_module.__file__).parent.parent / "schema.sql").read_text()
-    (tmp_path / "chat").mkdir()
-    (tmp_path / "schema.sql").write_text(schema + "\nselect 1/0;")
-    monkeypatch.setattr(database_module, "__file__", str(tmp_path / "chat" / "db.py"))
-    with pytest.raises(psycopg2.errors.DivisionByZero):
-        migrate(url)
-    assert shape(url) == []
-
-
-@pytest.mark.gen_test
-async def test_a_new_epoch_is_another_and_stays(opened, empty):
-    url = empty()
-    migrate(url)
-    db = await opened(url)
-    before = await db.epoch()
-    after = new_epoch(url)
-    assert after != before and await db.epoch() == after
-    migrate(url)
-    assert await db.epoch() == after
-
-
 @pytest.mark.gen_test
 async def test_the_spelling_of_some_platforms_is_understood(opened, database):
     url = database.replace("postgresql://", "postgres://", 1)
     assert url != database
     db = await opened(url)
     assert (await db.row("select 1 as one")).one == 1
-    assert migrate(url) == SCHEMA_VERSION
+    assert migrate(url) == current().version
 
 
 def test_a_database_opens_no_connection_before_it_is_asked(database, io_loop):

@@ -1,8 +1,8 @@
 /** The pages to sign in, to sign up and to join by an invitation. */
-import { createApi } from "./api.js";
+import { createApi } from "./net/api.js";
 import { wireForm } from "./form.js";
 import { nextPath } from "./navigation.js";
-import { tellTabs } from "./tabs.js";
+import { tellTabs } from "./net/tabs.js";
 
 const form = document.querySelector("#account-form");
 const api = createApi();

@@ -1,5 +1,5 @@
 /** The entry of the signed-in page: makes the services, mounts the parts of the screen, begins the stream. */
-import { createApi } from "./api.js";
+import { createApi } from "./net/api.js";
 import { mountChats } from "./chats.js";
 import { mountComposer } from "./composer.js";
 import { mountConversation } from "./conversation.js";

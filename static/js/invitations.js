@@ -1,10 +1,10 @@
 /** Invitations: the settings' section of the server's owner, and the link that stands on the page of a server that is new. */
-import { query } from "./api.js";
+import { query } from "./net/api.js";
 import { copyText } from "./clipboard.js";
 import { confirm } from "./dialog.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
-import { uuid } from "./ids.js";
+import { uuid } from "./net/ids.js";
 import { remoteList } from "./remote-list.js";
 import { dayKey, dayWithin, plural } from "./time.js";
 

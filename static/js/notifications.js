@@ -3,7 +3,7 @@
  * Only one of a user's tabs tells, and none while one of them is being looked at. Which messages count is chosen for this browser.
  * Permission is asked when somebody wants it: in the settings, or by a quiet line after a message has come unseen.
  */
-import { createClaims } from "./claims.js";
+import { createClaims } from "./net/locks.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { mentionsMe } from "./mentions.js";

@@ -1,6 +1,6 @@
 /** Finding and choosing people: a search field, what was found, and the chosen ones as chips. */
 import { userAvatar } from "./avatar.js";
-import { query } from "./api.js";
+import { query } from "./net/api.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { isOnline, withDot } from "./presence.js";

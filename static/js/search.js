@@ -1,5 +1,5 @@
 /** The search panel, in the place of the chat list: what was said in one's chats, and the way there. */
-import { query } from "./api.js";
+import { query } from "./net/api.js";
 import { fill, h, keyed, sameFields, setText } from "./dom.js";
 import { createHit, hitOf, updateHit } from "./hits.js";
 import { icon } from "./icons.js";

@@ -1,5 +1,5 @@
 /** The settings' section of one's sessions: where one is signed in, and signing out there. */
-import { query } from "./api.js";
+import { query } from "./net/api.js";
 import { confirm } from "./dialog.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";

@@ -1,5 +1,5 @@
 /** The switcher (Ctrl K): to any chat or person by a few letters. What can be chosen, in which order, is pure. */
-import { query } from "./api.js";
+import { query } from "./net/api.js";
 import { chatAvatar, userAvatar } from "./avatar.js";
 import { openDialog } from "./dialog.js";
 import { fill, h } from "./dom.js";

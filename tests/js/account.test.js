@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createApi } from "../../static/js/api.js";
+import { createApi } from "../../static/js/net/api.js";
 import { fault, sentence, waitText } from "../../static/js/form.js";
 import { choices, worth } from "../../static/js/invitations.js";
 import { takeUsers } from "../../static/js/snapshots.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Connection } from "../../static/js/connection.js";
-import { EVERY_MS, onWake } from "../../static/js/wake.js";
+import { Connection } from "../../static/js/net/connection.js";
+import { EVERY_MS, onWake } from "../../static/js/net/wake.js";
 import { Clock } from "./build.js";
 
 function build({ sync = async () => [{ type: "synced" }], apply = () => true } = {}) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createClaims } from "../../static/js/claims.js";
+import { createClaims } from "../../static/js/net/locks.js";
 import { isWorthTelling, preferences, wordsOf } from "../../static/js/notifications.js";
 import { applyFrame } from "../../static/js/reducers.js";
 import { takePhase } from "../../static/js/state.js";

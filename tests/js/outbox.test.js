@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ApiError } from "../../static/js/api.js";
+import { ApiError } from "../../static/js/net/api.js";
 import { Outbox } from "../../static/js/outbox.js";
 import { createStorage } from "../../static/js/storage.js";
 import { createStore } from "../../static/js/store.js";

@@ -3,8 +3,8 @@ import { copyText } from "./clipboard.js";
 import { confirm } from "./dialog.js";
 import { pathOf } from "./navigation.js";
 import { showReads } from "./receipts.js";
-import { canDelete, nameOf } from "./state.js";
-import { isDeleted } from "./timeline.js";
+import { canDelete, nameOf } from "./model/state.js";
+import { isDeleted } from "./model/message-timeline.js";
 
 /** Rows of `{name, label, icon, can(message), run(message)}`; nothing can be done to a deleted message. */
 export function messageActions(services) {

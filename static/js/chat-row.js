@@ -2,9 +2,9 @@
 import { chatAvatar } from "./avatar.js";
 import { fill, h, setText } from "./dom.js";
 import { icon } from "./icons.js";
-import { isOnline, withDot } from "./presence.js";
+import { isOnline, withDot } from "./model/presence.js";
 import { previewOf } from "./previews.js";
-import { chatTitle, otherOf, unreadOf } from "./state.js";
+import { chatTitle, otherOf, unreadOf } from "./model/state.js";
 import { fullTime, plural, shortTime } from "./time.js";
 
 /** What a row shows, in fields that can be compared. Pure. */

@@ -2,7 +2,7 @@
 import { chosen, createRow, rowOf, updateRow } from "./chat-row.js";
 import { fill, h, keyed, sameFields, setText } from "./dom.js";
 import { newChat } from "./new-chat.js";
-import { otherOf, sortedChats } from "./state.js";
+import { otherOf, sortedChats } from "./model/state.js";
 
 const CHOICE = "parley.chats.show";
 

@@ -3,7 +3,7 @@ import { completion } from "./completion.js";
 import { growField, setText } from "./dom.js";
 import { quoteOf } from "./quote.js";
 import { pressed } from "./shortcuts.js";
-import { chatTitle } from "./state.js";
+import { chatTitle } from "./model/state.js";
 import { cut, length } from "./text.js";
 import { plural } from "./time.js";
 

@@ -3,9 +3,9 @@ import { chatAvatar } from "./avatar.js";
 import { fill, h, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { newChat } from "./new-chat.js";
-import { isOnline, onlineIn, onlineKey, withDot } from "./presence.js";
+import { isOnline, onlineIn, onlineKey, withDot } from "./model/presence.js";
 import { keysText } from "./shortcuts.js";
-import { chatTitle, nameOf, otherOf } from "./state.js";
+import { chatTitle, nameOf, otherOf } from "./model/state.js";
 import { plural } from "./time.js";
 import { unsent, unsentText } from "./unsent.js";
 

@@ -4,8 +4,8 @@ import { confirm } from "./dialog.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { addPeople } from "./new-chat.js";
-import { isOnline, onlineIn, onlineKey, withDot } from "./presence.js";
-import { chatTitle, nameOf } from "./state.js";
+import { isOnline, onlineIn, onlineKey, withDot } from "./model/presence.js";
+import { chatTitle, nameOf } from "./model/state.js";
 import { dayWithin, plural } from "./time.js";
 
 const FIRST = 50;

@@ -2,7 +2,7 @@
 import { h, setText } from "./dom.js";
 import { pathOf } from "./navigation.js";
 import { snippetOf } from "./snippet.js";
-import { chatTitle, nameOf } from "./state.js";
+import { chatTitle, nameOf } from "./model/state.js";
 import { fullTime, shortTime } from "./time.js";
 
 /** What a row shows, in fields that can be compared. Pure. */

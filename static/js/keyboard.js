@@ -4,7 +4,7 @@ import { h, setText } from "./dom.js";
 import { newChat } from "./new-chat.js";
 import { keycaps, SHORTCUTS, shortcutOf, writes } from "./shortcuts.js";
 import { openSwitcher } from "./switcher.js";
-import { isMuted, sortedChats, unreadOf } from "./state.js";
+import { isMuted, sortedChats, unreadOf } from "./model/state.js";
 
 const GROUPS = [["anywhere", "Anywhere"], ["writing", "While writing"], ["message", "On a message"]];
 

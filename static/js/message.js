@@ -7,7 +7,7 @@ import { icon } from "./icons.js";
 import { personIn } from "./mentions.js";
 import { showReaders } from "./readers.js";
 import { clockTime, fullTime } from "./time.js";
-import { isDeleted } from "./timeline.js";
+import { isDeleted } from "./model/message-timeline.js";
 import { isEmoji, richText } from "./text.js";
 
 const parts = new WeakMap();

@@ -10,9 +10,9 @@ import { mentionsOf } from "./mentions.js";
 import { parsePath } from "./navigation.js";
 import { rowsOf } from "./rows.js";
 import { Scroll } from "./scroll.js";
-import { set } from "./state.js";
+import { set } from "./model/state.js";
 import { atTime } from "./time.js";
-import { isDeleted, MOST, trim } from "./timeline.js";
+import { isDeleted, MOST, trim } from "./model/message-timeline.js";
 import { messageToolbar } from "./toolbar.js";
 
 const NEAR_EDGE = 600;

@@ -8,7 +8,7 @@ import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { mentionsMe } from "./mentions.js";
 import { maySound, playSound } from "./sound.js";
-import { chatTitle, isMuted, nameOf } from "./state.js";
+import { chatTitle, isMuted, nameOf } from "./model/state.js";
 import { oneLine } from "./text.js";
 
 const KEY = "parley.notifications";

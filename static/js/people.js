@@ -3,8 +3,8 @@ import { userAvatar } from "./avatar.js";
 import { query } from "./net/api.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
-import { isOnline, withDot } from "./presence.js";
-import { nameOf } from "./state.js";
+import { isOnline, withDot } from "./model/presence.js";
+import { nameOf } from "./model/state.js";
 
 const PAUSE_MS = 200;
 let number = 0;

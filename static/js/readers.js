@@ -1,8 +1,8 @@
 /** Up to where everybody has read: their small faces stand at that message. */
 import { userAvatar } from "./avatar.js";
 import { fill, h } from "./dom.js";
-import { nameOf } from "./state.js";
-import { isDeleted } from "./timeline.js";
+import { nameOf } from "./model/state.js";
+import { isDeleted } from "./model/message-timeline.js";
 import { plural } from "./time.js";
 
 const FACES = 4;

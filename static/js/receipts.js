@@ -2,7 +2,7 @@
 import { userAvatar } from "./avatar.js";
 import { openDialog } from "./dialog.js";
 import { fill, h } from "./dom.js";
-import { nameOf } from "./state.js";
+import { nameOf } from "./model/state.js";
 import { atTime, fullTime } from "./time.js";
 
 const person = (state, userId, note) => h("li", { class: "person", data: { userId } },

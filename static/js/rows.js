@@ -5,9 +5,9 @@
  */
 import { mentionsMe, mentionsOf, userNamed } from "./mentions.js";
 import { readersAt } from "./readers.js";
-import { chatTitle, nameOf, readersOf } from "./state.js";
+import { chatTitle, nameOf, readersOf } from "./model/state.js";
 import { dayKey, dayLabel } from "./time.js";
-import { isDeleted } from "./timeline.js";
+import { isDeleted } from "./model/message-timeline.js";
 
 export const GROUP_MS = 5 * 60_000;
 

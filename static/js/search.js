@@ -3,7 +3,7 @@ import { query } from "./net/api.js";
 import { fill, h, keyed, sameFields, setText } from "./dom.js";
 import { createHit, hitOf, updateHit } from "./hits.js";
 import { icon } from "./icons.js";
-import { chatTitle, otherOf } from "./state.js";
+import { chatTitle, otherOf } from "./model/state.js";
 import { plural } from "./time.js";
 
 const PAUSE_MS = 250;

@@ -1,5 +1,5 @@
 /** Several tabs of one browser agree: what one stores, the others show. Reading and messages agree through the server. */
-import { set, without } from "./state.js";
+import { set, without } from "./model/state.js";
 import { showTheme } from "./theme.js";
 
 export function mountSharing({ store, outbox, drafts, composer }) {

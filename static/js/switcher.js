@@ -5,7 +5,7 @@ import { openDialog } from "./dialog.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { ranked } from "./ranking.js";
-import { chatTitle, otherOf, sortedChats, unreadOf } from "./state.js";
+import { chatTitle, otherOf, sortedChats, unreadOf } from "./model/state.js";
 import { plural } from "./time.js";
 
 const MOST = 30;

@@ -2,7 +2,7 @@
 import { chatAvatar } from "./avatar.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
-import { chatTitle, nameOf } from "./state.js";
+import { chatTitle, nameOf } from "./model/state.js";
 import { oneLine } from "./text.js";
 import { plural } from "./time.js";
 

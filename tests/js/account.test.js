@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { createApi } from "../../static/js/net/api.js";
 import { fault, sentence, waitText } from "../../static/js/form.js";
 import { choices, worth } from "../../static/js/invitations.js";
-import { takeUsers } from "../../static/js/snapshots.js";
+import { takeUsers } from "../../static/js/model/snapshots.js";
 import { inOrder, lastUsed } from "../../static/js/sessions.js";
 import { deviceName, isPhone } from "../../static/js/user-agent.js";
 

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClaims } from "../../static/js/net/locks.js";
 import { isWorthTelling, preferences, wordsOf } from "../../static/js/notifications.js";
-import { applyFrame } from "../../static/js/reducers.js";
-import { takePhase } from "../../static/js/state.js";
-import { createStorage } from "../../static/js/storage.js";
+import { applyFrame } from "../../static/js/model/reducers.js";
+import { takePhase } from "../../static/js/model/state.js";
+import { createStorage } from "../../static/js/model/storage.js";
 import { chat, event, message, settle, start } from "./build.js";
 
 const chats = { c: chat({ name: "Tea" }), d: chat({ id: "d", chatType: "direct", participantIds: ["ada", "me"] }) };

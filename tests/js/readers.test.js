@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readersAt } from "../../static/js/readers.js";
-import { newTimeline } from "../../static/js/timeline.js";
+import { newTimeline } from "../../static/js/model/message-timeline.js";
 import { at, chat, message, start } from "./build.js";
 
 const mark = (seq) => ({ seq, readAt: at(seq) });

@@ -4,7 +4,7 @@
  */
 import { arrived, matchOutbox, notify, placeDivider, stopTyping } from "./arrivals.js";
 import { dropChat, set, without } from "./state.js";
-import { add, amend, erase, isDeleted, PAGE, trim } from "./timeline.js";
+import { add, amend, erase, isDeleted, PAGE, trim } from "./message-timeline.js";
 
 const PROJECTIONS = new Set(["chatMessageNotification", "messageUpdateForChatList"]);
 

@@ -1,5 +1,5 @@
 /** The shape of the page's state, and the questions that several parts of the screen ask of it. Pure. */
-import { isDeleted } from "./timeline.js";
+import { isDeleted } from "./message-timeline.js";
 
 export function initialState(me) {
   return {
@@ -15,7 +15,7 @@ export function initialState(me) {
     // What is known.
     chats: {}, // chatId → ChatView, `unreadSeq`, and `whole` once its watermarks came; `lastMessage` undefined: ask for it
     chatsStatus: "loading",
-    timelines: {}, // chatId → see timeline.js
+    timelines: {}, // chatId → see message-timeline.js
     watermarks: {}, // chatId → userId → {seq, messageId, readAt}
     users: {},
     typing: {}, // chatId → userId → until (ms)

@@ -1,6 +1,6 @@
 /** The pages to sign in, to sign up and to join by an invitation. */
 import { createApi } from "./net/api.js";
-import { wireForm } from "./form.js";
+import { wireForm } from "./ui/form.js";
 import { nextPath } from "./navigation.js";
 import { tellTabs } from "./net/tabs.js";
 

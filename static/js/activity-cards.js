@@ -1,5 +1,5 @@
 /** A card for each instance: how many sockets, its two Redis connections, how long ago its canary was heard and its heads were compared. */
-import { h, keyed, setText } from "./dom.js";
+import { h, keyed, setText } from "./ui/dom.js";
 import { clock } from "./activity-list.js";
 
 const REFRESH_MS = 500;

@@ -1,5 +1,5 @@
 /** The counters: what went wrong on the way, what was repaired, and what of it reached this page. */
-import { h, setText } from "./dom.js";
+import { h, setText } from "./ui/dom.js";
 import { clock } from "./activity-list.js";
 import { plural } from "./time.js";
 

@@ -8,7 +8,7 @@ import { Model } from "./activity-model.js";
 import { watchActivity } from "./activity-stream.js";
 import { startWitness } from "./activity-witness.js";
 import { createApi } from "./net/api.js";
-import { placeIcons } from "./icons.js";
+import { placeIcons } from "./ui/icons.js";
 
 const NAMES_MS = 10_000; // how often the names of one's own chats are fetched again, where an unknown one was seen
 const PHASES = {

@@ -5,7 +5,7 @@ import { mountComposer } from "./composer.js";
 import { mountConversation } from "./conversation.js";
 import { mountDetails } from "./details.js";
 import { Drafts } from "./model/drafts.js";
-import { placeIcons } from "./icons.js";
+import { placeIcons } from "./ui/icons.js";
 import { mountKeyboard } from "./keyboard.js";
 import { Loading } from "./model/loading.js";
 import { mountMessages } from "./messages.js";

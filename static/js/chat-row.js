@@ -1,7 +1,7 @@
 /** One row of the chat list: what it says, and the elements that say it. */
-import { chatAvatar } from "./avatar.js";
-import { fill, h, setText } from "./dom.js";
-import { icon } from "./icons.js";
+import { chatAvatar } from "./ui/avatar.js";
+import { fill, h, setText } from "./ui/dom.js";
+import { icon } from "./ui/icons.js";
 import { isOnline, withDot } from "./model/presence.js";
 import { previewOf } from "./previews.js";
 import { chatTitle, otherOf, unreadOf } from "./model/state.js";

@@ -1,7 +1,7 @@
 /** Offers the people of the chat while an `@…` is being typed: arrows and Enter or Tab, or a finger, put the name in. */
-import { userAvatar } from "./avatar.js";
+import { userAvatar } from "./ui/avatar.js";
 import { query as withQuery } from "./net/api.js";
-import { fill, h } from "./dom.js";
+import { fill, h } from "./ui/dom.js";
 import { candidates, mentionAt } from "./mentions.js";
 
 const PAUSE_MS = 150;

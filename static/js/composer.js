@@ -1,8 +1,8 @@
 /** Writing a message: grows with its text, keeps a draft for each chat, and never waits for the network. */
 import { completion } from "./completion.js";
-import { growField, setText } from "./dom.js";
+import { growField, setText } from "./ui/dom.js";
 import { quoteOf } from "./quote.js";
-import { pressed } from "./shortcuts.js";
+import { pressed } from "./ui/shortcuts.js";
 import { chatTitle } from "./model/state.js";
 import { cut, length } from "./text.js";
 import { plural } from "./time.js";

@@ -1,10 +1,10 @@
 /** The frame around the messages of the open chat: its header, who is typing, and what stands there without a chat. */
-import { chatAvatar } from "./avatar.js";
-import { fill, h, setText } from "./dom.js";
-import { icon } from "./icons.js";
+import { chatAvatar } from "./ui/avatar.js";
+import { fill, h, setText } from "./ui/dom.js";
+import { icon } from "./ui/icons.js";
 import { newChat } from "./new-chat.js";
 import { isOnline, onlineIn, onlineKey, withDot } from "./model/presence.js";
-import { keysText } from "./shortcuts.js";
+import { keysText } from "./ui/shortcuts.js";
 import { chatTitle, nameOf, otherOf } from "./model/state.js";
 import { plural } from "./time.js";
 import { unsent, unsentText } from "./unsent.js";

@@ -1,6 +1,6 @@
 /** Editing a message where it stands: Enter saves, Escape leaves it as it was. */
 import { completion } from "./completion.js";
-import { growField, h } from "./dom.js";
+import { growField, h } from "./ui/dom.js";
 import { length } from "./text.js";
 import { plural } from "./time.js";
 

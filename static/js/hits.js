@@ -1,5 +1,5 @@
 /** One message that a search has found: what its row says, and the elements that say it. */
-import { h, setText } from "./dom.js";
+import { h, setText } from "./ui/dom.js";
 import { pathOf } from "./navigation.js";
 import { snippetOf } from "./snippet.js";
 import { chatTitle, nameOf } from "./model/state.js";

@@ -1,11 +1,11 @@
 /** Invitations: the settings' section of the server's owner, and the link that stands on the page of a server that is new. */
 import { query } from "./net/api.js";
-import { copyText } from "./clipboard.js";
-import { confirm } from "./dialog.js";
-import { fill, h } from "./dom.js";
-import { icon } from "./icons.js";
+import { copyText } from "./ui/clipboard.js";
+import { confirm } from "./ui/dialog.js";
+import { fill, h } from "./ui/dom.js";
+import { icon } from "./ui/icons.js";
 import { uuid } from "./net/ids.js";
-import { remoteList } from "./remote-list.js";
+import { remoteList } from "./ui/remote-list.js";
 import { dayKey, dayWithin, plural } from "./time.js";
 
 const DAY_MS = 86_400_000;

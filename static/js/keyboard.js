@@ -1,8 +1,8 @@
 /** The shortcuts that work everywhere on the page, and the list of all of them. */
-import { openDialog } from "./dialog.js";
-import { h, setText } from "./dom.js";
+import { openDialog } from "./ui/dialog.js";
+import { h, setText } from "./ui/dom.js";
 import { newChat } from "./new-chat.js";
-import { keycaps, SHORTCUTS, shortcutOf, writes } from "./shortcuts.js";
+import { keycaps, SHORTCUTS, shortcutOf, writes } from "./ui/shortcuts.js";
 import { openSwitcher } from "./switcher.js";
 import { isMuted, sortedChats, unreadOf } from "./model/state.js";
 

@@ -1,9 +1,9 @@
 /** One row of the messages column as an element, kept up to date in place. Clicks are heard by messages.js. */
-import { userAvatar } from "./avatar.js";
-import { fill, h, setText } from "./dom.js";
-import { countdown } from "./countdown.js";
+import { userAvatar } from "./ui/avatar.js";
+import { fill, h, setText } from "./ui/dom.js";
+import { countdown } from "./ui/countdown.js";
 import { editor } from "./editor.js";
-import { icon } from "./icons.js";
+import { icon } from "./ui/icons.js";
 import { personIn } from "./mentions.js";
 import { showReaders } from "./readers.js";
 import { clockTime, fullTime } from "./time.js";

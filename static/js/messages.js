@@ -1,8 +1,8 @@
 /** The messages column of the open chat: rendering its rows, paging, reading, and what is pressed in it. */
 import { messageActions } from "./actions.js";
-import { chatAvatar } from "./avatar.js";
+import { chatAvatar } from "./ui/avatar.js";
 import { mountDay } from "./day.js";
-import { fill, forget, h, keyed, sameFields } from "./dom.js";
+import { fill, forget, h, keyed, sameFields } from "./ui/dom.js";
 import { mountJumps } from "./jumps.js";
 import { createMessage, updateMessage } from "./message.js";
 import { longPress } from "./message-menu.js";

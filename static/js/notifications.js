@@ -4,8 +4,8 @@
  * Permission is asked when somebody wants it: in the settings, or by a quiet line after a message has come unseen.
  */
 import { createClaims } from "./net/locks.js";
-import { fill, h } from "./dom.js";
-import { icon } from "./icons.js";
+import { fill, h } from "./ui/dom.js";
+import { icon } from "./ui/icons.js";
 import { mentionsMe } from "./mentions.js";
 import { maySound, playSound } from "./sound.js";
 import { chatTitle, isMuted, nameOf } from "./model/state.js";

@@ -1,6 +1,6 @@
 /** The settings' section of one's password. */
-import { h, setText } from "./dom.js";
-import { field, wireForm } from "./form.js";
+import { h, setText } from "./ui/dom.js";
+import { field, wireForm } from "./ui/form.js";
 import { plural } from "./time.js";
 
 export function passwordSection({ store, api, minPasswordChars, maxPasswordChars }) {

@@ -1,7 +1,7 @@
 /** Who has read a message and when, and who has not yet. */
-import { userAvatar } from "./avatar.js";
-import { openDialog } from "./dialog.js";
-import { fill, h } from "./dom.js";
+import { userAvatar } from "./ui/avatar.js";
+import { openDialog } from "./ui/dialog.js";
+import { fill, h } from "./ui/dom.js";
 import { nameOf } from "./model/state.js";
 import { atTime, fullTime } from "./time.js";
 

@@ -1,8 +1,8 @@
 /** The search panel, in the place of the chat list: what was said in one's chats, and the way there. */
 import { query } from "./net/api.js";
-import { fill, h, keyed, sameFields, setText } from "./dom.js";
+import { fill, h, keyed, sameFields, setText } from "./ui/dom.js";
 import { createHit, hitOf, updateHit } from "./hits.js";
-import { icon } from "./icons.js";
+import { icon } from "./ui/icons.js";
 import { chatTitle, otherOf } from "./model/state.js";
 import { plural } from "./time.js";
 

@@ -4,9 +4,9 @@
  * refused can be repeated. After signing out on purpose, here or in another tab, the page is left instead.
  */
 import { createApi } from "./net/api.js";
-import { openDialog } from "./dialog.js";
-import { h } from "./dom.js";
-import { field, wireForm } from "./form.js";
+import { openDialog } from "./ui/dialog.js";
+import { h } from "./ui/dom.js";
+import { field, wireForm } from "./ui/form.js";
 import { hearTabs, tellTabs } from "./net/tabs.js";
 
 const LATE_MS = 5_000; // an answer may still speak of the old session so long after the new one has begun

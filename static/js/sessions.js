@@ -1,9 +1,9 @@
 /** The settings' section of one's sessions: where one is signed in, and signing out there. */
 import { query } from "./net/api.js";
-import { confirm } from "./dialog.js";
-import { h } from "./dom.js";
-import { icon } from "./icons.js";
-import { remoteList } from "./remote-list.js";
+import { confirm } from "./ui/dialog.js";
+import { h } from "./ui/dom.js";
+import { icon } from "./ui/icons.js";
+import { remoteList } from "./ui/remote-list.js";
 import { atTime } from "./time.js";
 import { deviceName, isPhone } from "./user-agent.js";
 

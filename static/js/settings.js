@@ -1,13 +1,13 @@
 /** The settings: one dialog over the chats, with an address of its own, made of sections. */
-import { openDialog } from "./dialog.js";
-import { fill, h } from "./dom.js";
+import { openDialog } from "./ui/dialog.js";
+import { fill, h } from "./ui/dom.js";
 import { invitationsSection } from "./invitations.js";
 import { pathOf } from "./navigation.js";
 import { notificationsSection } from "./notifications.js";
 import { passwordSection } from "./password.js";
 import { profileSection } from "./profile.js";
 import { sessionsSection } from "./sessions.js";
-import { themeSection } from "./theme.js";
+import { themeSection } from "./ui/theme.js";
 
 export const PATH = "/settings";
 

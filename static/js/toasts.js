@@ -1,7 +1,7 @@
 /** Toasts: a message in another chat, and things that did not work. They go by themselves, but not under the pointer. */
-import { chatAvatar } from "./avatar.js";
-import { fill, h } from "./dom.js";
-import { icon } from "./icons.js";
+import { chatAvatar } from "./ui/avatar.js";
+import { fill, h } from "./ui/dom.js";
+import { icon } from "./ui/icons.js";
 import { chatTitle, nameOf } from "./model/state.js";
 import { oneLine } from "./text.js";
 import { plural } from "./time.js";

@@ -1,7 +1,7 @@
 /** The menu of the signed-in user: settings, shortcuts, signing out. */
-import { userAvatar } from "./avatar.js";
-import { confirm } from "./dialog.js";
-import { fill, h } from "./dom.js";
+import { userAvatar } from "./ui/avatar.js";
+import { confirm } from "./ui/dialog.js";
+import { fill, h } from "./ui/dom.js";
 import { showShortcuts } from "./keyboard.js";
 import { plural } from "./time.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createApi } from "../../static/js/net/api.js";
-import { fault, sentence, waitText } from "../../static/js/form.js";
+import { fault, sentence, waitText } from "../../static/js/ui/form.js";
 import { choices, worth } from "../../static/js/invitations.js";
 import { takeUsers } from "../../static/js/model/snapshots.js";
 import { inOrder, lastUsed } from "../../static/js/sessions.js";

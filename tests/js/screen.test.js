@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { initials } from "../../static/js/avatar.js";
+import { initials } from "../../static/js/ui/avatar.js";
 import { nextPath, parsePath, pathOf } from "../../static/js/navigation.js";
 import { pillOf, syncOf } from "../../static/js/pill.js";
 import { notify } from "../../static/js/model/arrivals.js";

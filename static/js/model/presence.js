@@ -1,5 +1,5 @@
 /** Who is online, as far as anybody knows. Nothing is shown of what is not known: no dot is better than a wrong one. */
-import { h } from "../dom.js";
+import { h } from "../ui/dom.js";
 
 export const KEEP_MS = 15_000; // a lost connection's list is good for so long, and then nothing is known
 

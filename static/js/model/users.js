@@ -1,6 +1,6 @@
 /** Knowing people by their ids: asked for a few at a time, and again when there is a reason to look: somebody may be called
  * otherwise by now. What an earlier page of this tab knew is shown until the answer comes. */
-import { sameFields } from "../dom.js";
+import { sameFields } from "../ui/dom.js";
 import { takeUsers } from "./snapshots.js";
 import { otherOf, sortedChats } from "./state.js";
 

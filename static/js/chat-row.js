@@ -5,7 +5,7 @@ import { icon } from "./ui/icons.js";
 import { isOnline, withDot } from "./model/presence.js";
 import { previewOf } from "./previews.js";
 import { chatTitle, otherOf, unreadOf } from "./model/state.js";
-import { fullTime, plural, shortTime } from "./time.js";
+import { fullTime, plural, shortTime } from "./text/time.js";
 
 /** What a row shows, in fields that can be compared. Pure. */
 export function rowOf(state, chat, now) {

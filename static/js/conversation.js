@@ -6,7 +6,7 @@ import { newChat } from "./new-chat.js";
 import { isOnline, onlineIn, onlineKey, withDot } from "./model/presence.js";
 import { keysText } from "./ui/shortcuts.js";
 import { chatTitle, nameOf, otherOf } from "./model/state.js";
-import { plural } from "./time.js";
+import { plural } from "./text/time.js";
 import { unsent, unsentText } from "./unsent.js";
 
 function subtitle(state, chat) {

@@ -6,7 +6,7 @@ import { icon } from "./ui/icons.js";
 import { addPeople } from "./new-chat.js";
 import { isOnline, onlineIn, onlineKey, withDot } from "./model/presence.js";
 import { chatTitle, nameOf } from "./model/state.js";
-import { dayWithin, plural } from "./time.js";
+import { dayWithin, plural } from "./text/time.js";
 
 const FIRST = 50;
 

@@ -6,7 +6,7 @@ import { fill, h } from "./ui/dom.js";
 import { icon } from "./ui/icons.js";
 import { uuid } from "./net/ids.js";
 import { remoteList } from "./ui/remote-list.js";
-import { dayKey, dayWithin, plural } from "./time.js";
+import { dayKey, dayWithin, plural } from "./text/time.js";
 
 const DAY_MS = 86_400_000;
 const untilDay = (at, now) => (dayKey(at) === dayKey(now.getTime() + DAY_MS) ? "tomorrow" : dayWithin(at, now));

@@ -2,7 +2,7 @@
 import { openDialog } from "./ui/dialog.js";
 import { h } from "./ui/dom.js";
 import { icon } from "./ui/icons.js";
-import { plain } from "./markdown.js";
+import { plain } from "./text/markdown.js";
 import { keysText } from "./ui/shortcuts.js";
 
 const LONG_MS = 450;

@@ -4,11 +4,11 @@ import { fill, h, setText } from "./ui/dom.js";
 import { countdown } from "./ui/countdown.js";
 import { editor } from "./editor.js";
 import { icon } from "./ui/icons.js";
-import { personIn } from "./mentions.js";
+import { personIn } from "./text/mentions.js";
 import { showReaders } from "./readers.js";
-import { clockTime, fullTime } from "./time.js";
+import { clockTime, fullTime } from "./text/time.js";
 import { isDeleted } from "./model/message-timeline.js";
-import { isEmoji, richText } from "./text.js";
+import { isEmoji, richText } from "./text/rich-text.js";
 
 const parts = new WeakMap();
 

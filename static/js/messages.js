@@ -6,12 +6,12 @@ import { fill, forget, h, keyed, sameFields } from "./ui/dom.js";
 import { mountJumps } from "./jumps.js";
 import { createMessage, updateMessage } from "./message.js";
 import { longPress } from "./message-menu.js";
-import { mentionsOf } from "./mentions.js";
+import { mentionsOf } from "./text/mentions.js";
 import { parsePath } from "./navigation.js";
 import { rowsOf } from "./rows.js";
 import { Scroll } from "./scroll.js";
 import { set } from "./model/state.js";
-import { atTime } from "./time.js";
+import { atTime } from "./text/time.js";
 import { isDeleted, MOST, trim } from "./model/message-timeline.js";
 import { messageToolbar } from "./toolbar.js";
 

@@ -6,10 +6,10 @@
 import { createClaims } from "./net/locks.js";
 import { fill, h } from "./ui/dom.js";
 import { icon } from "./ui/icons.js";
-import { mentionsMe } from "./mentions.js";
+import { mentionsMe } from "./text/mentions.js";
 import { maySound, playSound } from "./sound.js";
 import { chatTitle, isMuted, nameOf } from "./model/state.js";
-import { oneLine } from "./text.js";
+import { oneLine } from "./text/rich-text.js";
 
 const KEY = "parley.notifications";
 const SOUND_PAUSE_MS = 3_000;

@@ -1,5 +1,5 @@
 /** A chat's last words on one line: what the list shows under its name. Pure. */
-import { plain } from "./markdown.js";
+import { plain } from "./text/markdown.js";
 import { nameOf } from "./model/state.js";
 
 const MOST = 300; // characters of a message that can come to be seen in one line

@@ -3,7 +3,7 @@ import { userAvatar } from "./ui/avatar.js";
 import { fill, h } from "./ui/dom.js";
 import { nameOf } from "./model/state.js";
 import { isDeleted } from "./model/message-timeline.js";
-import { plural } from "./time.js";
+import { plural } from "./text/time.js";
 
 const FACES = 4;
 

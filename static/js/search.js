@@ -4,7 +4,7 @@ import { fill, h, keyed, sameFields, setText } from "./ui/dom.js";
 import { createHit, hitOf, updateHit } from "./hits.js";
 import { icon } from "./ui/icons.js";
 import { chatTitle, otherOf } from "./model/state.js";
-import { plural } from "./time.js";
+import { plural } from "./text/time.js";
 
 const PAUSE_MS = 250;
 const NEAR_END = 300; // pixels

@@ -4,7 +4,7 @@ import { confirm } from "./ui/dialog.js";
 import { h } from "./ui/dom.js";
 import { icon } from "./ui/icons.js";
 import { remoteList } from "./ui/remote-list.js";
-import { atTime } from "./time.js";
+import { atTime } from "./text/time.js";
 import { deviceName, isPhone } from "./user-agent.js";
 
 const USED_TO_THE_HOUR_MS = 3_600_000;

@@ -6,7 +6,7 @@ import { fill, h } from "./ui/dom.js";
 import { icon } from "./ui/icons.js";
 import { ranked } from "./ranking.js";
 import { chatTitle, otherOf, sortedChats, unreadOf } from "./model/state.js";
-import { plural } from "./time.js";
+import { plural } from "./text/time.js";
 
 const MOST = 30;
 const PAUSE_MS = 150;

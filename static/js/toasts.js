@@ -3,8 +3,8 @@ import { chatAvatar } from "./ui/avatar.js";
 import { fill, h } from "./ui/dom.js";
 import { icon } from "./ui/icons.js";
 import { chatTitle, nameOf } from "./model/state.js";
-import { oneLine } from "./text.js";
-import { plural } from "./time.js";
+import { oneLine } from "./text/rich-text.js";
+import { plural } from "./text/time.js";
 
 const SHOWN_MS = 6_000;
 const MOST = 3;

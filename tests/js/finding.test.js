@@ -4,7 +4,7 @@ import { chosen, rowOf } from "../../static/js/chat-row.js";
 import { hitOf } from "../../static/js/hits.js";
 import { previewOf } from "../../static/js/previews.js";
 import { ranked, rankOf } from "../../static/js/ranking.js";
-import { snippetOf } from "../../static/js/snippet.js";
+import { snippetOf } from "../../static/js/text/snippet.js";
 import { choices } from "../../static/js/switcher.js";
 import { at, chat, message, start } from "./build.js";
 

@@ -7,7 +7,7 @@ import { pillOf, syncOf } from "../../static/js/pill.js";
 import { notify } from "../../static/js/model/arrivals.js";
 import { takeChatView, takeMuted } from "../../static/js/model/snapshots.js";
 import { isMuted, takePhase } from "../../static/js/model/state.js";
-import { dayLabel, shortTime } from "../../static/js/time.js";
+import { dayLabel, shortTime } from "../../static/js/text/time.js";
 import { titleOf } from "../../static/js/title.js";
 import { chat, message, start } from "./build.js";
 

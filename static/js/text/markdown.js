@@ -1,10 +1,10 @@
-/** A message's Markdown as a small tree: paragraphs, fences, quotes, lists, and inline.js within them. Pure; no HTML.
+/** A message's Markdown as a small tree: paragraphs, fences, quotes, lists, and inline-markdown.js within them. Pure; no HTML.
  *
  * `parse(text)` → blocks: `{type: "paragraph", children}`, `{type: "fence", language, text}`, `{type: "quote", children: blocks}`,
  * `{type: "list", ordered, start, items: [blocks, …]}`. Linear in the length of the text: each line is read once a level, and there
  * are at most `DEEPEST` levels. Deeper ones, headings, images, tables and HTML stay the text that they are.
  */
-import { parseInline } from "./inline.js";
+import { parseInline } from "./inline-markdown.js";
 
 const DEEPEST = 4;
 const FENCE = /^ {0,3}(```+|~~~+)([^`]*)$/;

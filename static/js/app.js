@@ -1,6 +1,6 @@
 /** The entry of the signed-in page: makes the services, mounts the parts of the screen, begins the stream. */
 import { createApi } from "./net/api.js";
-import { mountChats } from "./chats.js";
+import { mountChats } from "./list/chat-list.js";
 import { mountComposer } from "./composer.js";
 import { mountConversation } from "./conversation.js";
 import { mountDetails } from "./details.js";
@@ -17,7 +17,7 @@ import { mountMute } from "./model/mute.js";
 import { mountPill } from "./pill.js";
 import { keepPresence } from "./model/presence.js";
 import { Reading } from "./reading.js";
-import { mountSearch } from "./search.js";
+import { mountSearch } from "./list/search.js";
 import { Session } from "./session.js";
 import { mountSettings } from "./settings.js";
 import { inviteCard } from "./invitations.js";

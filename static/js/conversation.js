@@ -2,7 +2,7 @@
 import { chatAvatar } from "./ui/avatar.js";
 import { fill, h, setText } from "./ui/dom.js";
 import { icon } from "./ui/icons.js";
-import { newChat } from "./new-chat.js";
+import { newChat } from "./list/new-chat.js";
 import { isOnline, onlineIn, onlineKey, withDot } from "./model/presence.js";
 import { keysText } from "./ui/shortcuts.js";
 import { chatTitle, nameOf, otherOf } from "./model/state.js";

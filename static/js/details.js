@@ -3,7 +3,7 @@ import { chatAvatar, userAvatar } from "./ui/avatar.js";
 import { confirm } from "./ui/dialog.js";
 import { fill, h } from "./ui/dom.js";
 import { icon } from "./ui/icons.js";
-import { addPeople } from "./new-chat.js";
+import { addPeople } from "./list/new-chat.js";
 import { isOnline, onlineIn, onlineKey, withDot } from "./model/presence.js";
 import { chatTitle, nameOf } from "./model/state.js";
 import { dayWithin, plural } from "./text/time.js";

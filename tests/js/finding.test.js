@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chosen, rowOf } from "../../static/js/chat-row.js";
-import { hitOf } from "../../static/js/hits.js";
-import { previewOf } from "../../static/js/previews.js";
-import { ranked, rankOf } from "../../static/js/ranking.js";
+import { chosen, rowOf } from "../../static/js/list/chat-row.js";
+import { hitOf } from "../../static/js/list/search-results.js";
+import { previewOf } from "../../static/js/list/previews.js";
+import { ranked, rankOf } from "../../static/js/list/ranking.js";
 import { snippetOf } from "../../static/js/text/snippet.js";
-import { choices } from "../../static/js/switcher.js";
+import { choices } from "../../static/js/list/switcher.js";
 import { at, chat, message, start } from "./build.js";
 
 const user = (id, displayName = id) => ({ id, username: id, displayName });

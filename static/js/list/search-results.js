@@ -1,9 +1,9 @@
 /** One message that a search has found: what its row says, and the elements that say it. */
-import { h, setText } from "./ui/dom.js";
-import { pathOf } from "./navigation.js";
-import { snippetOf } from "./text/snippet.js";
-import { chatTitle, nameOf } from "./model/state.js";
-import { fullTime, shortTime } from "./text/time.js";
+import { h, setText } from "../ui/dom.js";
+import { pathOf } from "../navigation.js";
+import { snippetOf } from "../text/snippet.js";
+import { chatTitle, nameOf } from "../model/state.js";
+import { fullTime, shortTime } from "../text/time.js";
 
 /** What a row shows, in fields that can be compared. Pure. */
 export function hitOf(state, { message, chatId, highlights }, { opened, now }) {

@@ -1,10 +1,10 @@
 /** Finding and choosing people: a search field, what was found, and the chosen ones as chips. */
-import { userAvatar } from "./ui/avatar.js";
-import { query } from "./net/api.js";
-import { fill, h } from "./ui/dom.js";
-import { icon } from "./ui/icons.js";
-import { isOnline, withDot } from "./model/presence.js";
-import { nameOf } from "./model/state.js";
+import { userAvatar } from "../ui/avatar.js";
+import { query } from "../net/api.js";
+import { fill, h } from "../ui/dom.js";
+import { icon } from "../ui/icons.js";
+import { isOnline, withDot } from "../model/presence.js";
+import { nameOf } from "../model/state.js";
 
 const PAUSE_MS = 200;
 let number = 0;

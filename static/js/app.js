@@ -1,14 +1,14 @@
 /** The entry of the signed-in page: makes the services, mounts the parts of the screen, begins the stream. */
 import { createApi } from "./net/api.js";
 import { mountChats } from "./list/chat-list.js";
-import { mountComposer } from "./composer.js";
-import { mountConversation } from "./conversation.js";
-import { mountDetails } from "./details.js";
+import { mountComposer } from "./conversation/composer.js";
+import { mountConversation } from "./conversation/conversation.js";
+import { mountDetails } from "./conversation/details.js";
 import { Drafts } from "./model/drafts.js";
 import { placeIcons } from "./ui/icons.js";
 import { mountKeyboard } from "./keyboard.js";
 import { Loading } from "./model/loading.js";
-import { mountMessages } from "./messages.js";
+import { mountMessages } from "./conversation/messages.js";
 import { Navigation } from "./navigation.js";
 import { Operations } from "./model/operations.js";
 import { mountNotifications } from "./notifications.js";
@@ -16,7 +16,7 @@ import { Outbox } from "./model/outbox.js";
 import { mountMute } from "./model/mute.js";
 import { mountPill } from "./pill.js";
 import { keepPresence } from "./model/presence.js";
-import { Reading } from "./reading.js";
+import { Reading } from "./conversation/reading.js";
 import { mountSearch } from "./list/search.js";
 import { Session } from "./session.js";
 import { mountSettings } from "./settings.js";

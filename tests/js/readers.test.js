@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readersAt } from "../../static/js/readers.js";
+import { readersAt } from "../../static/js/conversation/reader-faces.js";
 import { newTimeline } from "../../static/js/model/message-timeline.js";
 import { at, chat, message, start } from "./build.js";
 

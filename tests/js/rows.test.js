@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rowsOf } from "../../static/js/rows.js";
+import { rowsOf } from "../../static/js/conversation/message-rows.js";
 import { decideDivider } from "../../static/js/navigation.js";
 import { newTimeline } from "../../static/js/model/message-timeline.js";
 import { chat, message, start } from "./build.js";

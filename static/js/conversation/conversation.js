@@ -1,13 +1,13 @@
 /** The frame around the messages of the open chat: its header, who is typing, and what stands there without a chat. */
-import { chatAvatar } from "./ui/avatar.js";
-import { fill, h, setText } from "./ui/dom.js";
-import { icon } from "./ui/icons.js";
-import { newChat } from "./list/new-chat.js";
-import { isOnline, onlineIn, onlineKey, withDot } from "./model/presence.js";
-import { keysText } from "./ui/shortcuts.js";
-import { chatTitle, nameOf, otherOf } from "./model/state.js";
-import { plural } from "./text/time.js";
-import { unsent, unsentText } from "./unsent.js";
+import { chatAvatar } from "../ui/avatar.js";
+import { fill, h, setText } from "../ui/dom.js";
+import { icon } from "../ui/icons.js";
+import { newChat } from "../list/new-chat.js";
+import { isOnline, onlineIn, onlineKey, withDot } from "../model/presence.js";
+import { keysText } from "../ui/shortcuts.js";
+import { chatTitle, nameOf, otherOf } from "../model/state.js";
+import { plural } from "../text/time.js";
+import { unsent, unsentText } from "./lost-drafts.js";
 
 function subtitle(state, chat) {
   if (chat.chatType === "direct") {

@@ -1,5 +1,5 @@
 /** The day of the messages at the top of the column, while it is scrolled. */
-import { h, setText } from "./ui/dom.js";
+import { h, setText } from "../ui/dom.js";
 
 const STAYS_MS = 1_200;
 

@@ -1,6 +1,6 @@
 /** Telling the server how far this user has read: only while the page is visible, focused and shows the message, and only
  * of a chat in which the user stays. */
-import { set } from "./model/state.js";
+import { set } from "../model/state.js";
 
 export const DWELL_MS = 1_000; // whoever passes by, on the way to another chat, has read nothing
 const SETTLE_MS = 200;

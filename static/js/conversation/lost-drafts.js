@@ -1,5 +1,5 @@
 /** What was written for a chat that is gone: it is given back to its writer, and forgotten only when they say so. */
-import { h } from "./ui/dom.js";
+import { h } from "../ui/dom.js";
 
 /** The open chat's unsent texts, where it is one that this user is no longer in; else "". Pure. */
 export function unsentText(state) {

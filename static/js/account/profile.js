@@ -1,7 +1,7 @@
 /** The settings' section of one's own name. */
-import { userAvatar } from "./ui/avatar.js";
-import { fill, h, setText } from "./ui/dom.js";
-import { field, wireForm } from "./ui/form.js";
+import { userAvatar } from "../ui/avatar.js";
+import { fill, h, setText } from "../ui/dom.js";
+import { field, wireForm } from "../ui/form.js";
 
 export function profileSection({ store, users, api, maxNameChars }) {
   const { me } = store.state;

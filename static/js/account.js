@@ -1,7 +1,7 @@
 /** The pages to sign in, to sign up and to join by an invitation. */
 import { createApi } from "./net/api.js";
 import { wireForm } from "./ui/form.js";
-import { nextPath } from "./navigation.js";
+import { nextPath } from "./shell/navigation.js";
 import { tellTabs } from "./net/tabs.js";
 
 const form = document.querySelector("#account-form");

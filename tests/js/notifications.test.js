@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClaims } from "../../static/js/net/locks.js";
-import { isWorthTelling, preferences, wordsOf } from "../../static/js/notifications.js";
+import { isWorthTelling, preferences, wordsOf } from "../../static/js/shell/notifications.js";
 import { applyFrame } from "../../static/js/model/reducers.js";
 import { takePhase } from "../../static/js/model/state.js";
 import { createStorage } from "../../static/js/model/storage.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rowsOf } from "../../static/js/conversation/message-rows.js";
-import { decideDivider } from "../../static/js/navigation.js";
+import { decideDivider } from "../../static/js/shell/navigation.js";
 import { newTimeline } from "../../static/js/model/message-timeline.js";
 import { chat, message, start } from "./build.js";
 

@@ -1,7 +1,7 @@
 /** What can be done to one message: the toolbar and the menu are made from this one list. Their keys stand in shortcuts.js. */
 import { copyText } from "../ui/clipboard.js";
 import { confirm } from "../ui/dialog.js";
-import { pathOf } from "../navigation.js";
+import { pathOf } from "../shell/navigation.js";
 import { showReads } from "./receipts.js";
 import { canDelete, nameOf } from "../model/state.js";
 import { isDeleted } from "../model/message-timeline.js";

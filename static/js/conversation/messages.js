@@ -7,7 +7,7 @@ import { mountJumps } from "./jump-buttons.js";
 import { createMessage, updateMessage } from "./message.js";
 import { longPress } from "./message-menu.js";
 import { mentionsOf } from "../text/mentions.js";
-import { parsePath } from "../navigation.js";
+import { parsePath } from "../shell/navigation.js";
 import { rowsOf } from "./message-rows.js";
 import { Scroll } from "./scroll.js";
 import { set } from "../model/state.js";

@@ -1,6 +1,6 @@
 /** One message that a search has found: what its row says, and the elements that say it. */
 import { h, setText } from "../ui/dom.js";
-import { pathOf } from "../navigation.js";
+import { pathOf } from "../shell/navigation.js";
 import { snippetOf } from "../text/snippet.js";
 import { chatTitle, nameOf } from "../model/state.js";
 import { fullTime, shortTime } from "../text/time.js";

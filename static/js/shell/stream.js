@@ -1,8 +1,8 @@
 /** Ties the connection to the page: the browser's events in, frames to the reducers, phases to the state. */
-import { Connection } from "./net/connection.js";
-import { applyFrame } from "./model/reducers.js";
-import { takePhase } from "./model/state.js";
-import { onWake } from "./net/wake.js";
+import { Connection } from "../net/connection.js";
+import { applyFrame } from "../model/reducers.js";
+import { takePhase } from "../model/state.js";
+import { onWake } from "../net/wake.js";
 
 const CHANNELS = ["unreadCountUpdated", "messageReadUpdated", "chatMessageNotification"];
 

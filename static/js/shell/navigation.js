@@ -1,6 +1,6 @@
 /** Which chat is open: the address bar, the back button, and what has to be fetched for the screen. */
-import { set, without } from "./model/state.js";
-import { PAGE, trim } from "./model/message-timeline.js";
+import { set, without } from "../model/state.js";
+import { PAGE, trim } from "../model/message-timeline.js";
 
 /** Where to go after signing in: a path of this site, `/` for anything else. */
 export function nextPath(search, origin = location.origin) {

@@ -1,5 +1,5 @@
 /** The tab: its title and icon tell how many messages are unread. */
-import { chatTitle, unreadTotal } from "./model/state.js";
+import { chatTitle, unreadTotal } from "../model/state.js";
 
 /** `(3) Ada · Parley`; pure. */
 export function titleOf(state) {

@@ -1,6 +1,6 @@
 /** Several tabs of one browser agree: what one stores, the others show. Reading and messages agree through the server. */
-import { set, without } from "./model/state.js";
-import { showTheme } from "./ui/theme.js";
+import { set, without } from "../model/state.js";
+import { showTheme } from "../ui/theme.js";
 
 export function mountSharing({ store, outbox, drafts, composer }) {
   function takeDraft(chatId, text) {

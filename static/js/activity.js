@@ -1,12 +1,12 @@
 /** The entry of the Activity page: the instances, the lanes, the ways of events, and whether anything was lost. */
-import { mountCards } from "./activity-cards.js";
-import { mountChecks } from "./activity-checks.js";
-import { mountDemo } from "./activity-demo.js";
-import { mountLanes } from "./activity-lanes.js";
-import { mountList } from "./activity-list.js";
-import { Model } from "./activity-model.js";
-import { watchActivity } from "./activity-stream.js";
-import { startWitness } from "./activity-witness.js";
+import { mountCards } from "./activity/instance-cards.js";
+import { mountChecks } from "./activity/counters.js";
+import { mountDemo } from "./activity/demo.js";
+import { mountLanes } from "./activity/lanes.js";
+import { mountList } from "./activity/event-list.js";
+import { Model } from "./activity/model.js";
+import { watchActivity } from "./activity/stream.js";
+import { startWitness } from "./activity/witness.js";
 import { createApi } from "./net/api.js";
 import { placeIcons } from "./ui/icons.js";
 

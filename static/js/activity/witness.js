@@ -1,5 +1,5 @@
 /** This page as an ordinary client of `/ws`: counts what reached it, and whether any of it was lost, doubled or out of order. */
-import { Connection } from "./net/connection.js";
+import { Connection } from "../net/connection.js";
 
 const COMPARE_MS = 3_000;
 

@@ -1,5 +1,5 @@
 /** The buttons that break things, and one that sends messages meanwhile. Only where the server is a demonstration. */
-import { h } from "./ui/dom.js";
+import { h } from "../ui/dom.js";
 
 const TRIAL = "Trial run";
 const MESSAGES = 20;

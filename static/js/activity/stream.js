@@ -1,5 +1,5 @@
 /** The socket of `/ws/activity`: opened again for ever, unless this is nobody who may watch. Knows nothing of what is told. */
-import { backoff } from "./net/backoff.js";
+import { backoff } from "../net/backoff.js";
 
 const SILENCE_MS = 6_000; // the instance at the other end reports every second
 const FORBIDDEN = [4401, 4403];

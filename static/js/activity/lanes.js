@@ -1,6 +1,6 @@
 /** Draws the lanes: time from left to right, a thread for each event, dots where something happened to it. */
-import { DELAY_MS, heightOf, laneOf, lanesOf, lookOf, nearest, PX_PER_SECOND } from "./activity-layout.js";
-import { fill, h } from "./ui/dom.js";
+import { DELAY_MS, heightOf, laneOf, lanesOf, lookOf, nearest, PX_PER_SECOND } from "./lane-layout.js";
+import { fill, h } from "../ui/dom.js";
 
 const CROWD = 3_000; // dots on the screen beyond which threads are left out
 const STILL_MS = 1_000; // between two pictures where motion is not wanted

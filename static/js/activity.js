@@ -1,4 +1,4 @@
-/** The entry of the Activity page: the instances, the lanes, the ways of events, and whether anything was lost. */
+/** The entry of the Activity page: the instances, the lanes, the timelines of events, and whether anything was lost. */
 import { mountCards } from "./activity/instance-cards.js";
 import { mountChecks } from "./activity/counters.js";
 import { mountDemo } from "./activity/demo.js";
@@ -27,8 +27,8 @@ const names = new Map();
 let chosen = null;
 
 const selected = () => chosen;
-function select(way) {
-  chosen = way;
+function select(timeline) {
+  chosen = timeline;
   list.reveal();
 }
 
@@ -55,7 +55,7 @@ async function fetchNames() {
   for (const [chatId, other] of people) if (!names.has(chatId)) names.set(chatId, (await api.get(`/api/users/${other}`)).displayName);
 }
 
-const unknown = () => [...model.ways.values()].some(({ chatId }) => !names.has(chatId));
+const unknown = () => [...model.timelines.values()].some(({ chatId }) => !names.has(chatId));
 setInterval(() => document.visibilityState === "visible" && unknown() && fetchNames().catch(() => {}), NAMES_MS);
 fetchNames().catch(() => {});
 

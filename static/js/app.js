@@ -29,7 +29,7 @@ import { createStream } from "./shell/stream.js";
 import { mountTitle } from "./shell/tab-title.js";
 import { mountToasts } from "./shell/toasts.js";
 import { keepNames, Users } from "./model/users.js";
-import { mountYou } from "./shell/user-menu.js";
+import { mountUserMenu } from "./shell/user-menu.js";
 
 const { userId, username, displayName, maxMessageChars, maxNameChars, minPasswordChars, maxPasswordChars, isOwner, signUp, invitationDays, invitationUses, version } = document.body.dataset;
 const me = { id: userId, username, displayName };
@@ -96,7 +96,7 @@ keepPresence(services);
 mountTitle(services);
 mountNotifications(services);
 services.settings = mountSettings(services);
-mountYou(services);
+mountUserMenu(services);
 mountKeyboard(services);
 
 services.navigation.start();

@@ -19,10 +19,10 @@ function model(...batches) {
   return made;
 }
 
-const way = (made) => made.ways.get("c/7");
-const words = (made) => describe(way(made), [...made.ways.values()]).map(({ text }) => text);
+const timeline = (made) => made.timelines.get("c/7");
+const words = (made) => describe(timeline(made), [...made.timelines.values()]).map(({ text }) => text);
 
-test("the way of a message in words, in the order of cause and effect", () => {
+test("the timeline of a message in words, in the order of cause and effect", () => {
   const made = model(
     batch("web.2", [point("accepted", 1000), point("committed", 1004, { of: "ann" }), point("delivered", 1008, { n: 2 }), point("published", 1012),
       point("published", 1012, { channel: "chatMessageNotification" }), point("received", 1012, { of: "web.2" })]),
@@ -33,37 +33,37 @@ test("the way of a message in words, in the order of cause and effect", () => {
     "Accepted by web.2", "Committed to PostgreSQL as #7", "Written to 2 sockets of web.2", "Published on messageAdded and chatMessageNotification",
     "Received by web.10", "Written to 12 sockets of web.10, and 5 × chatMessageNotification",
   ]);
-  assert.deepEqual(summary(way(made)), { sockets: 14, instances: 2, ms: 20, repaired: false });
+  assert.deepEqual(summary(timeline(made)), { sockets: 14, instances: 2, ms: 20, repaired: false });
 });
 
-test("a way that Redis did not carry says what repaired it", () => {
+test("a timeline that Redis did not carry says what repaired it", () => {
   const made = model(batch("web.1", [point("committed", 1000), point("untaken", 2000)]), batch("web.2", [point("gap", 2100, { of: 3 }), point("pulled", 2200), point("delivered", 2201, { n: 3 })]));
   assert.deepEqual(words(made), ["Committed to PostgreSQL as #7", "Not taken by Redis: messageAdded", "web.2 finds that 3 earlier events did not come", "Read from PostgreSQL by web.2 instead", "Written to 3 sockets of web.2"]);
-  assert.equal(reached(summary(way(made)), true), "3 sockets on 1 instance in 1.2 s");
+  assert.equal(reached(summary(timeline(made)), true), "3 sockets on 1 instance in 1.2 s");
 });
 
-test("a way whose beginning was not told has no duration", () => {
+test("a timeline whose beginning was not told has no duration", () => {
   const made = model(batch("web.2", [point("pulled", 2200), point("delivered", 2201, { n: 3 })]));
-  assert.equal(reached(summary(way(made)), false), "3 sockets, repaired");
+  assert.equal(reached(summary(timeline(made)), false), "3 sockets, repaired");
 });
 
 test("who has read a later message has read this one; the sender does not count, and nobody twice", () => {
   const read = (seq, of, at) => point("read", at, { channel: "messageReadUpdated", seq, of });
   const made = model(batch("web.1", [point("committed", 1000, { of: "ann" }), point("committed", 1100, { seq: 8, of: "ben" }), read(7, "ben", 1200), read(8, "ben", 1300), read(8, "cleo", 1400), read(7, "ann", 1500)]));
   assert.equal(words(made).at(-1), "Read by 2");
-  assert.equal(describe(way(made), made.ways.values()).at(-1).at, 1200);
+  assert.equal(describe(timeline(made), made.timelines.values()).at(-1).at, 1200);
 });
 
 test("points of one step are added up, batch after batch", () => {
   const made = model(batch("web.1", [point("delivered", 1000, { n: 2 })]), batch("web.1", [point("delivered", 1100, { n: 3 })]));
-  assert.deepEqual(way(made).steps.map(({ n, at }) => [n, at]), [[5, 1000]]);
+  assert.deepEqual(timeline(made).steps.map(({ n, at }) => [n, at]), [[5, 1000]]);
 });
 
-test("a receipt of a message from before begins no way, and what is kept is bounded", () => {
+test("a receipt of a message from before begins no timeline, and what is kept is bounded", () => {
   const made = model(batch("web.1", [point("read", 1000, { channel: "messageReadUpdated", of: "x" })]));
-  assert.equal(made.ways.size, 0);
+  assert.equal(made.timelines.size, 0);
   for (let seq = 0; seq < 1000; seq += 1) made.take(batch("web.1", Array.from({ length: 12 }, () => point("committed", 1000, { seq }))), 1000);
-  assert.equal(made.ways.size, 400);
+  assert.equal(made.timelines.size, 400);
   assert.ok(made.points.length <= 8000);
 });
 
@@ -108,8 +108,8 @@ test("every step that is drawn has a lane among the lanes", () => {
   assert.equal(laneOf({ step: "echo", instance: "web.1" }), null);
 });
 
-test("the nearest way is found, and none that is far", () => {
-  const dots = [{ x: 10, y: 10, way: "a" }, { x: 30, y: 10, way: "b" }, { x: 31, y: 10, way: null }];
+test("the nearest timeline is found, and none that is far", () => {
+  const dots = [{ x: 10, y: 10, timeline: "a" }, { x: 30, y: 10, timeline: "b" }, { x: 31, y: 10, timeline: null }];
   assert.equal(nearest(dots, 28, 20), "b");
   assert.equal(nearest(dots, 100, 10), null);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createClaims } from "../../static/js/net/locks.js";
+import { createLocks } from "../../static/js/net/locks.js";
 import { isWorthTelling, preferences, wordsOf } from "../../static/js/shell/notifications.js";
 import { applyFrame } from "../../static/js/model/reducers.js";
 import { takePhase } from "../../static/js/model/state.js";
@@ -59,14 +59,14 @@ class Locks {
 
 test("one of several tabs may do what is claimed", async () => {
   const locks = new Locks();
-  const tabs = [createClaims("me", locks), createClaims("me", locks), createClaims("other", locks)];
-  assert.deepEqual(await Promise.all(tabs.map((tab) => tab.claim("m1", 1))), [true, false, true]);
-  assert.equal(await tabs[1].claim("m2", 1), true);
+  const tabs = [createLocks("me", locks), createLocks("me", locks), createLocks("other", locks)];
+  assert.deepEqual(await Promise.all(tabs.map((tab) => tab.acquire("m1", 1))), [true, false, true]);
+  assert.equal(await tabs[1].acquire("m2", 1), true);
 });
 
 test("every tab knows whether one of them is being looked at", async () => {
   const locks = new Locks();
-  const [one, other] = [createClaims("me", locks), createClaims("me", locks)];
+  const [one, other] = [createLocks("me", locks), createLocks("me", locks)];
   for (const [first, second, attended] of [[true, true, true], [false, true, true], [false, false, false], [true, false, true]]) {
     one.attend(first);
     other.attend(second);
@@ -76,7 +76,7 @@ test("every tab knows whether one of them is being looked at", async () => {
 });
 
 test("without locks each tab stands alone", async () => {
-  const claims = createClaims("me", null);
-  claims.attend(true);
-  assert.deepEqual([await claims.claim("m"), await claims.attended()], [true, false]);
+  const locks = createLocks("me", null);
+  locks.attend(true);
+  assert.deepEqual([await locks.acquire("m"), await locks.attended()], [true, false]);
 });

@@ -16,47 +16,47 @@ export function mountList({ model, nameOf, selected, select }) {
   const side = document.querySelector("#activity-side");
   let shown = "";
 
-  const chatName = (way) => nameOf(way.chatId) ?? `Chat ${way.chatId.slice(0, 8)}`;
+  const chatName = (timeline) => nameOf(timeline.chatId) ?? `Chat ${timeline.chatId.slice(0, 8)}`;
 
   function row() {
-    const parts = { title: h("span", { class: "way-title" }), chat: h("span", { class: "way-chat" }), facts: h("span", { class: "way-facts" }), at: h("time", { class: "way-at" }) };
-    const button = h("button", { type: "button", class: "way-row" }, parts.title, parts.at, parts.chat, parts.facts);
+    const parts = { title: h("span", { class: "timeline-title" }), chat: h("span", { class: "timeline-chat" }), facts: h("span", { class: "timeline-facts" }), at: h("time", { class: "timeline-at" }) };
+    const button = h("button", { type: "button", class: "timeline-row" }, parts.title, parts.at, parts.chat, parts.facts);
     return Object.assign(h("li", {}, button), { parts, button });
   }
 
-  function update(element, { way, current, facts }) {
+  function update(element, { timeline, current, facts }) {
     const { title, chat, at } = element.parts;
-    setText(title, `${TITLES[way.channel]} #${way.seq}`);
-    setText(chat, chatName(way));
-    setText(at, clock(way.at));
-    at.setAttribute("datetime", new Date(way.at).toISOString());
+    setText(title, `${TITLES[timeline.channel]} #${timeline.seq}`);
+    setText(chat, chatName(timeline));
+    setText(at, clock(timeline.at));
+    at.setAttribute("datetime", new Date(timeline.at).toISOString());
     setText(element.parts.facts, reached(facts, false));
     element.button.classList.toggle("is-repaired", facts.repaired);
     element.button.setAttribute("aria-pressed", String(current));
-    element.button.dataset.way = way.key;
-    element.button.onclick = () => select(current ? null : way);
+    element.button.dataset.way = timeline.key;
+    element.button.onclick = () => select(current ? null : timeline);
   }
 
   function showList() {
-    const ways = [...model.ways.values()].slice(-SHOWN).reverse();
-    const items = ways.map((way) => ({ way, current: way === selected(), facts: summary(way), name: chatName(way) }));
+    const timelines = [...model.timelines.values()].slice(-SHOWN).reverse();
+    const items = timelines.map((timeline) => ({ timeline, current: timeline === selected(), facts: summary(timeline), name: chatName(timeline) }));
     keyed(list, items, {
-      key: ({ way }) => way.key, create: row, update,
+      key: ({ timeline }) => timeline.key, create: row, update,
       same: (a, b) => a.current === b.current && a.name === b.name && JSON.stringify(a.facts) === JSON.stringify(b.facts),
     });
-    empty.hidden = ways.length > 0;
-    side.classList.toggle("is-empty", ways.length === 0);
+    empty.hidden = timelines.length > 0;
+    side.classList.toggle("is-empty", timelines.length === 0);
   }
 
   function showDetail() {
-    const way = selected();
-    detail.hidden = !way;
-    const steps = way ? describe(way, model.ways.values()) : [];
-    const next = way ? JSON.stringify([way.key, chatName(way), steps]) : "";
+    const timeline = selected();
+    detail.hidden = !timeline;
+    const steps = timeline ? describe(timeline, model.timelines.values()) : [];
+    const next = timeline ? JSON.stringify([timeline.key, chatName(timeline), steps]) : "";
     if (next === shown) return;
-    const another = !shown || !next || JSON.parse(shown)[0] !== way.key;
+    const another = !shown || !next || JSON.parse(shown)[0] !== timeline.key;
     shown = next;
-    if (!way) return;
+    if (!timeline) return;
     const longest = Math.max(1, ...steps.filter((one) => one.step !== "read").map((one) => one.after));
     const rows = steps.map(({ step, text, at, after, repair }) => {
       const mark = h("span", { class: "step-mark", "aria-hidden": "true" });
@@ -64,13 +64,13 @@ export function mountList({ model, nameOf, selected, select }) {
       return h("li", { class: `step${repair ? " is-repair" : ""}${step === "read" ? " is-read" : ""}`, data: { step } },
         h("span", { class: "step-text" }, text), h("time", { class: "step-after", datetime: new Date(at).toISOString(), title: fullTime(at) }, after ? `+${span(after)}` : clock(at)), mark);
     });
-    const facts = summary(way);
+    const facts = summary(timeline);
     const close = h("button", { type: "button", class: "link-button", on: { click: () => select(null) } }, "Close");
     fill(detail,
-      h("header", { class: "way-header" }, h("h2", { tabindex: "-1", id: "way-heading" }, `${TITLES[way.channel]} #${way.seq}`), close),
-      h("p", { class: "way-sub" }, `${chatName(way)} · ${clock(way.at)}`),
-      h("p", { class: "way-sum" }, reached(facts, true)),
-      h("ol", { class: "steps", "aria-label": "Its way" }, rows));
+      h("header", { class: "timeline-header" }, h("h2", { tabindex: "-1", id: "timeline-heading" }, `${TITLES[timeline.channel]} #${timeline.seq}`), close),
+      h("p", { class: "timeline-sub" }, `${chatName(timeline)} · ${clock(timeline.at)}`),
+      h("p", { class: "timeline-sum" }, reached(facts, true)),
+      h("ol", { class: "steps", "aria-label": "Its timeline" }, rows));
     if (another) detail.scrollTop = 0;
   }
 
@@ -82,10 +82,10 @@ export function mountList({ model, nameOf, selected, select }) {
 
   return {
     refresh,
-    /** Brings the chosen way into view and tells it to a screen reader. */
+    /** Brings the chosen timeline into view and tells it to a screen reader. */
     reveal() {
       refresh();
-      document.querySelector("#way-heading")?.focus({ preventScroll: true });
+      document.querySelector("#timeline-heading")?.focus({ preventScroll: true });
       detail.scrollIntoView({ block: "nearest" });
     },
   };

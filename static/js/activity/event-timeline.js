@@ -1,4 +1,4 @@
-/** The way of one event in words: its steps in order, each with its time. Pure. */
+/** The timeline of one event in words: its steps in order, each with its time. Pure. */
 import { plural } from "../text/time.js";
 
 export const TITLES = {
@@ -14,13 +14,13 @@ const unique = (values) => [...new Set(values)];
 const sum = (steps) => steps.reduce((total, { n }) => total + n, 0);
 
 /** The steps of one kind on one instance as a sentence. */
-function sentence(step, instance, steps, way) {
+function sentence(step, instance, steps, timeline) {
   const channels = listed(unique(steps.map((one) => one.channel)));
-  const ofEvent = sum(steps.filter((one) => one.channel === way.channel));
-  const others = steps.filter((one) => one.channel !== way.channel).map((one) => `${one.n} × ${one.channel}`);
+  const ofEvent = sum(steps.filter((one) => one.channel === timeline.channel));
+  const others = steps.filter((one) => one.channel !== timeline.channel).map((one) => `${one.n} × ${one.channel}`);
   switch (step) {
     case "accepted": return `Accepted by ${instance}`;
-    case "committed": return `Committed to PostgreSQL as #${way.seq}`;
+    case "committed": return `Committed to PostgreSQL as #${timeline.seq}`;
     case "published": return `Published on ${channels}`;
     case "untaken": return `Not taken by Redis: ${channels}`;
     case "received": return `Received by ${instance}`;
@@ -34,31 +34,31 @@ function sentence(step, instance, steps, way) {
   }
 }
 
-const sender = (way) => way.steps.find((one) => one.step === "committed")?.of ?? null;
+const sender = (timeline) => timeline.steps.find((one) => one.step === "committed")?.of ?? null;
 
 /** Who has read it: aliases, without the sender. Reading a message reads what came before it, so later ones of the chat count too. */
-export function readers(way, ways) {
+export function readers(timeline, timelines) {
   const found = new Map();
-  for (const other of ways) {
-    if (other.chatId !== way.chatId || other.seq < way.seq) continue;
-    for (const { step, of, at } of other.steps) if (step === "read" && of !== sender(way)) found.set(of, Math.min(at, found.get(of) ?? Infinity));
+  for (const other of timelines) {
+    if (other.chatId !== timeline.chatId || other.seq < timeline.seq) continue;
+    for (const { step, of, at } of other.steps) if (step === "read" && of !== sender(timeline)) found.set(of, Math.min(at, found.get(of) ?? Infinity));
   }
   return found;
 }
 
-/** `[{step, text, at, after, repair}]`, `after` in milliseconds since the first one; `ways` are all that are known. */
-export function describe(way, ways) {
+/** `[{step, text, at, after, repair}]`, `after` in milliseconds since the first one; `timelines` are all that are known. */
+export function describe(timeline, timelines) {
   const groups = new Map();
-  for (const one of way.steps) {
+  for (const one of timeline.steps) {
     if (!RANK.includes(one.step) || STATES.includes(one.channel)) continue;
     const key = `${one.step}/${one.instance}`;
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   const rows = [...groups.values()].map((steps) => {
     const [{ step, instance }] = steps;
-    return { step, text: sentence(step, instance, steps, way), at: Math.min(...steps.map((one) => one.at)), repair: REPAIRS.includes(step) };
+    return { step, text: sentence(step, instance, steps, timeline), at: Math.min(...steps.map((one) => one.at)), repair: REPAIRS.includes(step) };
   });
-  const read = readers(way, ways);
+  const read = readers(timeline, timelines);
   if (read.size) rows.push({ step: "read", text: `Read by ${read.size}`, at: Math.min(...read.values()), repair: false });
   // Clocks differ by a little: cause comes before effect where the times are nearly the same.
   rows.sort((a, b) => (Math.abs(a.at - b.at) < 2 ? RANK.indexOf(a.step) - RANK.indexOf(b.step) : a.at - b.at));
@@ -67,10 +67,10 @@ export function describe(way, ways) {
 }
 
 /** How many sockets have it, on how many instances, and after how many milliseconds the last one (null where its beginning was not told). */
-export function summary(way) {
-  const delivered = way.steps.filter(({ step, channel }) => step === "delivered" && channel === way.channel);
-  const last = Math.max(way.at, ...delivered.map(({ at }) => at));
-  return { sockets: sum(delivered), instances: unique(delivered.map(({ instance }) => instance)).length, ms: way.steps.some(({ step }) => step === "committed") ? last - way.at : null, repaired: way.steps.some(({ step }) => step === "pulled" || step === "replayed") };
+export function summary(timeline) {
+  const delivered = timeline.steps.filter(({ step, channel }) => step === "delivered" && channel === timeline.channel);
+  const last = Math.max(timeline.at, ...delivered.map(({ at }) => at));
+  return { sockets: sum(delivered), instances: unique(delivered.map(({ instance }) => instance)).length, ms: timeline.steps.some(({ step }) => step === "committed") ? last - timeline.at : null, repaired: timeline.steps.some(({ step }) => step === "pulled" || step === "replayed") };
 }
 
 /** `3 sockets in 12 ms`, `3 sockets on 2 instances in 12 ms` */

@@ -39,13 +39,13 @@ export function lookOf({ step, n }) {
   return { paint: "accent", radius: step === "delivered" ? Math.min(8, 2.5 + Math.sqrt(n) / 2) : 2.5 };
 }
 
-/** Of these points with `x`, `y` and `way`, the way nearest to a place, within `reach` pixels. */
+/** Of these points with `x`, `y` and `timeline`, the timeline nearest to a place, within `reach` pixels. */
 export function nearest(dots, x, y, reach = 16) {
   let best = null;
   let least = reach ** 2;
   for (const dot of dots) {
     const distance = (dot.x - x) ** 2 + ((dot.y - y) / 2) ** 2; // a thread is upright: beside it counts for more than along it
-    if (dot.way && distance < least) [best, least] = [dot.way, distance];
+    if (dot.timeline && distance < least) [best, least] = [dot.timeline, distance];
   }
   return best;
 }

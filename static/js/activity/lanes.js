@@ -17,7 +17,7 @@ export function mountLanes({ model, select, selected }) {
   let lanes = [];
   let places = new Map();
   const drawn = []; // the points of the last picture
-  const ways = []; // and their ways
+  const timelines = []; // and their timelines
   let hovered = null;
   let frozenAt = null;
   let shape = "";
@@ -52,7 +52,7 @@ export function mountLanes({ model, select, selected }) {
 
   /** The points in view, from the newest back, each told its place. Sixty times a second: nothing new is made. */
   function place(now) {
-    drawn.length = ways.length = 0;
+    drawn.length = timelines.length = 0;
     picture += 1;
     for (let index = model.points.length - 1; index >= 0; index -= 1) {
       const point = model.points[index];
@@ -62,14 +62,14 @@ export function mountLanes({ model, select, selected }) {
       point.y = places.get(point.lane);
       if (point.y === undefined || point.x > size.width + 10) continue;
       drawn.push(point);
-      const { way } = point;
-      if (!way) continue;
-      if (way.picture !== picture) {
-        way.picture = picture;
-        way.drawn = [];
-        ways.push(way);
+      const { timeline } = point;
+      if (!timeline) continue;
+      if (timeline.picture !== picture) {
+        timeline.picture = picture;
+        timeline.drawn = [];
+        timelines.push(timeline);
       }
-      way.drawn.push(point);
+      timeline.drawn.push(point);
     }
   }
 
@@ -87,12 +87,12 @@ export function mountLanes({ model, select, selected }) {
   }
 
   /** From the commit to its own channel, and from there to each instance that wrote it. */
-  function thread(way) {
-    const commit = way.drawn.find(({ step }) => step === "committed");
-    const channel = way.drawn.find(({ step, channel: name }) => step === "published" && name === way.channel);
+  function thread(timeline) {
+    const commit = timeline.drawn.find(({ step }) => step === "committed");
+    const channel = timeline.drawn.find(({ step, channel: name }) => step === "published" && name === timeline.channel);
     if (commit && channel) curve(commit, channel);
-    for (const point of way.drawn) {
-      const from = ENDS.includes(point.step) && point.channel === way.channel ? (channel ?? commit) : null;
+    for (const point of timeline.drawn) {
+      const from = ENDS.includes(point.step) && point.channel === timeline.channel ? (channel ?? commit) : null;
       if (from) curve(from, point);
     }
   }
@@ -108,15 +108,15 @@ export function mountLanes({ model, select, selected }) {
       context.strokeStyle = paints.thread;
       context.lineWidth = 1;
       context.beginPath();
-      for (const way of ways) if (!chosen.includes(way)) thread(way);
+      for (const timeline of timelines) if (!chosen.includes(timeline)) thread(timeline);
       context.stroke();
     }
     context.strokeStyle = paints.accent;
     context.lineWidth = 2;
-    for (const way of chosen) {
-      if (way.picture !== picture) continue;
+    for (const timeline of chosen) {
+      if (timeline.picture !== picture) continue;
       context.beginPath();
-      thread(way);
+      thread(timeline);
       context.stroke();
     }
   }
@@ -128,7 +128,7 @@ export function mountLanes({ model, select, selected }) {
       for (const point of drawn) {
         point.look ??= lookOf(point);
         if (point.look.paint !== paint) continue;
-        const radius = point.look.radius + (point.way && chosen.includes(point.way) ? 1.5 : 0);
+        const radius = point.look.radius + (point.timeline && chosen.includes(point.timeline) ? 1.5 : 0);
         context.moveTo(point.x + radius, point.y);
         context.arc(point.x, point.y, radius, 0, TURN);
       }
@@ -169,8 +169,8 @@ export function mountLanes({ model, select, selected }) {
   });
   canvas.addEventListener("pointerleave", () => (hovered = null));
   canvas.addEventListener("click", (event) => {
-    const way = at(event);
-    if (way) select(way);
+    const timeline = at(event);
+    if (timeline) select(timeline);
   });
   new ResizeObserver(resize).observe(canvas.parentElement);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", readPaints);

@@ -1,7 +1,7 @@
-/** What the page knows: the instances, the ways of the latest events, and the points that the lanes draw. Pure: it is told the time. */
+/** What the page knows: the instances, the timelines of the latest events, and the points that the lanes draw. Pure: it is told the time. */
 
 export const SILENT_MS = 5_000; // an instance that has said nothing for so long may be gone
-const WAYS = 400;
+const TIMELINES = 400;
 const POINTS = 8_000;
 const KEPT_MS = 40_000; // how long a point can be seen
 const CLOCKS = 40; // batches by which the difference between our clock and the server's is known
@@ -14,8 +14,8 @@ export class Model {
   channels = []; // of the server's table: {name, logged}
   instance = null; // the one that this page is connected to
   instances = new Map(); // name → {name, boot, heardAt, report, first, before}
-  ways = new Map(); // key → {key, chatId, seq, channel, at, steps}, oldest first
-  points = []; // in the order of arrival: {at, step, instance, channel, n, way}
+  timelines = new Map(); // key → {key, chatId, seq, channel, at, steps}, oldest first
+  points = []; // in the order of arrival: {at, step, instance, channel, n, timeline}
   leftOut = 0;
   #clocks = [];
 
@@ -81,28 +81,28 @@ export class Model {
   }
 
   #takePoint({ step, channel, chatId, seq, at, n, of }, instance) {
-    const way = this.#wayOf({ chatId, seq }, channel, step, at);
+    const timeline = this.#timelineOf({ chatId, seq }, channel, step, at);
     // The echo of its own event is no news to an instance.
     const shown = step === "received" && of === instance ? "echo" : step;
-    this.points.push({ at, step: shown, instance, channel, n, way });
-    if (!way) return;
-    const same = way.steps.find((one) => one.step === shown && one.instance === instance && one.channel === channel && one.of === of);
+    this.points.push({ at, step: shown, instance, channel, n, timeline });
+    if (!timeline) return;
+    const same = timeline.steps.find((one) => one.step === shown && one.instance === instance && one.channel === channel && one.of === of);
     if (same) {
       same.n += n;
       same.at = Math.min(same.at, at);
-    } else way.steps.push({ step: shown, instance, channel, at, n, of });
-    way.at = Math.min(way.at, at);
+    } else timeline.steps.push({ step: shown, instance, channel, at, n, of });
+    timeline.at = Math.min(timeline.at, at);
   }
 
-  #wayOf(place, channel, step, at) {
+  #timelineOf(place, channel, step, at) {
     const key = keyOf(place);
-    const known = this.ways.get(key);
+    const known = this.timelines.get(key);
     if (known) return known;
-    // A way begins with what every event goes through first on an instance; a receipt of an older message begins none.
+    // A timeline begins with what every event goes through first on an instance; a receipt of an older message begins none.
     if (!this.channels.some((one) => one.name === channel && one.logged) || step === "replayed") return null;
-    const way = { key, ...place, channel, at, steps: [] };
-    this.ways.set(key, way);
-    if (this.ways.size > WAYS) this.ways.delete(this.ways.keys().next().value);
-    return way;
+    const timeline = { key, ...place, channel, at, steps: [] };
+    this.timelines.set(key, timeline);
+    if (this.timelines.size > TIMELINES) this.timelines.delete(this.timelines.keys().next().value);
+    return timeline;
   }
 }

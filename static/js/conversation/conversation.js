@@ -7,7 +7,7 @@ import { isOnline, onlineIn, onlineKey, withDot } from "../model/presence.js";
 import { keysText } from "../ui/shortcuts.js";
 import { chatTitle, nameOf, otherOf } from "../model/state.js";
 import { plural } from "../text/time.js";
-import { unsent, unsentText } from "./lost-drafts.js";
+import { lostDraft, lostDraftOf } from "./lost-drafts.js";
 
 function subtitle(state, chat) {
   if (chat.chatType === "direct") {
@@ -46,7 +46,7 @@ export function mountConversation(services) {
   let shown = null;
   function showBlank(state, view) {
     const gone = state.gone[state.open.chatId];
-    const left = unsentText(state);
+    const left = lostDraftOf(state);
     const key = JSON.stringify([view, gone, left, state.chatsStatus, Object.keys(state.chats).length === 0, state.me.displayName, wide()]);
     if (key === shown) return;
     shown = key;
@@ -54,7 +54,7 @@ export function mountConversation(services) {
     if (view === "gone") {
       return fill(blank, icon("leave"), h("h2", {}, gone ? `You are no longer in ${gone}` : "This chat is not here"),
         h("p", {}, gone ? "You left it, you were removed, or it was deleted." : "It was deleted, or you are not in it."), action("Back to your chats", () => navigation.list()),
-        unsent(services, left));
+        lostDraft(services, left));
     }
     if (view !== "none") return fill(blank);
     const first = state.chatsStatus === "ready" && !Object.keys(state.chats).length;
@@ -64,7 +64,7 @@ export function mountConversation(services) {
       h("p", { class: "blank-keys" }, h("kbd", {}, keysText("switcher")), "go to a chat", h("kbd", {}, "?"), "all shortcuts"));
   }
 
-  store.watch((state) => [state.open, state.chats[state.open.chatId], state.users, state.gone, state.chatsStatus, state.me, onlineKey(state), unsentText(state)], (state) => {
+  store.watch((state) => [state.open, state.chats[state.open.chatId], state.users, state.gone, state.chatsStatus, state.me, onlineKey(state), lostDraftOf(state)], (state) => {
     const { chatId, details } = state.open;
     const chat = state.chats[chatId];
     const view = !chatId ? "none" : chat || !(chatId in state.gone) ? "chat" : "gone";

@@ -6,7 +6,7 @@ import { chatTitle, nameOf } from "../model/state.js";
 import { fullTime, shortTime } from "../text/time.js";
 
 /** What a row shows, in fields that can be compared. Pure. */
-export function hitOf(state, { message, chatId, highlights }, { opened, now }) {
+export function resultOf(state, { message, chatId, highlights }, { opened, now }) {
   const chat = state.chats[chatId];
   const sender = message.senderId === state.me.id ? "You" : nameOf(state, message.senderId) ?? "…";
   return {
@@ -15,17 +15,17 @@ export function hitOf(state, { message, chatId, highlights }, { opened, now }) {
   };
 }
 
-export function createHit(row) {
-  return h("li", {}, h("a", { class: "hit", href: pathOf({ chatId: row.chatId, messageId: row.id }), data: { chatId: row.chatId, messageId: row.id } },
-    h("span", { class: "hit-head" }, h("span", { class: "hit-chat", dir: "auto" }), h("time", { class: "hit-time", datetime: row.at, title: fullTime(row.at) })),
-    h("span", { class: "hit-text", dir: "auto" }, h("span", { class: "hit-sender" }), " ", h("span", { class: "hit-words" },
-      snippetOf(row.content, row.highlights).map(({ text, hit }) => (hit ? h("mark", {}, text) : text))))));
+export function createResult(row) {
+  return h("li", {}, h("a", { class: "search-result", href: pathOf({ chatId: row.chatId, messageId: row.id }), data: { chatId: row.chatId, messageId: row.id } },
+    h("span", { class: "result-head" }, h("span", { class: "result-chat", dir: "auto" }), h("time", { class: "result-time", datetime: row.at, title: fullTime(row.at) })),
+    h("span", { class: "result-text", dir: "auto" }, h("span", { class: "result-sender" }), " ", h("span", { class: "result-words" },
+      snippetOf(row.content, row.highlights).map(({ text, marked }) => (marked ? h("mark", {}, text) : text))))));
 }
 
-export function updateHit(element, row) {
-  setText(element.querySelector(".hit-chat"), row.title);
-  setText(element.querySelector(".hit-time"), row.time);
-  setText(element.querySelector(".hit-sender"), `${row.sender}:`);
+export function updateResult(element, row) {
+  setText(element.querySelector(".result-chat"), row.title);
+  setText(element.querySelector(".result-time"), row.time);
+  setText(element.querySelector(".result-sender"), `${row.sender}:`);
   const link = element.querySelector("a");
   if (row.opened) link.setAttribute("aria-current", "true");
   else link.removeAttribute("aria-current");

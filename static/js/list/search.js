@@ -1,7 +1,7 @@
 /** The search panel, in the place of the chat list: what was said in one's chats, and the way there. */
 import { query } from "../net/api.js";
 import { fill, h, keyed, sameFields, setText } from "../ui/dom.js";
-import { createHit, hitOf, updateHit } from "./search-results.js";
+import { createResult, resultOf, updateResult } from "./search-results.js";
 import { icon } from "../ui/icons.js";
 import { chatTitle, otherOf } from "../model/state.js";
 import { plural } from "../text/time.js";
@@ -17,22 +17,22 @@ export function mountSearch(services) {
   const opener = document.querySelector("#open-search");
 
   let here = null; // the chat that can be searched alone
-  let asked = ""; // what the hits are for
-  let hits = [];
+  let asked = ""; // what the results are for
+  let results = [];
   let next = null;
   let problem = null; // an ApiError
   let busy = false;
   let underWay = 0;
   let turn = 0;
   let timer = null;
-  let opened = null; // the hit that was jumped to
+  let opened = null; // the result that was jumped to
   let before = null; // what had the focus
 
   const field = h("input", { type: "search", id: "search-text", placeholder: "Search messages", "aria-label": "Search messages", "aria-controls": "search-hits", autocomplete: "off", spellcheck: "false", enterkeyhint: "search" });
   const scopes = h("fieldset", { class: "segments search-scopes" }, h("legend", { class: "visually-hidden" }, "Where to search"),
     [["here", "This chat"], ["all", "All chats"]].map(([value, label]) => h("label", { class: "segment" }, h("input", { type: "radio", name: "search-scope", value }), h("span", {}, label))));
   const status = h("p", { class: "search-status", role: "status" });
-  const list = h("ul", { class: "hits", id: "search-hits", "aria-label": "Messages found" });
+  const list = h("ul", { class: "search-results", id: "search-hits", "aria-label": "Messages found" });
   const note = h("div", { class: "search-note" });
   const scroll = h("div", { class: "search-scroll" }, list, note);
   fill(panel,
@@ -43,10 +43,10 @@ export function mountSearch(services) {
 
   const only = () => Boolean(here) && scopes.querySelector("input:checked")?.value === "here";
   const button = (label, run) => h("button", { type: "button", class: "button button-small", on: { click: run } }, label);
-  const skeletons = () => [7, 5, 8, 6, 7].map((width) => h("div", { class: "hit hit-skeleton", "aria-hidden": "true" }, h("span", { class: `skeleton skeleton-line w${width}` }), h("span", { class: "skeleton skeleton-line w9" }), h("span", { class: "skeleton skeleton-line w6" })));
+  const skeletons = () => [7, 5, 8, 6, 7].map((width) => h("div", { class: "search-result search-result-skeleton", "aria-hidden": "true" }, h("span", { class: `skeleton skeleton-line w${width}` }), h("span", { class: "skeleton skeleton-line w9" }), h("span", { class: "skeleton skeleton-line w6" })));
 
   function noteOf() {
-    if (busy) return asked && !hits.length ? skeletons() : hits.length ? skeletons().slice(0, 1) : [];
+    if (busy) return asked && !results.length ? skeletons() : results.length ? skeletons().slice(0, 1) : [];
     if (problem) {
       const lost = problem.code === "unreachable";
       return [h("p", {}, lost ? "The server cannot be reached. The search goes on when it can." : problem.message), problem.temporary ? button("Try again", () => ask(next)) : null];
@@ -55,20 +55,20 @@ export function mountSearch(services) {
       return [icon("find"), h("p", { class: "note-title" }, "Find what was said"),
         h("p", {}, "Every word must be there. ", h("kbd", {}, "\"two words\""), " finds them together, ", h("kbd", {}, "-word"), " leaves out.")];
     }
-    if (!hits.length) return [h("p", { class: "note-title" }, "Nothing found"), h("p", { dir: "auto" }, `No message has “${asked}”.`), only() ? button("Search all chats", () => setScope("all")) : null];
+    if (!results.length) return [h("p", { class: "note-title" }, "Nothing found"), h("p", { dir: "auto" }, `No message has “${asked}”.`), only() ? button("Search all chats", () => setScope("all")) : null];
     return next ? [button("More", () => ask(next))] : [];
   }
 
   function render() {
     const { state } = store;
-    users.want(hits.flatMap((hit) => [hit.message.senderId, state.chats[hit.chatId]?.chatType === "direct" ? otherOf(state, state.chats[hit.chatId]) : null]));
-    const rows = hits.map((hit) => hitOf(state, hit, { opened, now: new Date() }));
-    keyed(list, rows, { key: (row) => row.id, create: createHit, update: updateHit, same: sameFields });
+    users.want(results.flatMap((result) => [result.message.senderId, state.chats[result.chatId]?.chatType === "direct" ? otherOf(state, state.chats[result.chatId]) : null]));
+    const rows = results.map((result) => resultOf(state, result, { opened, now: new Date() }));
+    keyed(list, rows, { key: (row) => row.id, create: createResult, update: updateResult, same: sameFields });
     list.setAttribute("aria-busy", String(busy));
     fill(note, noteOf());
     note.hidden = !note.childNodes.length;
-    status.classList.toggle("visually-hidden", !hits.length);
-    setText(status, busy || problem || !asked ? "" : hits.length ? `${next ? "The newest " : ""}${plural(hits.length, "message")}` : "Nothing found");
+    status.classList.toggle("visually-hidden", !results.length);
+    setText(status, busy || problem || !asked ? "" : results.length ? `${next ? "The newest " : ""}${plural(results.length, "message")}` : "Nothing found");
   }
 
   /** Asks for the first page, or the one that follows. */
@@ -78,7 +78,7 @@ export function mountSearch(services) {
     if (timer) return;
     const mine = ++turn;
     const text = from ? asked : field.value.trim();
-    if (!from) [asked, hits, next, opened] = [text, text === asked ? hits : [], null, null];
+    if (!from) [asked, results, next, opened] = [text, text === asked ? results : [], null, null];
     problem = null;
     busy = Boolean(text);
     render();
@@ -87,7 +87,7 @@ export function mountSearch(services) {
     try {
       const page = await api.get(query("/api/search", { q: text, chatId: only() ? here : null, before: from }));
       if (mine !== turn) return;
-      [hits, next] = [from ? [...hits, ...page.items] : page.items, page.next];
+      [results, next] = [from ? [...results, ...page.items] : page.items, page.next];
     } catch (error) {
       if (mine !== turn) return;
       problem = error;

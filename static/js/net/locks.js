@@ -1,19 +1,23 @@
-/** What only one of a user's tabs may do, and whether any of them is being looked at. Web Locks end with their tab, however it ends. */
-const HELD_MS = 30_000; // a tab may hear of the same thing so much later
+/** Locks between the tabs of one user: what only one of them may do, and whether any of them is being looked at.
+ *
+ * They are Web Locks, which the browser releases when their tab ends, however it ends. Their names stay as they are: tabs of
+ * an earlier release ask for the same ones.
+ */
+const HELD_MS = 30_000; // another tab may hear of the same thing so much later
 const browserLocks = () => globalThis.navigator?.locks ?? null;
 
-/** Runs `run` while no other tab runs something of this name. */
+/** Runs `run` once no other tab holds the lock `name`, and holds it meanwhile. */
 export const alone = (name, run, locks = browserLocks()) => (locks ? locks.request(name, run) : run());
 
 /** `locks` are the browser's; null where the page is not secure (plain HTTP): every tab then stands alone. */
-export function createClaims(userId, locks = browserLocks()) {
+export function createLocks(userId, locks = browserLocks()) {
   const attention = `parley.attention.${userId}`;
   let release = null;
   let released = null; // promise of the lock of this tab having ended
 
   return {
-    /** True for the one tab that may do what `name` names. Nobody else may for `ms`. */
-    claim(name, ms = HELD_MS) {
+    /** Answers true in the one tab that may do what `name` names; no other tab may for `ms`. */
+    acquire(name, ms = HELD_MS) {
       if (!locks) return Promise.resolve(true);
       return new Promise((resolve) => {
         locks.request(`parley.claim.${userId}.${name}`, { ifAvailable: true }, (lock) => {
@@ -22,7 +26,7 @@ export function createClaims(userId, locks = browserLocks()) {
         });
       });
     },
-    /** This tab is visible and has the focus, or has not any more. */
+    /** Says whether this tab is visible and has the focus. */
     attend(attentive) {
       if (attentive === Boolean(release)) return;
       release?.();
@@ -31,7 +35,7 @@ export function createClaims(userId, locks = browserLocks()) {
       const until = new Promise((end) => (release = end));
       released = locks.request(attention, { mode: "shared" }, () => until);
     },
-    /** Somebody looks at one of the tabs. */
+    /** Answers whether somebody is looking at one of the tabs. */
     async attended() {
       if (!release) await released;
       return locks ? (await locks.query()).held.some(({ name }) => name === attention) : false;

@@ -3,7 +3,7 @@
  * Only one of a user's tabs tells, and none while one of them is being looked at. Which messages count is chosen for this browser.
  * Permission is asked when somebody wants it: in the settings, or by a quiet line after a message has come unseen.
  */
-import { createClaims } from "../net/locks.js";
+import { createLocks } from "../net/locks.js";
 import { fill, h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
 import { mentionsMe } from "../text/mentions.js";
@@ -36,7 +36,7 @@ export function wordsOf(state, message) {
   return { title, body: oneLine(message.content).slice(0, 200) };
 }
 
-export function mountNotifications({ store, storage, navigation, users, claims = createClaims(store.state.me.id) }) {
+export function mountNotifications({ store, storage, navigation, users, locks = createLocks(store.state.me.id) }) {
   const shown = new Map(); // chatId → Notification of this tab
   const prompt = document.querySelector("#notify-prompt");
 
@@ -56,10 +56,10 @@ export function mountNotifications({ store, storage, navigation, users, claims =
   async function tell(message) {
     const { state } = store;
     const preferred = preferences(storage);
-    if (!isWorthTelling(state, message, preferred) || state.attentive || (await claims.attended())) return;
+    if (!isWorthTelling(state, message, preferred) || state.attentive || (await locks.attended())) return;
     if (permission() === "default" && !preferred.asked) prompt.hidden = false;
-    if (preferred.sound && maySound() && (await claims.claim(`sound.${message.id}`)) && (await claims.claim("sound", SOUND_PAUSE_MS))) playSound().catch(() => {});
-    if (permission() === "granted" && (await claims.claim(`notification.${message.id}`))) show(message);
+    if (preferred.sound && maySound() && (await locks.acquire(`sound.${message.id}`)) && (await locks.acquire("sound", SOUND_PAUSE_MS))) playSound().catch(() => {});
+    if (permission() === "granted" && (await locks.acquire(`notification.${message.id}`))) show(message);
   }
 
   async function ask(yes) {
@@ -73,7 +73,7 @@ export function mountNotifications({ store, storage, navigation, users, claims =
       h("button", { type: "button", class: "button button-small", on: { click: () => ask(false) } }, "Not now"),
       h("button", { type: "button", class: "button button-primary button-small", on: { click: () => ask(true) } }, "Turn on")));
 
-  store.watch((state) => [state.attentive], ({ attentive }) => claims.attend(attentive));
+  store.watch((state) => [state.attentive], ({ attentive }) => locks.attend(attentive));
   store.watch((state) => [state.heard], ({ heard }) => {
     if (!heard.length) return;
     store.update((state) => ({ ...state, heard: [] }));

@@ -5,13 +5,13 @@ import { fill, h } from "../ui/dom.js";
 import { showShortcuts } from "./keyboard.js";
 import { plural } from "../text/time.js";
 
-export function mountYou({ store, api, sessionStore, toast, stream, session, settings, version }) {
+export function mountUserMenu({ store, api, sessionStore, toast, stream, session, settings, version }) {
   const button = document.querySelector("#you");
   const { me } = store.state;
 
   async function signOut() {
-    const unsent = store.state.outbox.length;
-    if (unsent && !(await confirm({ title: "Sign out?", text: `${plural(unsent, "message")} not sent yet. They stay in this browser and are sent when you sign in again.`, yes: "Sign out", danger: false }))) return;
+    const waiting = store.state.outbox.length;
+    if (waiting && !(await confirm({ title: "Sign out?", text: `${plural(waiting, "message")} not sent yet. They stay in this browser and are sent when you sign in again.`, yes: "Sign out", danger: false }))) return;
     session.leaving();
     try {
       await api.post("/api/sign-out");
@@ -25,8 +25,8 @@ export function mountYou({ store, api, sessionStore, toast, stream, session, set
 
   const row = (label, run, id) => h("button", { type: "button", class: "menu-row", id, on: { click: () => (menu.hidePopover(), run()) } }, label);
   const name = h("strong");
-  const menu = h("div", { class: "menu you-menu", id: "you-menu", popover: "auto" },
-    h("p", { class: "menu-you" }, name, h("span", {}, `@${me.username}`)),
+  const menu = h("div", { class: "menu user-menu", id: "user-menu", popover: "auto" },
+    h("p", { class: "user-menu-name" }, name, h("span", {}, `@${me.username}`)),
     row("Settings", settings.open, "show-settings"), row("Keyboard shortcuts", showShortcuts, "shortcuts"),
     document.body.dataset.mayWatch ? h("a", { class: "menu-row", id: "show-activity", href: "/activity" }, "Activity") : null,
     row("Sign out", signOut, "sign-out"),

@@ -1,4 +1,4 @@
-/** What is shown of a long message that a search has found: the words around the first hit, with every hit in them. Pure. */
+/** What is shown of a long message that a search has found: the words around the first match, with every match marked. Pure. */
 const BEFORE = 36;
 const LENGTH = 240;
 
@@ -10,7 +10,7 @@ function bare(content, start, end) {
 
 const isLowHalf = (text, index) => index > 0 && index < text.length && /[\uDC00-\uDFFF]/.test(text[index]);
 
-/** `highlights`: `[[start, end], …]` in UTF-16 units. Answers `[{text, hit}]`; what is left out at either end is an ellipsis. */
+/** `highlights`: `[[start, end], …]` in UTF-16 units. Answers `[{text, marked}]`; what is left out at either end is an ellipsis. */
 export function snippetOf(content, highlights) {
   const first = highlights[0]?.[0] ?? 0;
   let from = first <= BEFORE ? 0 : first - BEFORE;
@@ -21,10 +21,10 @@ export function snippetOf(content, highlights) {
   if (isLowHalf(content, to)) to -= 1;
 
   const parts = [];
-  const put = (start, end, hit) => {
+  const put = (start, end, marked) => {
     const [first, last] = [Math.max(start, from), Math.min(end, to)];
-    const text = (hit ? content.slice(first, last) : bare(content, first, last)).replace(/\s+/g, " ");
-    if (text) parts.push({ text, hit });
+    const text = (marked ? content.slice(first, last) : bare(content, first, last)).replace(/\s+/g, " ");
+    if (text) parts.push({ text, marked });
   };
   let last = from;
   for (const [start, end] of highlights) {
@@ -34,7 +34,7 @@ export function snippetOf(content, highlights) {
     last = end;
   }
   put(last, to, false);
-  if (from > 0) parts.unshift({ text: "…", hit: false });
-  if (to < content.length) parts.push({ text: "…", hit: false });
+  if (from > 0) parts.unshift({ text: "…", marked: false });
+  if (to < content.length) parts.push({ text: "…", marked: false });
   return parts;
 }

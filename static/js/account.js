@@ -1,8 +1,8 @@
 /** The pages to sign in, to sign up and to join by an invitation. */
+import { nextPath } from "./model/addresses.js";
 import { createApi } from "./net/api.js";
-import { wireForm } from "./ui/form.js";
-import { nextPath } from "./shell/navigation.js";
 import { tellTabs } from "./net/tabs.js";
+import { wireForm } from "./ui/form.js";
 
 const form = document.querySelector("#account-form");
 const api = createApi();

@@ -1,9 +1,9 @@
 /** The entry of the Activity page: the instances, the lanes, the timelines of events, and whether anything was lost. */
-import { mountCards } from "./activity/instance-cards.js";
 import { mountChecks } from "./activity/counters.js";
 import { mountDemo } from "./activity/demo.js";
-import { mountLanes } from "./activity/lanes.js";
 import { mountList } from "./activity/event-list.js";
+import { mountCards } from "./activity/instance-cards.js";
+import { mountLanes } from "./activity/lanes.js";
 import { Model } from "./activity/model.js";
 import { watchActivity } from "./activity/stream.js";
 import { startWitness } from "./activity/witness.js";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cardOf } from "../../static/js/activity/instance-cards.js";
 import { verdict } from "../../static/js/activity/counters.js";
+import { describe, reached, span, summary } from "../../static/js/activity/event-timeline.js";
+import { cardOf } from "../../static/js/activity/instance-cards.js";
 import { laneOf, lanesOf, nearest } from "../../static/js/activity/lane-layout.js";
 import { Model, SILENT_MS } from "../../static/js/activity/model.js";
-import { describe, reached, span, summary } from "../../static/js/activity/event-timeline.js";
 import { Witness } from "../../static/js/activity/witness.js";
 
 const CHANNELS = [{ name: "messageAdded", logged: true }, { name: "chatMessageNotification", logged: false }, { name: "messageReadUpdated", logged: false }];

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chosen, rowOf } from "../../static/js/list/chat-row.js";
-import { resultOf } from "../../static/js/list/search-results.js";
 import { previewOf } from "../../static/js/list/previews.js";
 import { ranked, rankOf } from "../../static/js/list/ranking.js";
-import { snippetOf } from "../../static/js/text/snippet.js";
+import { resultOf } from "../../static/js/list/search-results.js";
 import { choices } from "../../static/js/list/switcher.js";
+import { snippetOf } from "../../static/js/text/snippet.js";
 import { at, chat, message, start } from "./build.js";
 
 const user = (id, displayName = id) => ({ id, username: id, displayName });

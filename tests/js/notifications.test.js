@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createLocks } from "../../static/js/net/locks.js";
-import { isWorthTelling, preferences, wordsOf } from "../../static/js/shell/notifications.js";
 import { applyFrame } from "../../static/js/model/reducers.js";
 import { takePhase } from "../../static/js/model/state.js";
 import { createStorage } from "../../static/js/model/storage.js";
+import { createLocks } from "../../static/js/net/locks.js";
+import { isWorthTelling, preferences, wordsOf } from "../../static/js/shell/notifications.js";
 import { chat, event, message, settle, start } from "./build.js";
 
 const chats = { c: chat({ name: "Tea" }), d: chat({ id: "d", chatType: "direct", participantIds: ["ada", "me"] }) };

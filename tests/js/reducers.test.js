@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { newTimeline } from "../../static/js/model/message-timeline.js";
 import { applyFrame, channelReducers } from "../../static/js/model/reducers.js";
 import { takeChatsDone, takeChatView, takePage, takeSent } from "../../static/js/model/snapshots.js";
-import { newTimeline } from "../../static/js/model/message-timeline.js";
 import { added, at, chat, chatObject, event, message, start, stateFrame } from "./build.js";
 
 const apply = (state, ...frames) => frames.reduce((now, frame) => applyFrame(now, frame, 0), state);

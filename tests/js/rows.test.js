@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rowsOf } from "../../static/js/conversation/message-rows.js";
-import { decideDivider } from "../../static/js/shell/navigation.js";
 import { newTimeline } from "../../static/js/model/message-timeline.js";
+import { decideDivider } from "../../static/js/shell/navigation.js";
 import { chat, message, start } from "./build.js";
 
 const NOW = new Date("2026-11-23T12:00:00.000Z");

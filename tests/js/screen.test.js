@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { initials } from "../../static/js/ui/avatar.js";
-import { nextPath, parsePath, pathOf } from "../../static/js/shell/navigation.js";
-import { pillOf, syncOf } from "../../static/js/shell/connection-pill.js";
+import { nextPath, parsePath, pathOf } from "../../static/js/model/addresses.js";
 import { notify } from "../../static/js/model/arrivals.js";
 import { takeChatView, takeMuted } from "../../static/js/model/snapshots.js";
 import { isMuted, takePhase } from "../../static/js/model/state.js";
-import { dayLabel, shortTime } from "../../static/js/text/time.js";
+import { pillOf, syncOf } from "../../static/js/shell/connection-pill.js";
 import { titleOf } from "../../static/js/shell/tab-title.js";
+import { initials } from "../../static/js/ui/avatar.js";
+import { dayLabel, shortTime } from "../../static/js/ui/time.js";
 import { chat, message, start } from "./build.js";
 
 const root = new URL("../../", import.meta.url);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { shortcutsOf, stepFrom } from "../../static/js/shell/keyboard.js";
-import { keycaps, pressed, SHORTCUTS, shortcutOf, writes } from "../../static/js/ui/shortcuts.js";
+import { keycaps, pressed, shortcutOf, SHORTCUTS, writes } from "../../static/js/ui/shortcuts.js";
 
 const key = (key, fields = {}) => ({ key, code: "", ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...fields });
 

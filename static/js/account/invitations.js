@@ -1,12 +1,12 @@
 /** Invitations: the settings' section of the server's owner, and the link that stands on the page of a server that is new. */
 import { query } from "../net/api.js";
+import { uuid } from "../net/ids.js";
 import { copyText } from "../ui/clipboard.js";
 import { confirm } from "../ui/dialog.js";
 import { fill, h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { uuid } from "../net/ids.js";
 import { remoteList } from "../ui/remote-list.js";
-import { dayKey, dayWithin, plural } from "../text/time.js";
+import { dayKey, dayWithin, plural } from "../ui/time.js";
 
 const DAY_MS = 86_400_000;
 const untilDay = (at, now) => (dayKey(at) === dayKey(now.getTime() + DAY_MS) ? "tomorrow" : dayWithin(at, now));

@@ -1,7 +1,7 @@
 /** The settings' section of one's password. */
 import { h, setText } from "../ui/dom.js";
 import { field, wireForm } from "../ui/form.js";
-import { plural } from "../text/time.js";
+import { plural } from "../ui/time.js";
 
 export function passwordSection({ store, api, minPasswordChars, maxPasswordChars }) {
   const common = { type: "password", maxlength: maxPasswordChars, required: true };

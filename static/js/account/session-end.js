@@ -4,10 +4,10 @@
  * refused can be repeated. After signing out on purpose, here or in another tab, the page is left instead.
  */
 import { createApi } from "../net/api.js";
+import { hearTabs, tellTabs } from "../net/tabs.js";
 import { openDialog } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { field, wireForm } from "../ui/form.js";
-import { hearTabs, tellTabs } from "../net/tabs.js";
 
 const LATE_MS = 5_000; // an answer may still speak of the old session so long after the new one has begun
 const LEAVING_MS = 30_000; // so long after a tab said that it signs out, the end of the session is its doing

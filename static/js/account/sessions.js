@@ -1,11 +1,11 @@
 /** The settings' section of one's sessions: where one is signed in, and signing out there. */
+import { deviceName, isPhone } from "./user-agent.js";
 import { query } from "../net/api.js";
 import { confirm } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
 import { remoteList } from "../ui/remote-list.js";
-import { atTime } from "../text/time.js";
-import { deviceName, isPhone } from "./user-agent.js";
+import { atTime } from "../ui/time.js";
 
 const USED_TO_THE_HOUR_MS = 3_600_000;
 

@@ -1,7 +1,7 @@
 /** The counters: what went wrong on the way, what was repaired, and what of it reached this page. */
-import { h, setText } from "../ui/dom.js";
 import { clock } from "./event-list.js";
-import { plural } from "../text/time.js";
+import { h, setText } from "../ui/dom.js";
+import { plural } from "../ui/time.js";
 
 const REFRESH_MS = 400;
 const TILES = [

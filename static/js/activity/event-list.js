@@ -1,7 +1,7 @@
 /** The latest events, and of the chosen one every step with its time: what the lanes draw, as text. */
 import { describe, reached, span, summary, TITLES } from "./event-timeline.js";
 import { fill, h, keyed, setText } from "../ui/dom.js";
-import { fullTime } from "../text/time.js";
+import { fullTime } from "../ui/time.js";
 
 const SHOWN = 60;
 const REFRESH_MS = 400;

@@ -1,5 +1,5 @@
 /** The timeline of one event in words: its steps in order, each with its time. Pure. */
-import { plural } from "../text/time.js";
+import { plural } from "../ui/time.js";
 
 export const TITLES = {
   messageAdded: "Message", messageUpdated: "Edit", messageDeleted: "Deletion", chatAdded: "New chat", chatUpdated: "Chat changed",

@@ -1,6 +1,6 @@
 /** A card for each instance: how many sockets, its two Redis connections, how long ago its canary was heard and its heads were compared. */
-import { h, keyed, setText } from "../ui/dom.js";
 import { clock } from "./event-list.js";
+import { h, keyed, setText } from "../ui/dom.js";
 
 const REFRESH_MS = 500;
 const ago = (at, now) => (at === null ? "never" : `${Math.max(0, (now - Date.parse(at)) / 1000).toFixed(1)} s`);

@@ -1,5 +1,6 @@
 /** This page as an ordinary client of `/ws`: counts what reached it, and whether any of it was lost, doubled or out of order. */
 import { Connection } from "../net/connection.js";
+import { openSocket } from "../net/socket.js";
 
 const COMPARE_MS = 3_000;
 
@@ -75,11 +76,6 @@ export function startWitness({ api, signedOut, changed }) {
   let comparedAt = null;
   const tell = () => changed({ witness, phase, comparedAt });
 
-  const openSocket = () => {
-    const url = new URL("/ws", location.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    return new WebSocket(url, "parley.v1");
-  };
   const sync = async (body) => (await api.post("/api/sync", body)).items;
   const connection = new Connection({
     openSocket, sync, signedOut,

@@ -1,11 +1,11 @@
 /** Writing a message: grows with its text, keeps a draft for each chat, and never waits for the network. */
 import { completion } from "./mention-completion.js";
-import { growField, setText } from "../ui/dom.js";
-import { quoteOf } from "../text/quote.js";
-import { pressed } from "../ui/shortcuts.js";
 import { chatTitle } from "../model/state.js";
+import { quoteOf } from "../text/quote.js";
 import { cut, length } from "../text/rich-text.js";
-import { plural } from "../text/time.js";
+import { growField, setText } from "../ui/dom.js";
+import { pressed } from "../ui/shortcuts.js";
+import { plural } from "../ui/time.js";
 
 const TYPING_MS = 3_200; // the server passes on one in 3 s
 const KEEP_MS = 250;

@@ -1,13 +1,14 @@
 /** The frame around the messages of the open chat: its header, who is typing, and what stands there without a chat. */
+import { lostDraft, lostDraftOf } from "./lost-drafts.js";
+import { newChat } from "../list/new-chat.js";
+import { isOnline, onlineIn, onlineKey } from "../model/presence.js";
+import { chatTitle, nameOf, otherOf } from "../model/state.js";
 import { chatAvatar } from "../ui/avatar.js";
 import { fill, h, setText } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { newChat } from "../list/new-chat.js";
-import { isOnline, onlineIn, onlineKey, withDot } from "../model/presence.js";
+import { withDot } from "../ui/online-dot.js";
 import { keysText } from "../ui/shortcuts.js";
-import { chatTitle, nameOf, otherOf } from "../model/state.js";
-import { plural } from "../text/time.js";
-import { lostDraft, lostDraftOf } from "./lost-drafts.js";
+import { plural } from "../ui/time.js";
 
 function subtitle(state, chat) {
   if (chat.chatType === "direct") {

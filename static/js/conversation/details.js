@@ -1,12 +1,13 @@
 /** The details of the open chat: name and description, its people, adding, removing, leaving, deleting. */
+import { addPeople } from "../list/new-chat.js";
+import { isOnline, onlineIn, onlineKey } from "../model/presence.js";
+import { chatTitle, nameOf } from "../model/state.js";
 import { chatAvatar, userAvatar } from "../ui/avatar.js";
 import { confirm } from "../ui/dialog.js";
 import { fill, h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { addPeople } from "../list/new-chat.js";
-import { isOnline, onlineIn, onlineKey, withDot } from "../model/presence.js";
-import { chatTitle, nameOf } from "../model/state.js";
-import { dayWithin, plural } from "../text/time.js";
+import { withDot } from "../ui/online-dot.js";
+import { dayWithin, plural } from "../ui/time.js";
 
 const FIRST = 50;
 

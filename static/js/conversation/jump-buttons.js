@@ -1,7 +1,7 @@
 /** The ways to what is not in view: down to the newest message, up to the first unread one. */
 import { fill, h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { plural } from "../text/time.js";
+import { plural } from "../ui/time.js";
 
 /** `go` has `newest()` and `firstUnread()`; answers what shows them for a state and the window on the screen. */
 export function mountJumps(go) {

@@ -1,8 +1,8 @@
 /** Offers the people of the chat while an `@…` is being typed: arrows and Enter or Tab, or a finger, put the name in. */
-import { userAvatar } from "../ui/avatar.js";
 import { query as withQuery } from "../net/api.js";
-import { fill, h } from "../ui/dom.js";
 import { candidates, mentionAt } from "../text/mentions.js";
+import { userAvatar } from "../ui/avatar.js";
+import { fill, h } from "../ui/dom.js";
 
 const PAUSE_MS = 150;
 const KNOW_ALL = 50; // in larger chats the server is asked for people of that name

@@ -1,10 +1,10 @@
 /** What can be done to one message: the toolbar and the menu are made from this one list. Their keys stand in shortcuts.js. */
+import { showReads } from "./receipts.js";
+import { pathOf } from "../model/addresses.js";
+import { isDeleted } from "../model/message-timeline.js";
+import { canDelete, nameOf } from "../model/state.js";
 import { copyText } from "../ui/clipboard.js";
 import { confirm } from "../ui/dialog.js";
-import { pathOf } from "../shell/navigation.js";
-import { showReads } from "./receipts.js";
-import { canDelete, nameOf } from "../model/state.js";
-import { isDeleted } from "../model/message-timeline.js";
 
 /** Rows of `{name, label, icon, can(message), run(message)}`; nothing can be done to a deleted message. */
 export function messageActions(services) {

@@ -1,8 +1,8 @@
 /** Editing a message where it stands: Enter saves, Escape leaves it as it was. */
 import { completion } from "./mention-completion.js";
-import { growField, h } from "../ui/dom.js";
 import { length } from "../text/rich-text.js";
-import { plural } from "../text/time.js";
+import { growField, h } from "../ui/dom.js";
+import { plural } from "../ui/time.js";
 
 export function editor(message, services) {
   const { store, operations, maxMessageChars } = services;

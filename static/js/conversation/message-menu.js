@@ -1,8 +1,8 @@
 /** All that can be done to a message: a menu beside its toolbar, or a sheet from below after a long press. */
+import { plain } from "../text/markdown.js";
 import { openDialog } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { plain } from "../text/markdown.js";
 import { keysText } from "../ui/shortcuts.js";
 
 const LONG_MS = 450;

@@ -3,11 +3,11 @@
  * Rows are plain objects with a `kind` and a `key`; two rows with the same fields look the same, so only rows that
  * differ are touched in the document.
  */
-import { mentionsMe, mentionsOf, userNamed } from "../text/mentions.js";
 import { readersAt } from "./reader-faces.js";
-import { chatTitle, nameOf, readersOf } from "../model/state.js";
-import { dayKey, dayLabel } from "../text/time.js";
 import { isDeleted } from "../model/message-timeline.js";
+import { chatTitle, nameOf, readersOf } from "../model/state.js";
+import { mentionsMe, mentionsOf, userNamed } from "../text/mentions.js";
+import { dayKey, dayLabel } from "../ui/time.js";
 
 export const GROUP_MS = 5 * 60_000;
 

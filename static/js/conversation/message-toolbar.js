@@ -1,7 +1,7 @@
 /** The small toolbar beside the message that the pointer or the focus is on, and the keys that walk through the messages. */
+import { openMenu } from "./message-menu.js";
 import { h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { openMenu } from "./message-menu.js";
 import { shortcutOf } from "../ui/shortcuts.js";
 
 const IN_BAR = ["reply", "edit"];

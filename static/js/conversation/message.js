@@ -1,14 +1,14 @@
 /** One row of the messages column as an element, kept up to date in place. Clicks are heard by messages.js. */
-import { userAvatar } from "../ui/avatar.js";
-import { fill, h, setText } from "../ui/dom.js";
-import { countdown } from "../ui/countdown.js";
 import { editor } from "./message-editor.js";
-import { icon } from "../ui/icons.js";
-import { personIn } from "../text/mentions.js";
 import { showReaders } from "./reader-faces.js";
-import { clockTime, fullTime } from "../text/time.js";
 import { isDeleted } from "../model/message-timeline.js";
+import { personIn } from "../text/mentions.js";
 import { isEmoji, richText } from "../text/rich-text.js";
+import { userAvatar } from "../ui/avatar.js";
+import { countdown } from "../ui/countdown.js";
+import { fill, h, setText } from "../ui/dom.js";
+import { icon } from "../ui/icons.js";
+import { clockTime, fullTime } from "../ui/time.js";
 
 const parts = new WeakMap();
 

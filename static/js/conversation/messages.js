@@ -1,19 +1,19 @@
 /** The messages column of the open chat: rendering its rows, paging, reading, and what is pressed in it. */
-import { messageActions } from "./message-actions.js";
-import { chatAvatar } from "../ui/avatar.js";
 import { mountDay } from "./day-pill.js";
-import { fill, forget, h, keyed, sameFields } from "../ui/dom.js";
 import { mountJumps } from "./jump-buttons.js";
-import { createMessage, updateMessage } from "./message.js";
+import { messageActions } from "./message-actions.js";
 import { longPress } from "./message-menu.js";
-import { mentionsOf } from "../text/mentions.js";
-import { parsePath } from "../shell/navigation.js";
 import { rowsOf } from "./message-rows.js";
-import { Scroll } from "./scroll.js";
-import { set } from "../model/state.js";
-import { atTime } from "../text/time.js";
-import { isDeleted, MOST, trim } from "../model/message-timeline.js";
 import { messageToolbar } from "./message-toolbar.js";
+import { createMessage, updateMessage } from "./message.js";
+import { Scroll } from "./scroll.js";
+import { parsePath } from "../model/addresses.js";
+import { isDeleted, MOST, trim } from "../model/message-timeline.js";
+import { sameFields, set } from "../model/state.js";
+import { mentionsOf } from "../text/mentions.js";
+import { chatAvatar } from "../ui/avatar.js";
+import { fill, forget, h, keyed } from "../ui/dom.js";
+import { atTime } from "../ui/time.js";
 
 const NEAR_EDGE = 600;
 const KNOW_ALL = 50; // people of a chat that are asked for by name where somebody is mentioned

@@ -1,9 +1,9 @@
 /** Up to where everybody has read: their small faces stand at that message. */
+import { isDeleted } from "../model/message-timeline.js";
+import { nameOf } from "../model/state.js";
 import { userAvatar } from "../ui/avatar.js";
 import { fill, h } from "../ui/dom.js";
-import { nameOf } from "../model/state.js";
-import { isDeleted } from "../model/message-timeline.js";
-import { plural } from "../text/time.js";
+import { plural } from "../ui/time.js";
 
 const FACES = 4;
 

@@ -1,9 +1,9 @@
 /** Who has read a message and when, and who has not yet. */
+import { nameOf } from "../model/state.js";
 import { userAvatar } from "../ui/avatar.js";
 import { openDialog } from "../ui/dialog.js";
 import { fill, h } from "../ui/dom.js";
-import { nameOf } from "../model/state.js";
-import { atTime, fullTime } from "../text/time.js";
+import { atTime, fullTime } from "../ui/time.js";
 
 const person = (state, userId, note) => h("li", { class: "person", data: { userId } },
   userAvatar(state, userId),

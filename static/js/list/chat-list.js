@@ -1,8 +1,8 @@
 /** The chat list: newest activity first; all chats or the unread ones, or those of a name. */
 import { chosen, createRow, rowOf, updateRow } from "./chat-row.js";
-import { fill, h, keyed, sameFields, setText } from "../ui/dom.js";
 import { newChat } from "./new-chat.js";
-import { otherOf, sortedChats } from "../model/state.js";
+import { otherOf, sameFields, sortedChats } from "../model/state.js";
+import { fill, h, keyed, setText } from "../ui/dom.js";
 
 const CHOICE = "parley.chats.show";
 

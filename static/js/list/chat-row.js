@@ -1,11 +1,12 @@
 /** One row of the chat list: what it says, and the elements that say it. */
+import { previewOf } from "./previews.js";
+import { isOnline } from "../model/presence.js";
+import { chatTitle, otherOf, unreadOf } from "../model/state.js";
 import { chatAvatar } from "../ui/avatar.js";
 import { fill, h, setText } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { isOnline, withDot } from "../model/presence.js";
-import { previewOf } from "./previews.js";
-import { chatTitle, otherOf, unreadOf } from "../model/state.js";
-import { fullTime, plural, shortTime } from "../text/time.js";
+import { withDot } from "../ui/online-dot.js";
+import { fullTime, plural, shortTime } from "../ui/time.js";
 
 /** What a row shows, in fields that can be compared. Pure. */
 export function rowOf(state, chat, now) {

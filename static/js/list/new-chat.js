@@ -1,7 +1,7 @@
 /** The dialogs that begin a chat, direct or group, and that add people to a group. */
+import { peoplePicker } from "./people-picker.js";
 import { openDialog } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
-import { peoplePicker } from "./people-picker.js";
 
 const errorLine = () => h("p", { class: "field-error", role: "alert" });
 

@@ -1,10 +1,11 @@
 /** Finding and choosing people: a search field, what was found, and the chosen ones as chips. */
-import { userAvatar } from "../ui/avatar.js";
+import { isOnline } from "../model/presence.js";
+import { nameOf } from "../model/state.js";
 import { query } from "../net/api.js";
+import { userAvatar } from "../ui/avatar.js";
 import { fill, h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { isOnline, withDot } from "../model/presence.js";
-import { nameOf } from "../model/state.js";
+import { withDot } from "../ui/online-dot.js";
 
 const PAUSE_MS = 200;
 let number = 0;

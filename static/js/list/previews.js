@@ -1,6 +1,6 @@
 /** A chat's last words on one line: what the list shows under its name. Pure. */
-import { plain } from "../text/markdown.js";
 import { nameOf } from "../model/state.js";
+import { plain } from "../text/markdown.js";
 
 const MOST = 300; // characters of a message that can come to be seen in one line
 const known = new WeakMap(); // message → its words: asked for at every rendering, and read once

@@ -1,9 +1,9 @@
 /** One message that a search has found: what its row says, and the elements that say it. */
-import { h, setText } from "../ui/dom.js";
-import { pathOf } from "../shell/navigation.js";
-import { snippetOf } from "../text/snippet.js";
+import { pathOf } from "../model/addresses.js";
 import { chatTitle, nameOf } from "../model/state.js";
-import { fullTime, shortTime } from "../text/time.js";
+import { snippetOf } from "../text/snippet.js";
+import { h, setText } from "../ui/dom.js";
+import { fullTime, shortTime } from "../ui/time.js";
 
 /** What a row shows, in fields that can be compared. Pure. */
 export function resultOf(state, { message, chatId, highlights }, { opened, now }) {

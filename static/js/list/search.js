@@ -1,10 +1,10 @@
 /** The search panel, in the place of the chat list: what was said in one's chats, and the way there. */
-import { query } from "../net/api.js";
-import { fill, h, keyed, sameFields, setText } from "../ui/dom.js";
 import { createResult, resultOf, updateResult } from "./search-results.js";
+import { chatTitle, otherOf, sameFields } from "../model/state.js";
+import { query } from "../net/api.js";
+import { fill, h, keyed, setText } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { chatTitle, otherOf } from "../model/state.js";
-import { plural } from "../text/time.js";
+import { plural } from "../ui/time.js";
 
 const PAUSE_MS = 250;
 const NEAR_END = 300; // pixels

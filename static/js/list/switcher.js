@@ -1,12 +1,12 @@
 /** The switcher (Ctrl K): to any chat or person by a few letters. What can be chosen, in which order, is pure. */
+import { ranked } from "./ranking.js";
+import { chatTitle, otherOf, sortedChats, unreadOf } from "../model/state.js";
 import { query } from "../net/api.js";
 import { chatAvatar, userAvatar } from "../ui/avatar.js";
 import { openDialog } from "../ui/dialog.js";
 import { fill, h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { ranked } from "./ranking.js";
-import { chatTitle, otherOf, sortedChats, unreadOf } from "../model/state.js";
-import { plural } from "../text/time.js";
+import { plural } from "../ui/time.js";
 
 const MOST = 30;
 const PAUSE_MS = 150;

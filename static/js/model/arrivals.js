@@ -1,6 +1,6 @@
 /** What a message that arrives means beyond the message itself: own bubbles, the divider, notices, what was missed. Pure. */
-import { isMuted, set, without } from "./state.js";
 import { isDeleted } from "./message-timeline.js";
+import { isMuted, set, without } from "./state.js";
 
 const NOTICES = 4;
 const HEARD = 20;

@@ -1,9 +1,9 @@
 /** Fetching snapshots: the chat list, single chats that the reducers ask for (`wanted`), and pages of messages. */
+import { newTimeline, PAGE } from "./message-timeline.js";
+import { takeChatsDone, takeChatView, takePage } from "./snapshots.js";
+import { dropChat, set, without } from "./state.js";
 import { query } from "../net/api.js";
 import { backoff } from "../net/backoff.js";
-import { dropChat, set, without } from "./state.js";
-import { takeChatsDone, takeChatView, takePage } from "./snapshots.js";
-import { newTimeline, PAGE } from "./message-timeline.js";
 
 const AT_ONCE = 4;
 

@@ -1,9 +1,9 @@
 /** What a user does to chats and messages besides sending: each is one call, repeated with the same key while the
  * reason for its failure may pass. Answers go into the state; the stream confirms them. */
+import { takeChat, takeDeleted, takeEdited } from "./snapshots.js";
+import { dropChat } from "./state.js";
 import { backoff } from "../net/backoff.js";
 import { uuid } from "../net/ids.js";
-import { dropChat } from "./state.js";
-import { takeChat, takeDeleted, takeEdited } from "./snapshots.js";
 
 const TRIES = 3;
 

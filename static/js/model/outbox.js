@@ -5,10 +5,10 @@
  * the order, and one tab at a time sends an item. Item: `{key, chatId, content, createdAt, status: "queued"|"sending"|"failed", error, storedAs}`;
  * `error` is null, `{message, temporary, until}` otherwise; `until` (ms since 1970) is when it is sent again where the server found us too fast.
  */
-import { backoff } from "../net/backoff.js";
-import { alone } from "../net/locks.js";
-import { uuid } from "../net/ids.js";
 import { takeSent } from "./snapshots.js";
+import { backoff } from "../net/backoff.js";
+import { uuid } from "../net/ids.js";
+import { alone } from "../net/locks.js";
 
 const FIRST_RETRY = 4; // the shortest automatic retry comes after backoff number 4: up to 8 s
 

@@ -1,5 +1,4 @@
 /** Who is online, as far as anybody knows. Nothing is shown of what is not known: no dot is better than a wrong one. */
-import { h } from "../ui/dom.js";
 
 export const KEEP_MS = 15_000; // a lost connection's list is good for so long, and then nothing is known
 
@@ -18,11 +17,6 @@ export function onlineIn(state, chat) {
 export function onlineKey(state) {
   const chat = state.chats[state.open.chatId];
   return chat ? (onlineIn(state, chat)?.join() ?? null) : null;
-}
-
-/** A face with a dot where its owner is online; screen readers are told as well. */
-export function withDot(face, online) {
-  return h("span", { class: "face" }, face, online ? [h("span", { class: "online-dot", "aria-hidden": "true" }), h("span", { class: "visually-hidden" }, "Online")] : null);
 }
 
 /** Forgets who is online when no connection has confirmed it for a while: a deploy does not flicker, an outage does not lie. */

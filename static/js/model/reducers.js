@@ -3,8 +3,8 @@
  * Every reducer may be applied twice and after a newer snapshot without harm. Cursors advance here and nowhere else.
  */
 import { arrived, matchOutbox, notify, placeDivider, stopTyping } from "./arrivals.js";
-import { dropChat, set, without } from "./state.js";
 import { add, amend, erase, isDeleted, PAGE, trim } from "./message-timeline.js";
+import { dropChat, set, without } from "./state.js";
 
 const PROJECTIONS = new Set(["chatMessageNotification", "messageUpdateForChatList"]);
 

@@ -1,7 +1,7 @@
 /** What an answer of HTTP does to the state. Pure. A snapshot never overwrites what the stream knows better. */
+import { add, amend, erase, mergePage } from "./message-timeline.js";
 import { raiseWatermark, want } from "./reducers.js";
 import { set, without } from "./state.js";
-import { amend, add, erase, mergePage } from "./message-timeline.js";
 
 /** A ChatView, alone (with `watermarks`) or in the list. */
 export function takeChatView(state, view) {

@@ -44,6 +44,12 @@ export function without(object, key) {
   return rest;
 }
 
+/** Whether two plain objects have the same fields with the same values. */
+export const sameFields = (a, b) => {
+  const names = Object.keys(b);
+  return names.length === Object.keys(a).length && names.every((name) => Object.is(a[name], b[name]));
+};
+
 /** Forgets everything about a chat that this user is no longer in (or that must be fetched anew). */
 export function dropChat(state, chatId, { left = false } = {}) {
   const chat = state.chats[chatId];

@@ -1,8 +1,7 @@
 /** Knowing people by their ids: asked for a few at a time, and again when there is a reason to look: somebody may be called
  * otherwise by now. What an earlier page of this tab knew is shown until the answer comes. */
-import { sameFields } from "../ui/dom.js";
 import { takeUsers } from "./snapshots.js";
-import { otherOf, sortedChats } from "./state.js";
+import { otherOf, sameFields, sortedChats } from "./state.js";
 
 export const FRESH_MS = 30_000; // nobody is asked for again before that
 const AT_ONCE = 6;

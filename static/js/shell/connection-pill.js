@@ -2,7 +2,7 @@
  * Beside it a small dot that is always there and says on a closer look how far this page is in sync.
  */
 import { fill, h } from "../ui/dom.js";
-import { clockTime, plural } from "../text/time.js";
+import { clockTime, plural } from "../ui/time.js";
 
 export const PATIENCE_MS = 2_000; // an interruption that nobody needs to hear about
 export const TROUBLE_MS = 30_000; // one that somebody may want to do something about

@@ -1,10 +1,10 @@
 /** The shortcuts that work everywhere on the page, and the list of all of them. */
-import { openDialog } from "../ui/dialog.js";
-import { h, setText } from "../ui/dom.js";
 import { newChat } from "../list/new-chat.js";
-import { keycaps, SHORTCUTS, shortcutOf, writes } from "../ui/shortcuts.js";
 import { openSwitcher } from "../list/switcher.js";
 import { isMuted, sortedChats, unreadOf } from "../model/state.js";
+import { openDialog } from "../ui/dialog.js";
+import { h, setText } from "../ui/dom.js";
+import { keycaps, shortcutOf, SHORTCUTS, writes } from "../ui/shortcuts.js";
 
 const GROUPS = [["anywhere", "Anywhere"], ["writing", "While writing"], ["message", "On a message"]];
 

@@ -1,22 +1,7 @@
 /** Which chat is open: the address bar, the back button, and what has to be fetched for the screen. */
-import { set, without } from "../model/state.js";
+import { parsePath, pathOf } from "../model/addresses.js";
 import { PAGE, trim } from "../model/message-timeline.js";
-
-/** Where to go after signing in: a path of this site, `/` for anything else. */
-export function nextPath(search, origin = location.origin) {
-  const next = new URLSearchParams(search).get("next") ?? "/";
-  if (!next.startsWith("/") || !URL.canParse(next, origin)) return "/";
-  const url = new URL(next, origin);
-  return url.origin === origin ? url.pathname + url.search : "/";
-}
-
-/** `/chats/1/messages/2` → `{chatId: "1", messageId: "2"}` */
-export function parsePath(pathname) {
-  const match = /^\/chats\/([^/]+)(?:\/messages\/([^/]+))?\/?$/.exec(pathname);
-  return { chatId: match?.[1] ?? null, messageId: match?.[2] ?? null };
-}
-
-export const pathOf = ({ chatId, messageId }) => (chatId ? `/chats/${chatId}${messageId ? `/messages/${messageId}` : ""}` : "/");
+import { set, without } from "../model/state.js";
 
 /** Decides once for each opening where the unread divider stands; reading is not reported before that. */
 export function decideDivider(state) {

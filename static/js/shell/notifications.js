@@ -3,13 +3,13 @@
  * Only one of a user's tabs tells, and none while one of them is being looked at. Which messages count is chosen for this browser.
  * Permission is asked when somebody wants it: in the settings, or by a quiet line after a message has come unseen.
  */
+import { chatTitle, isMuted, nameOf } from "../model/state.js";
 import { createLocks } from "../net/locks.js";
+import { maySound, playSound } from "./sound.js";
+import { mentionsMe } from "../text/mentions.js";
+import { oneLine } from "../text/rich-text.js";
 import { fill, h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { mentionsMe } from "../text/mentions.js";
-import { maySound, playSound } from "./sound.js";
-import { chatTitle, isMuted, nameOf } from "../model/state.js";
-import { oneLine } from "../text/rich-text.js";
 
 const KEY = "parley.notifications";
 const SOUND_PAUSE_MS = 3_000;

@@ -1,12 +1,12 @@
 /** The settings: one dialog over the chats, with an address of its own, made of sections. */
-import { openDialog } from "../ui/dialog.js";
-import { fill, h } from "../ui/dom.js";
 import { invitationsSection } from "../account/invitations.js";
-import { pathOf } from "./navigation.js";
-import { notificationsSection } from "./notifications.js";
 import { passwordSection } from "../account/password.js";
 import { profileSection } from "../account/profile.js";
 import { sessionsSection } from "../account/sessions.js";
+import { pathOf } from "../model/addresses.js";
+import { notificationsSection } from "./notifications.js";
+import { openDialog } from "../ui/dialog.js";
+import { fill, h } from "../ui/dom.js";
 import { themeSection } from "../ui/theme.js";
 
 export const PATH = "/settings";

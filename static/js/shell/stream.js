@@ -1,18 +1,13 @@
 /** Ties the connection to the page: the browser's events in, frames to the reducers, phases to the state. */
-import { Connection } from "../net/connection.js";
 import { applyFrame } from "../model/reducers.js";
 import { takePhase } from "../model/state.js";
+import { Connection } from "../net/connection.js";
+import { openSocket } from "../net/socket.js";
 import { onWake } from "../net/wake.js";
 
 const CHANNELS = ["unreadCountUpdated", "messageReadUpdated", "chatMessageNotification"];
 
 export function createStream({ store, api, signedOut }) {
-  const openSocket = () => {
-    const url = new URL("/ws", location.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    return new WebSocket(url, "parley.v1");
-  };
-
   const resume = () => {
     const { epoch, cursors, since } = store.state;
     return { epoch, cursors, channels: CHANNELS, ...(since ? { since } : {}) };

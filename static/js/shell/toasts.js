@@ -1,10 +1,10 @@
 /** Toasts: a message in another chat, and things that did not work. They go by themselves, but not under the pointer. */
+import { chatTitle, nameOf } from "../model/state.js";
+import { oneLine } from "../text/rich-text.js";
 import { chatAvatar } from "../ui/avatar.js";
 import { fill, h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { chatTitle, nameOf } from "../model/state.js";
-import { oneLine } from "../text/rich-text.js";
-import { plural } from "../text/time.js";
+import { plural } from "../ui/time.js";
 
 const SHOWN_MS = 6_000;
 const MOST = 3;

@@ -1,9 +1,9 @@
 /** The menu of the signed-in user: settings, shortcuts, signing out. */
+import { showShortcuts } from "./keyboard.js";
 import { userAvatar } from "../ui/avatar.js";
 import { confirm } from "../ui/dialog.js";
 import { fill, h } from "../ui/dom.js";
-import { showShortcuts } from "./keyboard.js";
-import { plural } from "../text/time.js";
+import { plural } from "../ui/time.js";
 
 export function mountUserMenu({ store, api, sessionStore, toast, stream, session, settings, version }) {
   const button = document.querySelector("#you");

@@ -1,6 +1,6 @@
 /** A message's words as elements, made of text nodes only; and small questions about texts. */
-import { h } from "../ui/dom.js";
 import { parse } from "./markdown.js";
+import { h } from "../ui/dom.js";
 
 /** `personOf(username)` → `{displayName, me}` where that is somebody in the chat, else null: then `@username` are only words. */
 export function inlineNodes(nodes, personOf) {

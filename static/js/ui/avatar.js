@@ -1,6 +1,6 @@
 /** Round initials for people, square ones for groups; the colour follows from the id. */
-import { h } from "./dom.js";
 import { chatTitle, nameOf, otherOf } from "../model/state.js";
+import { h } from "./dom.js";
 
 const COLOURS = 8;
 

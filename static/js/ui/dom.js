@@ -62,8 +62,3 @@ export function keyed(parent, items, { key, create, update, same = Object.is }) 
 export const elementOf = (parent, id) => kept.get(parent)?.get(id)?.element;
 /** Forgets the elements, so that the next `keyed` begins with an empty parent. */
 export const forget = (parent) => kept.delete(parent);
-
-export const sameFields = (a, b) => {
-  const names = Object.keys(b);
-  return names.length === Object.keys(a).length && names.every((name) => Object.is(a[name], b[name]));
-};

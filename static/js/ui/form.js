@@ -2,7 +2,7 @@
  * shown, Caps Lock is told, and too many attempts are waited out. */
 import { countdown } from "./countdown.js";
 import { fill, h } from "./dom.js";
-import { plural } from "../text/time.js";
+import { plural } from "./time.js";
 
 let number = 0;
 

@@ -5,7 +5,7 @@ export const ME = { id: "me", username: "me", displayName: "Me" };
 export const at = (seq) => `2026-11-23T10:00:${String(seq).padStart(2, "0")}.000Z`;
 
 export function message(seq, fields = {}) {
-  return { id: `m${seq}`, content: `text ${seq}`, senderId: "ada", chatId: "c", createdAt: at(seq), isEdited: false, editedAt: null, seq, ...fields };
+  return { id: `m${seq}`, content: `text ${seq}`, senderId: "ada", chatId: "c", createdAt: at(seq), isEdited: false, editedAt: null, deletedAt: null, seq, ...fields };
 }
 
 export function chat(fields = {}) {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { applyFrame } from "../../static/js/model/reducers.js";
+import { applyFrame } from "../../static/js/model/frame-reducers.js";
 import { takePhase } from "../../static/js/model/state.js";
 import { createStorage } from "../../static/js/model/storage.js";
 import { createLocks } from "../../static/js/net/locks.js";
 import { isWorthTelling, preferences, wordsOf } from "../../static/js/shell/notifications.js";
-import { chat, event, message, settle, start } from "./build.js";
+import { added, chat, message, settle, start } from "./build.js";
 
 const chats = { c: chat({ name: "Tea" }), d: chat({ id: "d", chatType: "direct", participantIds: ["ada", "me"] }) };
 const state = start({ chats, users: { ada: { id: "ada", displayName: "Ada" } } });
@@ -37,11 +37,10 @@ test("everything is told until something else is chosen, and a broken choice is 
 });
 
 test("messages that come live are heard once, also in the open chat; own and caught-up ones are not", () => {
-  const note = (data) => event("chatMessageNotification", data.seq, { chatId: "c", message: data, senderId: data.senderId });
   const live = takePhase({ ...state, open: { chatId: "c" } }, "live", 1);
-  assert.deepEqual(applyFrame(live, note(message(1))).heard.map((one) => one.id), ["m1"]);
-  assert.deepEqual(applyFrame(live, note(message(1, { senderId: "me" }))).heard, []);
-  assert.deepEqual(applyFrame(takePhase(live, "reconnecting", 2), event("messageAdded", 1, message(1))).heard, []);
+  assert.deepEqual(applyFrame(live, added(1)).heard.map((one) => one.id), ["m1"]);
+  assert.deepEqual(applyFrame(live, added(1, { senderId: "me" })).heard, []);
+  assert.deepEqual(applyFrame(takePhase(live, "reconnecting", 2), added(1)).heard, []);
 });
 
 /** Locks as a browser has them, for all its tabs. */

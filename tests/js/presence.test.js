@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { applyFrame } from "../../static/js/model/frame-reducers.js";
 import { isOnline, KEEP_MS, keepPresence, onlineIn } from "../../static/js/model/presence.js";
-import { applyFrame } from "../../static/js/model/reducers.js";
 import { takePhase } from "../../static/js/model/state.js";
 import { createStore } from "../../static/js/model/store.js";
 import { chat, Clock, start } from "./build.js";

@@ -23,7 +23,7 @@ export class Witness {
   /** A new socket begins. */
   resume() {
     this.#synced = false;
-    return { epoch: this.epoch, cursors: this.cursors, channels: [] };
+    return { epoch: this.epoch, cursors: this.cursors };
   }
 
   /** `heads`: chat → the newest seq that PostgreSQL has. */
@@ -79,6 +79,7 @@ export function startWitness({ api, signedOut, changed }) {
   const sync = async (body) => (await api.post("/api/sync", body)).items;
   const connection = new Connection({
     openSocket, sync, signedOut,
+    wishes: { channels: [] }, // the log is enough
     resume: () => witness.resume(),
     apply: (frame) => (witness.apply(frame), tell(), true),
     report: (next) => ((phase = next), tell()),

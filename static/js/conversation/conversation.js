@@ -2,7 +2,7 @@
 import { lostDraft, lostDraftOf } from "./lost-drafts.js";
 import { newChat } from "../list/new-chat.js";
 import { isOnline, onlineIn, onlineKey } from "../model/presence.js";
-import { chatTitle, nameOf, otherOf } from "../model/state.js";
+import { chatTitle, isDirect, nameOf, otherOf } from "../model/state.js";
 import { chatAvatar } from "../ui/avatar.js";
 import { fill, h, setText } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
@@ -11,7 +11,7 @@ import { keysText } from "../ui/shortcuts.js";
 import { plural } from "../ui/time.js";
 
 function subtitle(state, chat) {
-  if (chat.chatType === "direct") {
+  if (isDirect(chat)) {
     const user = state.users[otherOf(state, chat)];
     return [isOnline(state, otherOf(state, chat)) && "Online", user?.username && `@${user.username}`].filter(Boolean).join(" · ");
   }
@@ -80,9 +80,9 @@ export function mountConversation(services) {
       title.classList.add("skeleton", "w6");
       return setText(under, "");
     }
-    users.want(chat.chatType === "direct" ? [otherOf(state, chat)] : []);
+    users.want(isDirect(chat) ? [otherOf(state, chat)] : []);
     const name = chatTitle(state, chat);
-    fill(face, withDot(chatAvatar(state, chat), chat.chatType === "direct" && isOnline(state, otherOf(state, chat))));
+    fill(face, withDot(chatAvatar(state, chat), isDirect(chat) && isOnline(state, otherOf(state, chat))));
     title.classList.toggle("skeleton", name === null);
     title.classList.remove("w6");
     setText(title, name ?? "");

@@ -1,7 +1,7 @@
 /** The details of the open chat: name and description, its people, adding, removing, leaving, deleting. */
 import { addPeople } from "../list/new-chat.js";
 import { isOnline, onlineIn, onlineKey } from "../model/presence.js";
-import { chatTitle, nameOf } from "../model/state.js";
+import { chatTitle, isDirect, isGroup, kindOf, nameOf } from "../model/state.js";
 import { chatAvatar, userAvatar } from "../ui/avatar.js";
 import { confirm } from "../ui/dialog.js";
 import { fill, h } from "../ui/dom.js";
@@ -23,7 +23,7 @@ export function mountDetails(services) {
   function person(state, chat, id) {
     const user = state.users[id];
     const name = nameOf(state, id) ?? "…";
-    const removable = chat.chatType === "group" && chat.ownerId === state.me.id && id !== state.me.id;
+    const removable = isGroup(chat) && chat.ownerId === state.me.id && id !== state.me.id;
     const remove = () => ask({ title: `Remove ${name}?`, text: `${name} will get no more messages of this chat.`, yes: "Remove" },
       () => operations.removePerson(chat.id, id), `${name} was not removed.`);
     return h("li", { class: "person", data: { userId: id } }, withDot(userAvatar(state, id), isOnline(state, id)),
@@ -61,12 +61,11 @@ export function mountDetails(services) {
   }
 
   function about(state, chat) {
-    const group = chat.chatType === "group";
     if (editing) return editForm(chat);
     return h("div", { class: "details-about" }, chatAvatar(state, chat, "avatar-large"), h("h2", { dir: "auto" }, chatTitle(state, chat) ?? "…"),
       chat.description ? h("p", { dir: "auto" }, chat.description) : null,
-      h("p", { class: "details-since" }, `${group ? "Group" : "Direct chat"} since ${dayWithin(chat.createdAt)}`),
-      group ? h("button", { type: "button", class: "button button-small", id: "edit-chat", on: { click: () => show(true) } }, "Edit name and description") : null);
+      h("p", { class: "details-since" }, `${kindOf(chat)} since ${dayWithin(chat.createdAt)}`),
+      isGroup(chat) ? h("button", { type: "button", class: "button button-small", id: "edit-chat", on: { click: () => show(true) } }, "Edit name and description") : null);
   }
 
   function ends(state, chat) {
@@ -76,13 +75,13 @@ export function mountDetails(services) {
     const leave = () => ask({ title: `Leave ${title}?`, text: "You get no more messages of this chat, unless somebody adds you again.", yes: "Leave" },
       () => operations.removePerson(chat.id, state.me.id), "You have not left the chat.");
     return h("div", { class: "details-ends" },
-      chat.chatType === "group" ? row("Leave chat", "leave", leave, true) : null,
-      chat.chatType === "direct" || chat.ownerId === state.me.id ? row("Delete chat", "trash", remove, true) : null);
+      isGroup(chat) ? row("Leave chat", "leave", leave, true) : null,
+      isDirect(chat) || chat.ownerId === state.me.id ? row("Delete chat", "trash", remove, true) : null);
   }
 
   /** How many there are, and how many of them are online. */
   function count(state, chat) {
-    const online = chat.chatType === "group" ? onlineIn(state, chat) : null;
+    const online = isDirect(chat) ? null : onlineIn(state, chat);
     return plural(chat.participantIds.length, "person", "people") + (online ? ` · ${online.length} online` : "");
   }
 
@@ -100,7 +99,7 @@ export function mountDetails(services) {
         h("button", { type: "button", class: "details-row", id: "mute", on: { click: () => mute(chat.id, !store.state.chats[chat.id].muted) } },
           icon(chat.muted ? "bell" : "bell-off"), chat.muted ? "Unmute" : "Mute"),
         h("section", { "aria-label": "People" }, h("h3", {}, count(state, chat)),
-          chat.chatType === "group" ? h("button", { type: "button", class: "details-row", id: "add-people", on: { click: () => addPeople(services, store.state.chats[chat.id]) } }, icon("plus"), "Add people") : null,
+          isGroup(chat) ? h("button", { type: "button", class: "details-row", id: "add-people", on: { click: () => addPeople(services, store.state.chats[chat.id]) } }, icon("plus"), "Add people") : null,
           h("ul", { class: "people", id: "participants" }, ids.slice(0, shown).map((id) => person(state, chat, id))),
           ids.length > shown ? row(`Show ${Math.min(FIRST, ids.length - shown)} more`, "down", () => ((shown += FIRST), render(store.state))) : null),
         ends(state, chat)));

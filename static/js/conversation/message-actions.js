@@ -1,7 +1,7 @@
 /** What can be done to one message: the toolbar and the menu are made from this one list. Their keys stand in shortcuts.js. */
 import { showReads } from "./receipts.js";
 import { pathOf } from "../model/addresses.js";
-import { isDeleted } from "../model/message-timeline.js";
+import { isDeleted } from "../model/message.js";
 import { canDelete, nameOf } from "../model/state.js";
 import { copyText } from "../ui/clipboard.js";
 import { confirm } from "../ui/dialog.js";

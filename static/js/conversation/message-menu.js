@@ -1,4 +1,5 @@
 /** All that can be done to a message: a menu beside its toolbar, or a sheet from below after a long press. */
+import { textOf } from "../model/message.js";
 import { plain } from "../text/markdown.js";
 import { openDialog } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
@@ -44,7 +45,7 @@ function openSheet(actions, message) {
     sheet.close();
     sheet.closed.then(() => actions.run(action.name, message));
   };
-  const content = [h("p", { class: "sheet-preview", dir: "auto" }, plain(message.content)), h("div", { class: "sheet-items" }, actions.of(message).map((action) => item(action, run(action), null)))];
+  const content = [h("p", { class: "sheet-preview", dir: "auto" }, plain(textOf(message))), h("div", { class: "sheet-items" }, actions.of(message).map((action) => item(action, run(action), null)))];
   const sheet = openDialog({ title: "Message", content, className: "dialog-sheet" });
 }
 

@@ -4,8 +4,8 @@
  * differ are touched in the document.
  */
 import { readersAt } from "./reader-faces.js";
-import { isDeleted } from "../model/message-timeline.js";
-import { chatTitle, nameOf, readersOf } from "../model/state.js";
+import { isDeleted } from "../model/message.js";
+import { chatTitle, isDirect, nameOf, readersOf } from "../model/state.js";
 import { mentionsMe, mentionsOf, userNamed } from "../text/mentions.js";
 import { dayKey, dayLabel } from "../ui/time.js";
 
@@ -80,7 +80,7 @@ export function rowsOf(state, now = new Date()) {
       message,
       own,
       author: nameOf(state, message.senderId),
-      group: chat.chatType === "group",
+      group: !isDirect(chat),
       first: newDay || unread || !together(before, message),
       last: !together(message, after) || (after && dayKey(after.createdAt) !== dayKey(message.createdAt)),
       status: item?.status ?? "stored",

@@ -1,7 +1,7 @@
 /** One row of the messages column as an element, kept up to date in place. Clicks are heard by messages.js. */
 import { editor } from "./message-editor.js";
 import { showReaders } from "./reader-faces.js";
-import { isDeleted } from "../model/message-timeline.js";
+import { attachmentNames, isDeleted, textOf } from "../model/message.js";
 import { personIn } from "../text/mentions.js";
 import { isEmoji, richText } from "../text/rich-text.js";
 import { userAvatar } from "../ui/avatar.js";
@@ -11,6 +11,8 @@ import { icon } from "../ui/icons.js";
 import { clockTime, fullTime } from "../ui/time.js";
 
 const parts = new WeakMap();
+
+const SHOWN = ["content", "deletedAt", "attachments"]; // of a message, by showText
 
 export function createMessage() {
   const made = {
@@ -67,10 +69,13 @@ function showNote(note, row) {
 function showText(made, row, services) {
   const { message } = row;
   const { state } = services.store;
-  made.text.toggleAttribute("data-emoji", !row.editing && isEmoji(message.content));
+  const attachments = attachmentNames(message);
+  made.text.toggleAttribute("data-emoji", !row.editing && !attachments.length && isEmoji(message.content));
   if (row.editing) return fill(made.text, editor(message, services));
   if (isDeleted(message)) return fill(made.text, icon("trash"), "Message deleted");
-  fill(made.text, richText(message.content, personIn(state, state.chats[message.chatId ?? state.open.chatId])));
+  if (!message.content && !attachments.length) return fill(made.text, h("span", { class: "message-unknown" }, textOf(message)));
+  fill(made.text, richText(message.content, personIn(state, state.chats[message.chatId ?? state.open.chatId])),
+    attachments.map((name) => h("p", { class: "attachment", dir: "auto" }, icon("file"), name)));
 }
 
 /** `services` is what the editor of a message needs: `{store, operations}`. */
@@ -90,7 +95,7 @@ export function updateMessage(element, row, before, services) {
     setText(made.author, row.own ? "You" : row.author ?? "…");
     made.author.classList.toggle("visually-hidden", !(withFace && row.group));
   }
-  if (before?.message.content !== message.content || changed("editing", "named")) showText(made, row, services);
+  if (SHOWN.some((name) => before?.message[name] !== message[name]) || changed("editing", "named")) showText(made, row, services);
   setText(made.edited, message.isEdited ? "(edited)" : "");
   made.edited.title = message.isEdited ? `Edited ${fullTime(message.editedAt)}` : "";
   if (before?.message.createdAt !== message.createdAt) {

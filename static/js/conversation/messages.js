@@ -8,8 +8,9 @@ import { messageToolbar } from "./message-toolbar.js";
 import { createMessage, updateMessage } from "./message.js";
 import { Scroll } from "./scroll.js";
 import { parsePath } from "../model/addresses.js";
-import { isDeleted, MOST, trim } from "../model/message-timeline.js";
-import { sameFields, set } from "../model/state.js";
+import { MOST, trim } from "../model/message-timeline.js";
+import { isDeleted } from "../model/message.js";
+import { isDirect, sameFields, set } from "../model/state.js";
 import { mentionsOf } from "../text/mentions.js";
 import { chatAvatar } from "../ui/avatar.js";
 import { fill, forget, h, keyed } from "../ui/dom.js";
@@ -64,7 +65,7 @@ export function mountMessages(services) {
 
   function startRow(element, row, state) {
     const title = row.title ?? "…";
-    const what = row.chat.chatType === "direct" ? `your chat with ${title}` : `${title}, created ${atTime(row.chat.createdAt)}`;
+    const what = isDirect(row.chat) ? `your chat with ${title}` : `${title}, created ${atTime(row.chat.createdAt)}`;
     fill(element, chatAvatar(state, row.chat, "avatar-large"), h("h3", { dir: "auto" }, title),
       h("p", {}, `This is the beginning of ${what}.${row.empty ? " Nobody has written yet: say hello." : ""}`));
   }

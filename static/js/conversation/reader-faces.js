@@ -1,5 +1,5 @@
 /** Up to where everybody has read: their small faces stand at that message. */
-import { isDeleted } from "../model/message-timeline.js";
+import { isDeleted } from "../model/message.js";
 import { nameOf } from "../model/state.js";
 import { userAvatar } from "../ui/avatar.js";
 import { fill, h } from "../ui/dom.js";

@@ -1,7 +1,7 @@
 /** The chat list: newest activity first; all chats or the unread ones, or those of a name. */
 import { chosen, createRow, rowOf, updateRow } from "./chat-row.js";
 import { newChat } from "./new-chat.js";
-import { otherOf, sameFields, sortedChats } from "../model/state.js";
+import { isDirect, otherOf, sameFields, sortedChats } from "../model/state.js";
 import { fill, h, keyed, setText } from "../ui/dom.js";
 
 const CHOICE = "parley.chats.show";
@@ -54,7 +54,7 @@ export function mountChats(services) {
     if (state.chatsStatus === "loading" && !chats.length) return showNote(state, 0, 0);
     list.removeAttribute("aria-busy");
     const now = new Date();
-    users.want(chats.flatMap((chat) => [...(chat.chatType === "direct" ? [otherOf(state, chat)] : chat.name ? [] : chat.participantIds.slice(0, 4)), chat.lastMessage?.senderId]));
+    users.want(chats.flatMap((chat) => [...(isDirect(chat) ? [otherOf(state, chat)] : chat.name ? [] : chat.participantIds.slice(0, 4)), chat.lastMessage?.senderId]));
     const all = chats.map((chat) => rowOf(state, chat, now));
     const unread = all.filter((row) => row.unread).length;
     setText(unreadChats, unread ? String(unread > 99 ? "99+" : unread) : "");

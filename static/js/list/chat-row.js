@@ -1,7 +1,7 @@
 /** One row of the chat list: what it says, and the elements that say it. */
 import { previewOf } from "./previews.js";
 import { isOnline } from "../model/presence.js";
-import { chatTitle, otherOf, unreadOf } from "../model/state.js";
+import { chatTitle, isDirect, otherOf, unreadOf } from "../model/state.js";
 import { chatAvatar } from "../ui/avatar.js";
 import { fill, h, setText } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
@@ -11,7 +11,7 @@ import { fullTime, plural, shortTime } from "../ui/time.js";
 /** What a row shows, in fields that can be compared. Pure. */
 export function rowOf(state, chat, now) {
   const at = chat.lastMessage?.createdAt ?? chat.createdAt;
-  const online = chat.chatType === "direct" && isOnline(state, otherOf(state, chat));
+  const online = isDirect(chat) && isOnline(state, otherOf(state, chat));
   return {
     id: chat.id, title: chatTitle(state, chat), at, time: shortTime(at, now), ...previewOf(state, chat),
     unread: unreadOf(state, chat), muted: Boolean(chat.muted), open: state.open.chatId === chat.id, online,

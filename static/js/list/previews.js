@@ -1,5 +1,6 @@
 /** A chat's last words on one line: what the list shows under its name. Pure. */
-import { nameOf } from "../model/state.js";
+import { textOf } from "../model/message.js";
+import { isDirect, nameOf } from "../model/state.js";
 import { plain } from "../text/markdown.js";
 
 const MOST = 300; // characters of a message that can come to be seen in one line
@@ -8,7 +9,7 @@ const known = new WeakMap(); // message → its words: asked for at every render
 const words = (text) => plain(text.slice(0, MOST));
 
 function wordsOf(message) {
-  if (!known.has(message)) known.set(message, words(message.content));
+  if (!known.has(message)) known.set(message, words(textOf(message)));
   return known.get(message);
 }
 
@@ -20,6 +21,6 @@ export function previewOf(state, chat) {
   if (waiting) return waiting.status === "failed" ? { lead: "Not sent:", kind: "failed", text: words(waiting.content) } : { lead: "You:", kind: "", text: words(waiting.content) };
   const message = chat.lastMessage;
   if (!message) return { lead: "", kind: "", text: message === null ? "No messages yet" : "…" };
-  const sender = message.senderId === state.me.id ? "You:" : chat.chatType === "group" ? `${nameOf(state, message.senderId)?.split(/\s/)[0] ?? "…"}:` : "";
+  const sender = message.senderId === state.me.id ? "You:" : !isDirect(chat) ? `${nameOf(state, message.senderId)?.split(/\s/)[0] ?? "…"}:` : "";
   return { lead: sender, kind: "", text: wordsOf(message) };
 }

@@ -1,6 +1,7 @@
 /** The search panel, in the place of the chat list: what was said in one's chats, and the way there. */
 import { createResult, resultOf, updateResult } from "./search-results.js";
-import { chatTitle, otherOf, sameFields } from "../model/state.js";
+import { readMessage } from "../model/message.js";
+import { chatTitle, isDirect, otherOf, sameFields } from "../model/state.js";
 import { query } from "../net/api.js";
 import { fill, h, keyed, setText } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
@@ -61,7 +62,8 @@ export function mountSearch(services) {
 
   function render() {
     const { state } = store;
-    users.want(results.flatMap((result) => [result.message.senderId, state.chats[result.chatId]?.chatType === "direct" ? otherOf(state, state.chats[result.chatId]) : null]));
+    const otherIn = (chat) => (chat && isDirect(chat) ? otherOf(state, chat) : null);
+    users.want(results.flatMap((result) => [result.message.senderId, otherIn(state.chats[result.chatId])]));
     const rows = results.map((result) => resultOf(state, result, { opened, now: new Date() }));
     keyed(list, rows, { key: (row) => row.id, create: createResult, update: updateResult, same: sameFields });
     list.setAttribute("aria-busy", String(busy));
@@ -87,7 +89,8 @@ export function mountSearch(services) {
     try {
       const page = await api.get(query("/api/search", { q: text, chatId: only() ? here : null, before: from }));
       if (mine !== turn) return;
-      [results, next] = [from ? [...results, ...page.items] : page.items, page.next];
+      const found = page.items.map((item) => ({ ...item, message: readMessage(item.message) }));
+      [results, next] = [from ? [...results, ...found] : found, page.next];
     } catch (error) {
       if (mine !== turn) return;
       problem = error;

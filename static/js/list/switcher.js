@@ -1,6 +1,6 @@
 /** The switcher (Ctrl K): to any chat or person by a few letters. What can be chosen, in which order, is pure. */
 import { ranked } from "./ranking.js";
-import { chatTitle, otherOf, sortedChats, unreadOf } from "../model/state.js";
+import { chatTitle, isDirect, otherOf, sortedChats, unreadOf } from "../model/state.js";
 import { query } from "../net/api.js";
 import { chatAvatar, userAvatar } from "../ui/avatar.js";
 import { openDialog } from "../ui/dialog.js";
@@ -14,7 +14,7 @@ const PAUSE_MS = 150;
 /** Chats and people for what was typed: `[{kind: "chat" | "person", id, title, under}]`. With nothing typed, the recent chats but the open one. */
 export function choices(state, text) {
   const chats = sortedChats(state).map((chat) => {
-    const other = chat.chatType === "direct" ? state.users[otherOf(state, chat)] : null;
+    const other = isDirect(chat) ? state.users[otherOf(state, chat)] : null;
     return { kind: "chat", id: chat.id, title: chatTitle(state, chat) ?? "…", under: other?.username ? `@${other.username}` : plural(chat.participantIds.length, "person", "people"), names: [other?.username], other: other?.id };
   });
   if (!text.trim()) return chats.filter((chat) => chat.id !== state.open.chatId).slice(0, MOST);

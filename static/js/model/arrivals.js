@@ -1,5 +1,5 @@
 /** What a message that arrives means beyond the message itself: own bubbles, the divider, notices, what was missed. Pure. */
-import { isDeleted } from "./message-timeline.js";
+import { isDeleted } from "./message.js";
 import { isMuted, set, without } from "./state.js";
 
 const NOTICES = 4;
@@ -46,10 +46,10 @@ export function notify(state, message) {
   return { ...state, notices: [...state.notices.filter((one) => one !== known), notice].slice(-NOTICES) };
 }
 
-/** A message that this page has not had before. While polling there are no projections, so this makes the notice. */
+/** A message that this page has not had before: told now, or counted as missed while the connection was broken. */
 export function arrived(state, message) {
   if (message.senderId === state.me.id || isDeleted(message)) return state;
   const { phase, missed } = state.connection;
-  if (phase === "polling") return notify(state, message);
-  return phase === "live" ? state : { ...state, connection: { ...state.connection, missed: missed + 1 } };
+  if (phase === "live" || phase === "polling") return notify(state, message);
+  return { ...state, connection: { ...state.connection, missed: missed + 1 } };
 }

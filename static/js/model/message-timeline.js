@@ -4,12 +4,10 @@
  * While a page is under way, what the stream says about messages that are not loaded is kept in `late`, and is
  * applied to the page when it arrives: it may have been read before the event happened.
  */
+import { isDeleted, readMessage, tombstone } from "./message.js";
+
 export const PAGE = 50;
 export const MOST = 300;
-
-/** A deleted message has no content; a living one is never empty. */
-export const isDeleted = (message) => message.content === "";
-const tombstone = (message) => ({ ...message, content: "", isEdited: false, editedAt: null });
 
 /** A window with nothing in it yet. `gen` tells answers to an earlier window of the same chat from answers to this one. */
 export function newTimeline(gen, atEnd = true) {
@@ -20,7 +18,7 @@ export function newTimeline(gen, atEnd = true) {
 export function fresher(known, incoming, live = false) {
   if (!known || isDeleted(known)) return known ?? incoming;
   const seq = known.seq ?? incoming.seq;
-  if (isDeleted(incoming)) return { ...tombstone(known), seq };
+  if (isDeleted(incoming)) return { ...tombstone(known, incoming.deletedAt), seq };
   const [before, after] = [known.editedAt ?? "", incoming.editedAt ?? ""];
   const later = after > before || (live && after === before && incoming.content !== known.content);
   return later ? { ...incoming, seq } : known;
@@ -72,7 +70,7 @@ function withLate(message, late) {
 /** A page `{items, next}` of HTTP: `kind` is `newest`, `around`, `older` or `newer`; `asOf` a seq that it surely includes. */
 export function mergePage(timeline, kind, page, asOf = 0) {
   const known = new Map(timeline.items.map((message) => [message.id, message]));
-  for (const message of page.items) known.set(message.id, withLate(fresher(known.get(message.id), message), timeline.late[message.id]));
+  for (const message of page.items.map((item) => readMessage(item))) known.set(message.id, withLate(fresher(known.get(message.id), message), timeline.late[message.id]));
   const reachesEnd = kind === "newest" || (kind === "newer" && page.next === null);
   if (reachesEnd) {
     for (const [id, late] of Object.entries(timeline.late)) {

@@ -1,11 +1,11 @@
 /** What an answer of HTTP does to the state. Pure. A snapshot never overwrites what the stream knows better. */
 import { add, amend, erase, mergePage } from "./message-timeline.js";
-import { raiseWatermark, want } from "./reducers.js";
-import { set, without } from "./state.js";
+import { readMessage } from "./message.js";
+import { raiseWatermark, set, want, without } from "./state.js";
 
 /** A ChatView, alone (with `watermarks`) or in the list. */
 export function takeChatView(state, view) {
-  const { watermarks = [], ...chat } = view;
+  const { watermarks = [], ...chat } = { ...view, lastMessage: view.lastMessage && readMessage(view.lastMessage) };
   const known = state.chats[chat.id];
   const cursor = state.cursors[chat.id] ?? 0;
   const fresh = chat.head >= cursor && (!known || chat.head >= known.head);
@@ -66,7 +66,8 @@ export function takePage(state, chatId, gen, kind, page, asOf) {
 }
 
 /** An own message that has just been stored. */
-export function takeSent(state, message, key) {
+export function takeSent(state, data, key) {
+  const message = readMessage(data);
   const timeline = state.timelines[message.chatId];
   if (timeline) state = { ...state, timelines: set(state.timelines, message.chatId, add(timeline, message)) };
   const mark = { seq: message.seq, messageId: message.id, readAt: message.createdAt };
@@ -85,7 +86,8 @@ export function takeSent(state, message, key) {
   };
 }
 
-export function takeEdited(state, message) {
+export function takeEdited(state, data) {
+  const message = readMessage(data);
   const timeline = state.timelines[message.chatId];
   return timeline ? { ...state, timelines: set(state.timelines, message.chatId, amend(timeline, message)) } : state;
 }

@@ -1,5 +1,5 @@
 /** The shape of the page's state, and the questions that several parts of the screen ask of it. Pure. */
-import { isDeleted } from "./message-timeline.js";
+import { isDeleted } from "./message.js";
 
 export function initialState(me) {
   return {
@@ -11,6 +11,7 @@ export function initialState(me) {
     starts: {}, // chatId → where the stream of this chat began; a snapshot older than that is stale
     catchUp: null, // between `welcome` and `synced`
     gap: null, // an event that did not follow its cursor: the connection must resume
+    server: { instance: null, version: null, channels: null }, // who answered last; a server of the first release says neither version nor channels
     connection: { phase: "connecting", inSyncAt: null, brokenAt: null, missed: 0, caughtUp: null },
     // What is known.
     chats: {}, // chatId → ChatView, `unreadSeq`, and `whole` once its watermarks came; `lastMessage` undefined: ask for it
@@ -50,6 +51,16 @@ export const sameFields = (a, b) => {
   return names.length === Object.keys(a).length && names.every((name) => Object.is(a[name], b[name]));
 };
 
+/** Asks for the chat's ChatView to be fetched. */
+export const want = (state, chatId) => ({ ...state, wanted: set(state.wanted, chatId, true) });
+
+/** Raises a watermark; it never moves back. */
+export function raiseWatermark(state, chatId, userId, mark) {
+  const marks = state.watermarks[chatId] ?? {};
+  if ((marks[userId]?.seq ?? 0) >= mark.seq) return state;
+  return { ...state, watermarks: { ...state.watermarks, [chatId]: { ...marks, [userId]: mark } } };
+}
+
 /** Forgets everything about a chat that this user is no longer in (or that must be fetched anew). */
 export function dropChat(state, chatId, { left = false } = {}) {
   const chat = state.chats[chatId];
@@ -68,6 +79,11 @@ export function dropChat(state, chatId, { left = false } = {}) {
   };
 }
 
+/** A chat of a type that this page does not know is shown like a group; what only a group has is not offered there. */
+export const isDirect = (chat) => chat.chatType === "direct";
+export const isGroup = (chat) => chat.chatType === "group";
+export const kindOf = (chat) => (isDirect(chat) ? "Direct chat" : isGroup(chat) ? "Group" : "Chat");
+
 export const nameOf = (state, userId) => state.users[userId]?.displayName ?? null;
 
 /** The other person of a direct chat. */
@@ -75,7 +91,7 @@ export const otherOf = (state, chat) => chat.participantIds.find((id) => id !== 
 
 /** The chat's title, or null while a name in it is not known yet. */
 export function chatTitle(state, chat) {
-  if (chat.chatType === "direct") return nameOf(state, otherOf(state, chat));
+  if (isDirect(chat)) return nameOf(state, otherOf(state, chat));
   if (chat.name) return chat.name;
   const names = chat.participantIds.filter((id) => id !== state.me.id).slice(0, 3).map((id) => nameOf(state, id));
   if (names.includes(null)) return null;

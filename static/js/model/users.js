@@ -1,7 +1,7 @@
 /** Knowing people by their ids: asked for a few at a time, and again when there is a reason to look: somebody may be called
  * otherwise by now. What an earlier page of this tab knew is shown until the answer comes. */
 import { takeUsers } from "./snapshots.js";
-import { otherOf, sameFields, sortedChats } from "./state.js";
+import { isDirect, otherOf, sameFields, sortedChats } from "./state.js";
 
 export const FRESH_MS = 30_000; // nobody is asked for again before that
 const AT_ONCE = 6;
@@ -72,7 +72,7 @@ export function onScreen(state) {
   const chat = state.chats[state.open.chatId];
   const writers = (state.timelines[state.open.chatId]?.items ?? []).map(({ senderId }) => senderId).reverse();
   const here = chat && chat.participantIds.length <= MOST / 2 ? chat.participantIds : writers;
-  const direct = sortedChats(state).filter(({ chatType }) => chatType === "direct").map((one) => otherOf(state, one));
+  const direct = sortedChats(state).filter(isDirect).map((one) => otherOf(state, one));
   return [...new Set([state.me.id, ...here, ...direct])].slice(0, MOST);
 }
 

@@ -1,19 +1,20 @@
 /** Keeps the stream alive: dials, says hello with the cursors, notices a dead path, waits with jitter, and polls
  * where sockets do not get through. Knows nothing of what the frames mean; the protocol is docs/protocol.md.
  *
- * `openSocket()` answers a WebSocket; `sync(resume)` one page of `/api/sync`; `resume()` what `hello` brings back;
- * `extras` what it asks for besides, which an older server may not know;
- * `apply(frame)` false when a frame did not follow its cursor; `report(phase, heardAt)` is told `live`, `polling`
- * or `reconnecting`, and when the server was last heard.
+ * `openSocket()` answers a WebSocket; `sync(body)` one page of `/api/sync`; `resume()` what `hello` brings back;
+ * `wishes` what it asks for besides (see wishes.js); `apply(frame)` false when a frame did not follow its cursor;
+ * `report(phase, heardAt)` is told `live`, `polling` or `reconnecting`, and when the server was last heard.
  */
 import { backoff } from "./backoff.js";
+import { Polling } from "./polling.js";
+import { Wishes } from "./wishes.js";
 
 export const SILENCE_MS = 15_000; // without a frame for so long: ping; without an answer for so long again: dead
 export const GREETING_MS = 10_000; // silence before `synced` that means a dead path
 export const PROBE_MS = 4_000; // the same, when the device has just woken up
-export const POLL_MS = 5_000;
 export const REDIAL_MS = 15_000; // trying the socket while polling works
 export const PENALTY_MS = 30_000; // 4409, 4429: not at once
+export const REFUSED_MS = 60_000; // 4400: what one instance refuses, another may take
 const SETTLED_MS = 10_000; // a stream that lasted so long begins again with short delays
 const FAILURES = 2; // failed sockets before polling begins
 
@@ -30,15 +31,19 @@ export class Connection {
   #failures = 0;
   #attempt = 0;
   #timers = {};
-  #polling = false;
-  #pollWorks = false;
-  #outage = false; // polling fails as well
-  #plain = false; // the server does not know the extras
-  #refused = false; // nor this client's other frames: polling only
+  #polling;
+  #tooLarge = false; // this client's hello, for every server: polling only
+  #wishes;
+  #refusedField = null; // what an instance found wrong with the hello
   #drainMs = null;
 
-  constructor({ openSocket, sync, resume, apply, report, signedOut, extras = {}, timers = clock, random = Math.random }) {
-    Object.assign(this, { openSocket, sync, resume, apply, report, signedOut, extras, timers, random });
+  constructor({ openSocket, sync, resume, apply, report, signedOut, wishes = {}, timers = clock, random = Math.random }) {
+    Object.assign(this, { openSocket, sync, resume, apply, report, signedOut, channels: wishes.channels, timers, random });
+    this.#wishes = new Wishes(wishes);
+    this.#polling = new Polling({
+      ask: () => this.#ask(), take: (frames) => this.#take(frames), overtaken: () => this.#greeted && this.#socket,
+      polled: (back) => this.#polled(back), timers,
+    });
   }
 
   start() {
@@ -48,14 +53,14 @@ export class Connection {
   /** Ends everything; `start()` begins again. */
   stop() {
     for (const name of Object.keys(this.#timers)) this.#cancel(name);
-    this.#polling = this.#pollWorks = false;
+    this.#polling.stop();
     this.#detach();
   }
 
   /** The device is online again or awake, or the page visible: dial at once, or find out whether the socket still works.
    * `insist`: somebody has asked for it. */
   wake(insist = false) {
-    if (this.#refused && !insist) return;
+    if (this.#tooLarge && !insist) return;
     if (this.#live) return this.#ping(PROBE_MS);
     if (!insist && this.#socket && this.timers.now() - this.heardAt < PROBE_MS) return;
     this.#attempt = 0;
@@ -66,7 +71,7 @@ export class Connection {
   /** The browser says that there is no network. It can be wrong, so trying goes on. */
   offline() {
     if (this.#socket) this.#lost(1006);
-    this.#pollWorks = false;
+    this.#polling.works = false;
     this.report("reconnecting", this.heardAt);
   }
 
@@ -92,10 +97,10 @@ export class Connection {
     this.#cancel("dial");
     if (this.#socket) return;
     this.#greeted = false;
-    this.#drainMs = null;
+    this.#drainMs = this.#refusedField = null;
     this.heardAt = this.timers.now();
     const socket = (this.#socket = this.openSocket());
-    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", ...this.resume(), ...(this.#plain ? {} : this.extras) }));
+    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", ...this.resume(), ...this.#wishes.asked }));
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     socket.onclose = ({ code }) => this.#lost(code);
     this.#at("watch", GREETING_MS, () => this.#watch());
@@ -103,7 +108,11 @@ export class Connection {
 
   #receive(frame) {
     this.heardAt = this.timers.now();
-    if (frame.type === "welcome") this.#greeted = true;
+    if (frame.type === "welcome") {
+      this.#greeted = true;
+      if (this.#wishes.granted(frame)) this.#at("full", REDIAL_MS * (1 + this.random()), () => (this.#detach(), this.#dial()));
+    }
+    if (frame.type === "error") this.#refusedField = frame.error?.field ?? null;
     if (frame.type === "draining") this.#drainMs = frame.retryAfterMs;
     if (this.apply(frame) === false) return this.#lost(1006);
     if (frame.type === "synced" && !this.#live) this.#becomeLive();
@@ -112,8 +121,7 @@ export class Connection {
   #becomeLive() {
     this.#live = true;
     this.#failures = 0;
-    this.#polling = this.#pollWorks = false;
-    this.#cancel("poll");
+    this.#polling.stop();
     this.#at("settle", SETTLED_MS, () => (this.#attempt = 0));
     this.#at("watch", SILENCE_MS, () => this.#watch());
     this.report("live", this.heardAt);
@@ -143,6 +151,7 @@ export class Connection {
     this.#live = false;
     this.#cancel("watch");
     this.#cancel("settle");
+    this.#cancel("full");
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
@@ -155,47 +164,41 @@ export class Connection {
       this.stop();
       return this.signedOut();
     }
-    if (code === 1009 || (code === 4400 && this.#plain)) this.#refused = true;
-    if (code === 4400) this.#plain = true;
+    if (code === 4400 && !this.#greeted && this.#wishes.refused(this.#refusedField)) return this.#dial();
+    if (code === 4400) this.#wishes.restore();
+    if (code === 1009) this.#tooLarge = true;
     if (!wasLive && code !== 1012) this.#failures += 1; // an instance that stops has been reached: the path is good
-    if (!this.#pollWorks) this.report("reconnecting", this.heardAt);
-    if (!this.#refused) this.#at("dial", this.#delay(code), () => this.#dial());
-    if ((this.#refused || this.#failures >= FAILURES) && !this.#polling) {
-      this.#polling = true;
-      this.#poll();
-    }
+    if (!this.#polling.works) this.report("reconnecting", this.heardAt);
+    if (!this.#tooLarge) this.#at("dial", this.#delay(code), () => this.#dial());
+    if (code === 4400 || this.#tooLarge || this.#failures >= FAILURES) this.#polling.start();
   }
 
   #delay(code) {
+    if (code === 4400) return REFUSED_MS;
     if (code === 4409 || code === 4429) return PENALTY_MS;
     if (code === 1012 && this.#drainMs !== null) return this.#drainMs + this.random() * 500;
-    if (this.#pollWorks) return REDIAL_MS;
+    if (this.#polling.works) return REDIAL_MS;
     return backoff(this.#attempt++, this.random);
   }
 
-  async #poll() {
-    const finished = () => !this.#polling || (this.#greeted && this.#socket);
-    let frames = [];
+  /** One page of polling. An instance that refuses these channels is asked for those that it tells by itself. */
+  async #ask() {
     try {
-      do {
-        frames = await this.sync(this.resume());
-        if (finished()) break;
-        this.heardAt = this.timers.now();
-        if (frames.some((frame) => this.apply(frame) === false)) throw new Error("gap");
-      } while (frames.length && frames.at(-1).type !== "synced");
-      if (!finished()) this.#polled(true);
-    } catch {
-      if (!finished()) this.#polled(false);
+      return await this.sync({ ...this.resume(), ...(this.channels && { channels: this.channels }) });
+    } catch (error) {
+      if (error.field !== "channels") throw error;
+      return this.sync(this.resume());
     }
-    if (this.#polling) this.#at("poll", POLL_MS, () => this.#poll());
+  }
+
+  #take(frames) {
+    this.heardAt = this.timers.now();
+    if (frames.some((frame) => this.apply(frame) === false)) throw new Error("gap");
   }
 
   /** Polling that works again after failing means that the server is back, so the socket is tried at once. */
-  #polled(worked) {
-    const back = worked && this.#outage;
-    this.#outage = !worked;
-    this.#pollWorks = worked;
-    this.report(worked ? "polling" : "reconnecting", this.heardAt);
-    if (back && !this.#refused) this.#dial();
+  #polled(back) {
+    this.report(this.#polling.works ? "polling" : "reconnecting", this.heardAt);
+    if (back && !this.#tooLarge) this.#dial();
   }
 }

@@ -3,7 +3,8 @@
  * Only one of a user's tabs tells, and none while one of them is being looked at. Which messages count is chosen for this browser.
  * Permission is asked when somebody wants it: in the settings, or by a quiet line after a message has come unseen.
  */
-import { chatTitle, isMuted, nameOf } from "../model/state.js";
+import { textOf } from "../model/message.js";
+import { chatTitle, isDirect, isMuted, nameOf } from "../model/state.js";
 import { createLocks } from "../net/locks.js";
 import { maySound, playSound } from "./sound.js";
 import { mentionsMe } from "../text/mentions.js";
@@ -25,15 +26,15 @@ export const permission = () => ("Notification" in globalThis && globalThis.isSe
 export function isWorthTelling(state, message, { about }) {
   const chat = state.chats[message.chatId];
   if (about === "none" || !chat || message.senderId === state.me.id || isMuted(state, chat.id)) return false;
-  return about === "all" || chat.chatType === "direct" || mentionsMe(state, message);
+  return about === "all" || isDirect(chat) || mentionsMe(state, message);
 }
 
 /** What a notification says: `{title, body}`. Pure. */
 export function wordsOf(state, message) {
   const chat = state.chats[message.chatId];
   const name = nameOf(state, message.senderId) ?? "Somebody";
-  const title = chat.chatType === "group" ? `${name} in ${chatTitle(state, chat) ?? "a group"}` : name;
-  return { title, body: oneLine(message.content).slice(0, 200) };
+  const title = isDirect(chat) ? name : `${name} in ${chatTitle(state, chat) ?? "a group"}`;
+  return { title, body: oneLine(textOf(message)).slice(0, 200) };
 }
 
 export function mountNotifications({ store, storage, navigation, users, locks = createLocks(store.state.me.id) }) {

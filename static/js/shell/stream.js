@@ -1,16 +1,15 @@
 /** Ties the connection to the page: the browser's events in, frames to the reducers, phases to the state. */
-import { applyFrame } from "../model/reducers.js";
+import { wantedChannels } from "../model/channel-reducers.js";
+import { applyFrame } from "../model/frame-reducers.js";
 import { takePhase } from "../model/state.js";
 import { Connection } from "../net/connection.js";
 import { openSocket } from "../net/socket.js";
 import { onWake } from "../net/wake.js";
 
-const CHANNELS = ["unreadCountUpdated", "messageReadUpdated", "chatMessageNotification"];
-
 export function createStream({ store, api, signedOut }) {
   const resume = () => {
     const { epoch, cursors, since } = store.state;
-    return { epoch, cursors, channels: CHANNELS, ...(since ? { since } : {}) };
+    return { epoch, cursors, ...(since ? { since } : {}) };
   };
 
   const apply = (frame) => {
@@ -24,7 +23,7 @@ export function createStream({ store, api, signedOut }) {
   };
 
   const sync = async (body) => (await api.post("/api/sync", body)).items;
-  const connection = new Connection({ openSocket, sync, resume, apply, report, signedOut, extras: { presence: true } });
+  const connection = new Connection({ openSocket, sync, resume, apply, report, signedOut, wishes: { channels: wantedChannels, presence: true } });
 
   addEventListener("online", () => connection.wake());
   addEventListener("offline", () => connection.offline());

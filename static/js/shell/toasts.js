@@ -1,5 +1,6 @@
 /** Toasts: a message in another chat, and things that did not work. They go by themselves, but not under the pointer. */
-import { chatTitle, nameOf } from "../model/state.js";
+import { textOf } from "../model/message.js";
+import { chatTitle, isDirect, nameOf } from "../model/state.js";
 import { oneLine } from "../text/rich-text.js";
 import { chatAvatar } from "../ui/avatar.js";
 import { fill, h } from "../ui/dom.js";
@@ -34,8 +35,8 @@ export function mountToasts({ store, navigation, users }) {
 
   function content(state, notice, chat) {
     const name = nameOf(state, notice.senderId);
-    const from = chat.chatType === "group" ? `${name} in ${chatTitle(state, chat) ?? "…"}` : name;
-    return [chatAvatar(state, chat), h("span", { class: "toast-text" }, h("strong", { dir: "auto" }, from), h("span", { class: "toast-preview", dir: "auto" }, oneLine(notice.content))),
+    const from = isDirect(chat) ? name : `${name} in ${chatTitle(state, chat) ?? "…"}`;
+    return [chatAvatar(state, chat), h("span", { class: "toast-text" }, h("strong", { dir: "auto" }, from), h("span", { class: "toast-preview", dir: "auto" }, oneLine(textOf(notice)))),
       notice.count > 1 ? h("span", { class: "badge", title: plural(notice.count, "message") }, notice.count > 99 ? "99+" : notice.count) : null];
   }
 

@@ -1,5 +1,5 @@
 /** Round initials for people, square ones for groups; the colour follows from the id. */
-import { chatTitle, nameOf, otherOf } from "../model/state.js";
+import { chatTitle, isDirect, nameOf, otherOf } from "../model/state.js";
 import { h } from "./dom.js";
 
 const COLOURS = 8;
@@ -25,6 +25,6 @@ function avatar(id, name, extra) {
 export const userAvatar = (state, userId, extra = "") => avatar(userId, nameOf(state, userId), extra);
 
 export function chatAvatar(state, chat, extra = "") {
-  if (chat.chatType === "direct") return userAvatar(state, otherOf(state, chat), extra);
+  if (isDirect(chat)) return userAvatar(state, otherOf(state, chat), extra);
   return avatar(chat.id, chatTitle(state, chat), `avatar-group ${extra}`);
 }

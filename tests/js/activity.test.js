@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { verdict } from "../../static/js/activity/counters.js";
-import { describe, reached, span, summary } from "../../static/js/activity/event-timeline.js";
+import { describe, reached, span, summary, titleOf } from "../../static/js/activity/event-timeline.js";
 import { cardOf } from "../../static/js/activity/instance-cards.js";
 import { laneOf, lanesOf, nearest } from "../../static/js/activity/lane-layout.js";
 import { Model, SILENT_MS } from "../../static/js/activity/model.js";
@@ -157,4 +157,15 @@ test("the verdict is in plain words", () => {
   assert.equal(say({ lost: 2 }), "2 lost, 0 doubled");
   assert.equal(say({ behind: 1 }), "1 event on the way");
   assert.equal(say({}, "reconnecting"), "Reconnecting…");
+});
+
+test("an event of a channel that this page does not know goes by the channel's name", () => {
+  assert.equal(titleOf({ channel: "messageAdded", seq: 7 }), "Message #7");
+  for (const channel of ["messagePinned", "constructor"]) assert.equal(titleOf({ channel, seq: 7 }), `${channel} #7`);
+});
+
+test("a witness counts events of every channel, and passes over frames that it does not know", () => {
+  const made = new Witness();
+  for (const frame of [{ type: "welcome", epoch: "e", heads: { c: 1 } }, { type: "notice" }, { type: "_defineGetter__" }, { type: "event", channel: "messagePinned", chatId: "c", seq: 2, data: {} }]) made.apply(frame);
+  assert.deepEqual([made.received, made.lost, made.cursors], [1, 0, { c: 2 }]);
 });

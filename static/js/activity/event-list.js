@@ -1,5 +1,5 @@
 /** The latest events, and of the chosen one every step with its time: what the lanes draw, as text. */
-import { describe, reached, span, summary, TITLES } from "./event-timeline.js";
+import { describe, reached, span, summary, titleOf } from "./event-timeline.js";
 import { fill, h, keyed, setText } from "../ui/dom.js";
 import { fullTime } from "../ui/time.js";
 
@@ -26,7 +26,7 @@ export function mountList({ model, nameOf, selected, select }) {
 
   function update(element, { timeline, current, facts }) {
     const { title, chat, at } = element.parts;
-    setText(title, `${TITLES[timeline.channel]} #${timeline.seq}`);
+    setText(title, titleOf(timeline));
     setText(chat, chatName(timeline));
     setText(at, clock(timeline.at));
     at.setAttribute("datetime", new Date(timeline.at).toISOString());
@@ -67,7 +67,7 @@ export function mountList({ model, nameOf, selected, select }) {
     const facts = summary(timeline);
     const close = h("button", { type: "button", class: "link-button", on: { click: () => select(null) } }, "Close");
     fill(detail,
-      h("header", { class: "timeline-header" }, h("h2", { tabindex: "-1", id: "timeline-heading" }, `${TITLES[timeline.channel]} #${timeline.seq}`), close),
+      h("header", { class: "timeline-header" }, h("h2", { tabindex: "-1", id: "timeline-heading" }, titleOf(timeline)), close),
       h("p", { class: "timeline-sub" }, `${chatName(timeline)} · ${clock(timeline.at)}`),
       h("p", { class: "timeline-sum" }, reached(facts, true)),
       h("ol", { class: "steps", "aria-label": "Its timeline" }, rows));

@@ -1,12 +1,16 @@
 /** The timeline of one event in words: its steps in order, each with its time. Pure. */
+import { wantedChannels } from "../model/channel-reducers.js";
 import { plural } from "../ui/time.js";
 
-export const TITLES = {
+const TITLES = {
+  __proto__: null,
   messageAdded: "Message", messageUpdated: "Edit", messageDeleted: "Deletion", chatAdded: "New chat", chatUpdated: "Chat changed",
 };
+
+/** `Message #42`; an event of a channel that this page does not know goes by the channel's name. */
+export const titleOf = ({ channel, seq }) => `${TITLES[channel] ?? channel} #${seq}`;
+
 const RANK = ["accepted", "committed", "untaken", "published", "received", "reordered", "gap", "doubled", "pulled", "delivered", "replayed", "read"];
-// Of the counts and receipts that follow an event it is told only who has read it.
-const STATES = ["unreadCountUpdated", "messageReadUpdated"];
 export const REPAIRS = ["untaken", "gap", "pulled", "replayed", "reordered", "doubled"];
 
 export const listed = (words) => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`);
@@ -50,7 +54,8 @@ export function readers(timeline, timelines) {
 export function describe(timeline, timelines) {
   const groups = new Map();
   for (const one of timeline.steps) {
-    if (!RANK.includes(one.step) || STATES.includes(one.channel)) continue;
+    // Of the states that follow an event it is told only who has read it.
+    if (!RANK.includes(one.step) || wantedChannels.includes(one.channel)) continue;
     const key = `${one.step}/${one.instance}`;
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }

@@ -13,16 +13,18 @@ export class Witness {
   lost = 0;
   doubled = 0;
   behind = 0; // events that PostgreSQL has and this page had not, when they were last compared
-  #synced = false;
+  #inSync = false;
 
+  /** Events count whatever their channel; frames of other types say nothing of what was lost. */
   apply(frame) {
-    this[`_${frame.type}`]?.(frame);
+    const take = { welcome: this.#welcome, event: this.#event, joined: this.#joined, left: this.#left, reset: this.#reset, synced: this.#synced };
+    if (Object.hasOwn(take, frame.type)) take[frame.type].call(this, frame);
     return true;
   }
 
   /** A new socket begins. */
   resume() {
-    this.#synced = false;
+    this.#inSync = false;
     return { epoch: this.epoch, cursors: this.cursors };
   }
 
@@ -31,12 +33,12 @@ export class Witness {
     this.behind = Object.entries(heads).reduce((sum, [chatId, head]) => sum + Math.max(0, head - (this.cursors[chatId] ?? head)), 0);
   }
 
-  _welcome({ epoch, heads }) {
+  #welcome({ epoch, heads }) {
     this.epoch = epoch;
     for (const [chatId, head] of Object.entries(heads)) this.cursors[chatId] ??= head;
   }
 
-  _event({ chatId, seq }) {
+  #event({ chatId, seq }) {
     const expected = (this.cursors[chatId] ?? seq - 1) + 1;
     if (seq < expected) {
       this.doubled += 1;
@@ -44,24 +46,24 @@ export class Witness {
     }
     this.lost += seq - expected;
     this.received += 1;
-    this.replayed += this.#synced ? 0 : 1;
+    this.replayed += this.#inSync ? 0 : 1;
     this.cursors[chatId] = seq;
   }
 
-  _joined({ chatId, seq }) {
+  #joined({ chatId, seq }) {
     this.cursors[chatId] = seq;
   }
 
-  _left({ chatId }) {
+  #left({ chatId }) {
     delete this.cursors[chatId];
   }
 
-  _reset({ chatId, head }) {
+  #reset({ chatId, head }) {
     this.cursors[chatId] = head;
   }
 
-  _synced({ heads }) {
-    this.#synced = true;
+  #synced({ heads }) {
+    this.#inSync = true;
     for (const [chatId, head] of Object.entries(heads)) {
       this.lost += Math.max(0, head - (this.cursors[chatId] ?? head));
       this.cursors[chatId] = head;

@@ -7,7 +7,7 @@ import { chatAvatar } from "../ui/avatar.js";
 import { fill, h, setText } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
 import { withDot } from "../ui/online-dot.js";
-import { keysText } from "../ui/shortcuts.js";
+import { keysOf } from "../ui/shortcuts.js";
 import { plural } from "../ui/time.js";
 
 function subtitle(state, chat) {
@@ -62,7 +62,7 @@ export function mountConversation(services) {
     fill(blank, icon("people"), h("h2", {}, first ? `Hello, ${state.me.displayName}` : "Pick a chat"),
       h("p", {}, first ? "Nothing here yet. Write to somebody, or start a group." : "Or start a new one."), first && wide() ? services.invite() : null,
       action("Start a chat", () => newChat(services)),
-      h("p", { class: "blank-keys" }, h("kbd", {}, keysText("switcher")), "go to a chat", h("kbd", {}, "?"), "all shortcuts"));
+      h("p", { class: "blank-keys" }, h("kbd", {}, keysOf("switcher")), "go to a chat", h("kbd", {}, "?"), "all shortcuts"));
   }
 
   store.watch((state) => [state.open, state.chats[state.open.chatId], state.users, state.gone, state.chatsStatus, state.me, onlineKey(state), lostDraftOf(state)], (state) => {

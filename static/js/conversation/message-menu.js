@@ -11,7 +11,7 @@ const STILL_PX = 10;
 const GAP = 4;
 
 const item = (action, run, role) => h("button", { type: "button", role, class: `menu-item ${action.danger ? "danger" : ""}`, data: { action: action.name }, on: { click: run } },
-  icon(action.icon), h("span", {}, action.label), role ? h("kbd", { "aria-hidden": "true" }, keysText(action.name)) : null);
+  icon(action.icon), h("span", {}, action.label), role && action.keys ? h("kbd", { "aria-hidden": "true" }, keysText(action)) : null);
 
 /** The menu at `anchor`, within the window; arrow keys walk, Escape closes it and the focus goes back. */
 export function openMenu(anchor, actions, message) {

@@ -2,9 +2,7 @@
 import { openMenu } from "./message-menu.js";
 import { h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
-import { shortcutOf } from "../ui/shortcuts.js";
-
-const IN_BAR = ["reply", "edit"];
+import { shortcutOf, SHORTCUTS } from "../ui/shortcuts.js";
 
 export function messageToolbar(log, { actions, messageOf }) {
   const button = (name, label, symbol) => h("button", { type: "button", class: "icon-button", title: label, "aria-label": label, data: { action: name } }, icon(symbol));
@@ -18,7 +16,7 @@ export function messageToolbar(log, { actions, messageOf }) {
     const allowed = actions.of(messageOf(row));
     if (!allowed.length || row.hasAttribute("data-editing")) return bar.remove();
     if (row.contains(bar)) return;
-    const shown = allowed.filter(({ name }) => IN_BAR.includes(name)).map((action) => button(action.name, action.label, action.icon));
+    const shown = allowed.filter(({ inToolbar }) => inToolbar).map((action) => button(action.name, action.label, action.icon));
     bar.replaceChildren(...shown, more);
     row.querySelector(".bubble-line").append(bar);
   }
@@ -39,12 +37,12 @@ export function messageToolbar(log, { actions, messageOf }) {
     if (pressed !== more) bar.remove();
   });
 
-  /** Arrow keys walk from message to message; each action has a letter; Enter opens the menu. */
+  /** Arrow keys walk from message to message; each action may have a key; Enter opens the menu. */
   log.addEventListener("keydown", (event) => {
     if (event.target.closest("textarea, input") || event.altKey || event.ctrlKey || event.metaKey) return;
     const rows = [...log.querySelectorAll(".message")];
     const row = document.activeElement.closest(".message");
-    const name = shortcutOf(event, "message")?.name;
+    const name = shortcutOf(event, SHORTCUTS.message)?.name ?? actions.pressed(event);
     const step = { older: -1, newer: 1 }[name];
     if (step) {
       const next = row ? rows[rows.indexOf(row) + step] : rows.at(-1);

@@ -1,4 +1,5 @@
 /** The shortcuts that work everywhere on the page, and the list of all of them. */
+import { MESSAGE_ACTIONS } from "../conversation/message-actions.js";
 import { newChat } from "../list/new-chat.js";
 import { openSwitcher } from "../list/switcher.js";
 import { isMuted, sortedChats, unreadOf } from "../model/state.js";
@@ -6,13 +7,18 @@ import { openDialog } from "../ui/dialog.js";
 import { h, setText } from "../ui/dom.js";
 import { keycaps, shortcutOf, SHORTCUTS, writes } from "../ui/shortcuts.js";
 
-const GROUPS = [["anywhere", "Anywhere"], ["writing", "While writing"], ["message", "On a message"]];
+/** What `?` lists: `[title, rows]`, a row `{keys, what}`. Pure. */
+export const shortcutList = (actions = MESSAGE_ACTIONS) => [
+  ["Anywhere", SHORTCUTS.anywhere],
+  ["While writing", SHORTCUTS.writing],
+  ["On a message", [...SHORTCUTS.message, ...actions.filter(({ keys }) => keys).map(({ name, keys, label }) => ({ name, keys, what: label }))]],
+];
 
 export function showShortcuts() {
   const keys = (combination) => h("span", { class: "keycaps" }, keycaps(combination).map((part) => h("kbd", {}, part)));
   const row = ({ what, keys: all }) => h("div", { class: "shortcut" }, h("dt", {}, what), h("dd", {}, all.map((one, index) => [index ? " or " : null, keys(one)])));
   openDialog({ title: "Keyboard shortcuts", className: "dialog-shortcuts", content: [
-    h("div", { class: "shortcuts", tabindex: "0", role: "group", "aria-label": "Shortcuts" }, GROUPS.map(([group, title]) => h("section", {}, h("h3", {}, title), h("dl", {}, SHORTCUTS[group].map(row)))))] });
+    h("div", { class: "shortcuts", tabindex: "0", role: "group", "aria-label": "Shortcuts" }, shortcutList().map(([title, rows]) => h("section", {}, h("h3", {}, title), h("dl", {}, rows.map(row)))))] });
 }
 
 /** The next of `chats` after the open one, upwards or downwards, that is `wanted`; round the end where it is `round`. Pure. */
@@ -69,7 +75,7 @@ export function mountKeyboard(services) {
 
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
-    const row = shortcutOf(event, "anywhere");
+    const row = shortcutOf(event, SHORTCUTS.anywhere);
     if (!row || (writes(event) && event.target.closest?.("input, textarea, select"))) return;
     if (document.querySelector("dialog[open], :popover-open")) return; // looks at the whole page: not at every key
     if (row.name !== "escape") event.preventDefault();

@@ -1,7 +1,7 @@
-/** Every key of the page, once: the list that `?` shows and the keys that work are this one table. Pure.
+/** The keys of the page: the list that `?` shows and the keys that work are these rows. Pure.
  *
  * A row is `{name, keys, what}`. In `keys`, `Ctrl` is also ⌘. keyboard.js runs the rows of `anywhere`; the parts of the screen ask
- * `pressed(event, name)` for theirs.
+ * `pressed(event, name)` for theirs. The keys of what can be done to a message stand with the actions, in message-actions.js.
  */
 export const SHORTCUTS = {
   anywhere: [
@@ -26,16 +26,10 @@ export const SHORTCUTS = {
     { name: "older", keys: ["ArrowUp", "k"], what: "Message before" },
     { name: "newer", keys: ["ArrowDown", "j"], what: "Message after" },
     { name: "menu", keys: ["Enter"], what: "All that can be done to it" },
-    { name: "reply", keys: ["r"], what: "Reply with a quote" },
-    { name: "edit", keys: ["e"], what: "Edit" },
-    { name: "copy", keys: ["c"], what: "Copy text" },
-    { name: "link", keys: ["l"], what: "Copy link" },
-    { name: "reads", keys: ["w"], what: "Who has read it" },
-    { name: "delete", keys: ["Delete", "Backspace"], what: "Delete" },
   ],
 };
 
-const rows = new Map(Object.values(SHORTCUTS).flat().map((row) => [row.name, row]));
+const byName = new Map(Object.values(SHORTCUTS).flat().map((row) => [row.name, row]));
 
 /** Signs stand on different keys of different keyboards, so that Shift says nothing; letters are told by their key where Alt turns them into others. */
 function is(event, combination) {
@@ -49,11 +43,11 @@ function is(event, combination) {
   return event.key.toLowerCase() === key.toLowerCase() || (letter && wants("Alt") && event.code === `Key${key.toUpperCase()}`);
 }
 
-/** Whether this keydown is that of the row `name`. */
-export const pressed = (event, name) => rows.get(name).keys.some((combination) => is(event, combination));
+/** The row, of these, whose key this keydown is, or undefined. A row may be without keys. */
+export const shortcutOf = (event, rows) => rows.find(({ keys }) => keys?.some((combination) => is(event, combination)));
 
-/** The row of a group that this keydown is for, or undefined. */
-export const shortcutOf = (event, group) => SHORTCUTS[group].find(({ name }) => pressed(event, name));
+/** Whether this keydown is that of the row `name`. */
+export const pressed = (event, name) => Boolean(shortcutOf(event, [byName.get(name)]));
 
 /** Keys that write something into a field belong to it. */
 export const writes = (event) => event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey;
@@ -68,5 +62,8 @@ export function keycaps(combination, mac = onMac()) {
   return combination.split("+").map((part) => (mac && ON_MAC[part]) || NAMES[part] || (part.length === 1 ? part.toUpperCase() : part));
 }
 
-/** The first keys of a row in words, for menus: `Alt N`. */
-export const keysText = (name) => keycaps(rows.get(name).keys[0]).join(" ");
+/** The first keys of a row in words, for menus: `Alt N`; empty where it has none. */
+export const keysText = ({ keys }) => (keys ? keycaps(keys[0]).join(" ") : "");
+
+/** The same of the row `name`. */
+export const keysOf = (name) => keysText(byName.get(name));

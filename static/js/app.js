@@ -1,6 +1,6 @@
 /** The entry of the signed-in page: makes the services, mounts the parts of the screen, begins the stream. */
 import { inviteCard } from "./account/invitations.js";
-import { Session } from "./account/session-end.js";
+import { SessionEnd } from "./account/session-end.js";
 import { mountComposer } from "./conversation/composer.js";
 import { mountConversation } from "./conversation/conversation.js";
 import { mountDetails } from "./conversation/details.js";
@@ -50,7 +50,7 @@ const services = {
   minPasswordChars: Number(minPasswordChars), maxPasswordChars: Number(maxPasswordChars), isOwner: Boolean(isOwner), signUp,
   invitationDays: Number(invitationDays), invitationUses: Number(invitationUses),
 };
-services.session = new Session({ ...services, me, leave: () => services.navigation.signIn(), resumed });
+services.session = new SessionEnd({ ...services, me, leave: () => services.navigation.signIn(), resumed });
 services.api = createApi({ signedOut: () => services.session.ended() });
 services.users = new Users({ ...services, storage: sessionStore });
 keepNames(services); // before notifications.js, which takes away what was heard

@@ -12,7 +12,7 @@ import { field, wireForm } from "../ui/form.js";
 const LATE_MS = 5_000; // an answer may still speak of the old session so long after the new one has begun
 const LEAVING_MS = 30_000; // so long after a tab said that it signs out, the end of the session is its doing
 
-export class Session {
+export class SessionEnd {
   #again = null; // the promise of being signed in again
   #settle = null;
   #dialog = null;

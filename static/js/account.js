@@ -15,7 +15,7 @@ wireForm(form, {
     try {
       if ("first" in form.dataset) sessionStorage.setItem("parley.first", "true");
     } catch {
-      // Without storage the first page offers the invitation instead of bringing it.
+      // Without storage the first page only offers to make an invitation.
     }
     location.assign(nextPath(location.search));
   },

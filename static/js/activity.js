@@ -10,7 +10,7 @@ import { startWitness } from "./activity/witness.js";
 import { createApi } from "./net/api.js";
 import { placeIcons } from "./ui/icons.js";
 
-const NAMES_MS = 10_000; // how often the names of one's own chats are fetched again, where an unknown one was seen
+const NAMES_MS = 10_000; // how often the names of the viewer's chats are fetched again while one is unknown
 const PHASES = {
   connecting: { tone: "notice", text: "Connecting…" },
   live: { tone: "good", text: "Live" },

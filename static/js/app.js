@@ -53,7 +53,7 @@ const services = {
 services.session = new SessionEnd({ ...services, me, leave: () => services.navigation.signIn(), resumed });
 services.api = createApi({ signedOut: () => services.session.ended() });
 services.users = new Users({ ...services, storage: sessionStore });
-keepNames(services); // before notifications.js, which takes away what was heard
+keepNames(services); // before notifications.js, which empties `heard`
 services.drafts = new Drafts({ ...services, userId });
 services.loading = new Loading(services);
 services.outbox = new Outbox({ ...services, userId });
@@ -65,7 +65,7 @@ services.toast = mountToasts(services);
 services.attempt = (work, failure) => work().catch((error) => services.toast(`${failure} ${error.message}`));
 services.mute = mountMute(services);
 let invitation = null;
-/** The link to share that a new server's owner is shown, once on the page; null for others. */
+/** The card with a link to share, for a new server's owner; the same element each time. Null for others. */
 services.invite = () => services.isOwner ? (invitation ??= inviteCard(services)) : null;
 
 function attend() {
@@ -76,7 +76,7 @@ for (const type of ["focus", "blur", "pageshow"]) addEventListener(type, attend)
 document.addEventListener("visibilitychange", attend);
 attend();
 
-/** Signed in again after the session had ended: what is missed since then comes with the new stream. */
+/** After signing in again: the new stream brings what was missed. */
 function resumed() {
   services.stream.stop();
   services.stream.start();
@@ -116,7 +116,7 @@ store.watch((state) => [state.connection.phase], ({ connection: { phase }, chats
 let before = null;
 store.watch((state) => [state.open.chatId], ({ open }) => {
   const target = open.chatId ? document.querySelector("#chat-header h1") : document.querySelector(`#chats [data-chat-id="${before}"]`);
-  const searching = wideScreen.matches && document.activeElement?.closest("#search"); // from hit to hit
+  const searching = wideScreen.matches && document.activeElement?.closest("#search"); // walking through the results
   if (open.chatId && !searching && matchMedia("(hover: hover)").matches) services.composer.focus();
   else if (!searching) target?.focus({ preventScroll: true });
   before = open.chatId;

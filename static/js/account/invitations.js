@@ -11,7 +11,7 @@ import { dayKey, dayWithin, plural } from "../ui/time.js";
 const DAY_MS = 86_400_000;
 const untilDay = (at, now) => (dayKey(at) === dayKey(now.getTime() + DAY_MS) ? "tomorrow" : dayWithin(at, now));
 
-/** What is left of an invitation: `Valid until Monday 7 December · 3 of 50 joined`, or why it is over. */
+/** The state of an invitation: `Valid until Monday 7 December · 3 of 50 joined`, or why it is over. */
 export function worth({ expiresAt, uses, maxUses }, now = new Date()) {
   const joined = `${uses} of ${maxUses} joined`;
   if (uses >= maxUses) return { valid: false, text: `Used up · ${joined}` };
@@ -19,7 +19,7 @@ export function worth({ expiresAt, uses, maxUses }, now = new Date()) {
   return { valid: true, text: `Valid until ${untilDay(expiresAt, now)} · ${joined}` };
 }
 
-/** A link to hand on: shown, selected by a click, and copied by a button. */
+/** A link to share: a click selects it and a button copies it. */
 function sharedLink(link) {
   const shown = h("input", { type: "text", class: "shared-link", readonly: true, value: link, "aria-label": "Link to share", on: { focus: ({ target }) => target.select() } });
   const label = h("span", {}, "Copy");
@@ -39,7 +39,7 @@ function sharedLink(link) {
   return h("div", { class: "share" }, shown, button);
 }
 
-/** What can be chosen from, up to the most that the server allows, which is offered first. */
+/** The choices up to the server's limit, which comes first. */
 export const choices = (most, steps) => [most, ...steps.filter((step) => step < most).reverse()];
 
 const openLink = () => `${location.origin}/sign-up`;

@@ -1,6 +1,6 @@
-/** The end of the session while the page is open: asks to sign in again, over the page, which keeps everything and goes on.
+/** When the session ends while the page is open, asks to sign in again over the page, which keeps everything and goes on.
  *
- * Whoever meets the end calls `ended()`; its promise answers true when the same user is signed in again, so that what was
+ * Whoever notices the end calls `ended()`; its promise answers true when the same user is signed in again, so that what was
  * refused can be repeated. After signing out on purpose, here or in another tab, the page is left instead.
  */
 import { createApi } from "../net/api.js";
@@ -9,8 +9,8 @@ import { openDialog } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { field, wireForm } from "../ui/form.js";
 
-const LATE_MS = 5_000; // an answer may still speak of the old session so long after the new one has begun
-const LEAVING_MS = 30_000; // so long after a tab said that it signs out, the end of the session is its doing
+const LATE_MS = 5_000; // for this long after signing in again, answers may still be about the old session
+const LEAVING_MS = 30_000; // for this long after a tab announced it, the end of the session counts as a sign-out on purpose
 
 export class SessionEnd {
   #again = null; // the promise of being signed in again
@@ -26,7 +26,7 @@ export class SessionEnd {
       if (leaving === me.id) this.#leaving = Date.now();
       if (signedIn && this.#again) this.#signedIn(signedIn);
     });
-    // Another tab may have signed in without a word.
+    // Another tab may have signed in without telling.
     for (const type of ["focus", "online"]) addEventListener(type, () => this.#again && this.#look());
   }
 

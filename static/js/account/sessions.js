@@ -1,4 +1,4 @@
-/** The settings' section of one's sessions: where one is signed in, and signing out there. */
+/** The settings' section of the user's sessions: where they are signed in, and signing out there. */
 import { deviceName, isPhone } from "./user-agent.js";
 import { query } from "../net/api.js";
 import { confirm } from "../ui/dialog.js";
@@ -58,7 +58,7 @@ export function sessionsSection({ api, toast }) {
 
   const list = remoteList({ label: "Your sessions", fetchItems, row, empty: "You are signed in nowhere." });
   list.load();
-  // A new password has signed out the others.
+  // A new password has ended the other sessions.
   queueMicrotask(() => list.element.closest("dialog")?.addEventListener("sessionschange", list.load));
   return [list.element, others];
 }

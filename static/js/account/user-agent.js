@@ -1,6 +1,6 @@
 /** What a session's user agent is, as people call it: `Firefox on Windows`, `Safari on iPhone`. Pure. */
 
-// The first that is found; most browsers also claim to be those that come later.
+// The first match counts: most browsers also claim to be those further down.
 const BROWSERS = [
   [/\bEdgA?(iOS)?\//, "Edge"], [/\bOPR\/|\bOPT\//, "Opera"], [/\bSamsungBrowser\//, "Samsung Internet"], [/\bVivaldi\//, "Vivaldi"],
   [/\b(Firefox|FxiOS)\//, "Firefox"], [/\b(Headless)?Chrom(e|ium)\/|\bCriOS\//, "Chrome"], [/\bVersion\/[\d.]+ .*Safari\//, "Safari"],
@@ -19,5 +19,5 @@ export function deviceName(userAgent) {
   return browser ?? /^[^\s/(]{1,40}/.exec(userAgent)?.[0].replace(/^Mozilla$/, "A browser") ?? "A program";
 }
 
-/** Whether one would carry it around: decides between two icons. */
+/** Whether to show the icon of a phone, and not of a laptop. */
 export const isPhone = (userAgent) => /\b(iPhone|iPad|Android)\b/.test(userAgent);

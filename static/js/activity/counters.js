@@ -11,7 +11,7 @@ const TILES = [
   ["repaired", "Repaired", "read from PostgreSQL"],
 ];
 
-/** Pure: what is said of this page's own stream. */
+/** What the page says about its own stream. Pure. */
 export function verdict({ witness, phase, comparedAt }) {
   const { received, replayed, lost, doubled, behind } = witness;
   const wrong = lost + doubled;

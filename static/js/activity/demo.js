@@ -22,7 +22,7 @@ export function mountDemo({ api, userId }) {
   }
   const order = (body) => api.post("/api/demo/break", body);
 
-  /** The id of a group of one's own for the trial, made where there is none. */
+  /** The id of the user's own group for the trial, which is created where it is missing. */
   async function trialChat() {
     for (let after = null; ; ) {
       const page = await api.get(`/api/chats?limit=200${after ? `&after=${after}` : ""}`);

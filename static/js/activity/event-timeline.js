@@ -40,7 +40,7 @@ function sentence(step, instance, steps, timeline) {
 
 const sender = (timeline) => timeline.steps.find((one) => one.step === "committed")?.of ?? null;
 
-/** Who has read it: aliases, without the sender. Reading a message reads what came before it, so later ones of the chat count too. */
+/** Who has read the message, as aliases, without its sender. Reading a later message of the chat reads this one too. */
 export function readers(timeline, timelines) {
   const found = new Map();
   for (const other of timelines) {
@@ -54,7 +54,7 @@ export function readers(timeline, timelines) {
 export function describe(timeline, timelines) {
   const groups = new Map();
   for (const one of timeline.steps) {
-    // Of the states that follow an event it is told only who has read it.
+    // Of the states that follow an event, the timeline tells only who has read it, below.
     if (!RANK.includes(one.step) || wantedChannels.includes(one.channel)) continue;
     const key = `${one.step}/${one.instance}`;
     groups.set(key, [...(groups.get(key) ?? []), one]);
@@ -65,13 +65,13 @@ export function describe(timeline, timelines) {
   });
   const read = readers(timeline, timelines);
   if (read.size) rows.push({ step: "read", text: `Read by ${read.size}`, at: Math.min(...read.values()), repair: false });
-  // Clocks differ by a little: cause comes before effect where the times are nearly the same.
+  // The instances' clocks differ a little: where two times are nearly the same, the cause comes first.
   rows.sort((a, b) => (Math.abs(a.at - b.at) < 2 ? RANK.indexOf(a.step) - RANK.indexOf(b.step) : a.at - b.at));
   const start = Math.min(...rows.map((row) => row.at));
   return rows.map((row) => ({ ...row, after: Math.max(0, row.at - start) }));
 }
 
-/** How many sockets have it, on how many instances, and after how many milliseconds the last one (null where its beginning was not told). */
+/** How many sockets have it, on how many instances, and after how many milliseconds the last one (null where the commit was not seen). */
 export function summary(timeline) {
   const delivered = timeline.steps.filter(({ step, channel }) => step === "delivered" && channel === timeline.channel);
   const last = Math.max(timeline.at, ...delivered.map(({ at }) => at));

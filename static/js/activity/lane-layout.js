@@ -3,7 +3,7 @@
 export const HEADING = 26;
 export const LANE = 22;
 export const PX_PER_SECOND = 42;
-export const DELAY_MS = 350; // how far behind the present they are, so that what is told late still slides in
+export const DELAY_MS = 350; // how far the picture lags behind the present, so that late points still slide in
 
 /** `[{kind, id, y, height}]`: `heading`, `commit`, `channel` or `sockets`, from above. */
 export function lanesOf(instances, channels) {
@@ -22,7 +22,7 @@ export function lanesOf(instances, channels) {
 
 export const heightOf = (lanes) => lanes.reduce((total, { height }) => total + height, 0);
 
-/** The lane of a point as `kind/id`; null for one that is only told in words. */
+/** The lane of a point as `kind/id`; null for one that appears only in the list. */
 export function laneOf({ step, instance, channel }) {
   if (step === "committed") return `commit/${instance}`;
   if (step === "published" || step === "untaken") return `channel/${channel}`;
@@ -44,7 +44,7 @@ export function nearest(dots, x, y, reach = 16) {
   let best = null;
   let least = reach ** 2;
   for (const dot of dots) {
-    const distance = (dot.x - x) ** 2 + ((dot.y - y) / 2) ** 2; // a thread is upright: beside it counts for more than along it
+    const distance = (dot.x - x) ** 2 + ((dot.y - y) / 2) ** 2; // a thread is upright, so distance beside it counts for more than distance along it
     if (dot.timeline && distance < least) [best, least] = [dot.timeline, distance];
   }
   return best;

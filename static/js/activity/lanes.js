@@ -2,10 +2,10 @@
 import { DELAY_MS, heightOf, laneOf, lanesOf, lookOf, nearest, PX_PER_SECOND } from "./lane-layout.js";
 import { fill, h } from "../ui/dom.js";
 
-const CROWD = 3_000; // dots on the screen beyond which threads are left out
-const STILL_MS = 1_000; // between two pictures where motion is not wanted
+const CROWD = 3_000; // with more dots on the screen, no threads are drawn
+const STILL_MS = 1_000; // between two pictures where the user prefers reduced motion
 const ENDS = ["received", "delivered", "pulled"];
-const PAINTS = ["soft", "accent", "warn", "good", "bad"]; // the later ones above
+const PAINTS = ["soft", "accent", "warn", "good", "bad"]; // the later ones are drawn above the earlier ones
 const TURN = 2 * Math.PI;
 
 export function mountLanes({ model, select, selected }) {
@@ -50,14 +50,14 @@ export function mountLanes({ model, select, selected }) {
     drawnAt = 0;
   }
 
-  /** The points in view, from the newest back, each told its place. Sixty times a second: nothing new is made. */
+  /** Collects the points in view, newest first, and gives each its place. It runs for every picture, so it allocates nothing. */
   function place(now) {
     drawn.length = timelines.length = 0;
     picture += 1;
     for (let index = model.points.length - 1; index >= 0; index -= 1) {
       const point = model.points[index];
       point.x = size.width - ((now - point.at) * PX_PER_SECOND) / 1000;
-      if (point.x < -3 * PX_PER_SECOND) break; // they came nearly in the order of their times
+      if (point.x < -3 * PX_PER_SECOND) break; // the points are nearly in the order of their times
       point.lane ??= laneOf(point) ?? "";
       point.y = places.get(point.lane);
       if (point.y === undefined || point.x > size.width + 10) continue;
@@ -137,7 +137,7 @@ export function mountLanes({ model, select, selected }) {
     }
   }
 
-  /** A repair is a ring: told from the others without its colour. */
+  /** A repair is a ring, so that it differs from the others in more than colour. */
   function ring() {
     context.fillStyle = paints.ground;
     context.beginPath();

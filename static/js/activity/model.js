@@ -1,10 +1,10 @@
 /** What the page knows: the instances, the timelines of the latest events, and the points that the lanes draw. Pure: it is told the time. */
 
-export const SILENT_MS = 5_000; // an instance that has said nothing for so long may be gone
+export const SILENT_MS = 5_000; // an instance that has been silent for this long may be gone
 const TIMELINES = 400;
 const POINTS = 8_000;
 const KEPT_MS = 40_000; // how long a point can be seen
-const CLOCKS = 40; // batches by which the difference between our clock and the server's is known
+const CLOCKS = 40; // how many batches tell the difference between our clock and the server's
 
 export const COUNTS = ["lost", "doubled", "reordered", "repaired"];
 const nothing = () => Object.fromEntries(COUNTS.map((name) => [name, 0]));
@@ -27,7 +27,7 @@ export class Model {
     } else if (frame.type === "activity") this.#takeBatch(frame, now);
   }
 
-  /** The server's time, as far as its batches tell: the quickest of the last ones was the least late. */
+  /** The server's time, estimated from that one of the latest batches which took the shortest time to arrive. */
   serverTime(now) {
     return this.#clocks.length ? now - Math.min(...this.#clocks) : now;
   }
@@ -42,7 +42,7 @@ export class Model {
     return now - (this.instances.get(name)?.heardAt ?? 0) > SILENT_MS;
   }
 
-  /** What went wrong on the way and was repaired since this page was opened: of all instances. */
+  /** What all instances have counted as lost, doubled, reordered and repaired since this page was opened. */
   counts() {
     const sum = nothing();
     for (const { report, first, before } of this.instances.values()) {
@@ -69,7 +69,7 @@ export class Model {
     let known = this.instances.get(name);
     if (!known) this.instances.set(name, (known = { name, boot, report: null, first: nothing(), before: nothing(), fresh: true }));
     if (known.boot !== boot) {
-      // Restarted: it counts from zero again, and what the one before had counted stays.
+      // It was restarted and counts from zero again; what it had counted before is kept.
       for (const one of COUNTS) known.before[one] += (known.report?.counts[one] ?? 0) - known.first[one];
       Object.assign(known, { boot, first: nothing(), report: null, fresh: false });
     }
@@ -82,7 +82,7 @@ export class Model {
 
   #takePoint({ step, channel, chatId, seq, at, n, of }, instance) {
     const timeline = this.#timelineOf({ chatId, seq }, channel, step, at);
-    // The echo of its own event is no news to an instance.
+    // An instance also hears the events that it has published itself.
     const shown = step === "received" && of === instance ? "echo" : step;
     this.points.push({ at, step: shown, instance, channel, n, timeline });
     if (!timeline) return;

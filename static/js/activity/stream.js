@@ -1,4 +1,4 @@
-/** The socket of `/ws/activity`: opened again for ever, unless this is nobody who may watch. Knows nothing of what is told. */
+/** The socket of `/ws/activity`: reopened for ever, unless this user may not watch. It does not know what the frames mean. */
 import { backoff } from "../net/backoff.js";
 
 const SILENCE_MS = 6_000; // the instance at the other end reports every second

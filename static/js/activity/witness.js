@@ -4,7 +4,7 @@ import { openSocket } from "../net/socket.js";
 
 const COMPARE_MS = 3_000;
 
-/** Pure: what the frames of the stream say, held against the cursors. */
+/** Compares the frames of the stream with the cursors. Pure. */
 export class Witness {
   epoch = null;
   cursors = {};
@@ -12,7 +12,7 @@ export class Witness {
   replayed = 0; // of them, after a reconnection
   lost = 0;
   doubled = 0;
-  behind = 0; // events that PostgreSQL has and this page had not, when they were last compared
+  behind = 0; // events that PostgreSQL had and this page had not, when they were last compared
   #inSync = false;
 
   /** Events count whatever their channel; frames of other types say nothing of what was lost. */
@@ -71,7 +71,7 @@ export class Witness {
   }
 }
 
-/** Connects a witness; `changed(phase)` is called when it knows more, with the connection's phase. */
+/** Connects a witness; `changed({witness, phase, comparedAt})` is called whenever one of them has changed. */
 export function startWitness({ api, signedOut, changed }) {
   const witness = new Witness();
   let phase = "connecting";
@@ -87,7 +87,7 @@ export function startWitness({ api, signedOut, changed }) {
     report: (next) => ((phase = next), tell()),
   });
 
-  /** Asks PostgreSQL for the heads and shows what is missing; what is under way just then is not missing the next time. */
+  /** Asks PostgreSQL for the heads and shows what is missing. An event that is under way just now will be there the next time. */
   async function compare() {
     setTimeout(compare, COMPARE_MS);
     if (document.visibilityState !== "visible" || phase === "connecting") return;

@@ -10,7 +10,7 @@ import { plural } from "../ui/time.js";
 const TYPING_MS = 3_200; // the server passes on one in 3 s
 const KEEP_MS = 250;
 const LONGEST_NAME = 26; // as much as a phone shows: a textarea's placeholder does not end with an ellipsis by itself
-const SHORT_MS = 2_000; // an interruption that is not worth a word
+const SHORT_MS = 2_000; // a shorter interruption is not mentioned
 const CONNECTED = new Set(["live", "polling", "connecting"]);
 
 export function mountComposer(services) {
@@ -63,7 +63,7 @@ export function mountComposer(services) {
       stream.send({ type: "typing", chatId });
     }
   });
-  /** Puts text before what is being written, as a quote or a message that is taken back; the caret goes to the end. */
+  /** Puts text before the draft, such as a quote or a message that was taken back; the caret goes to the end. */
   function prepend(text, between = "") {
     write(text + (field.value ? between + field.value : ""));
     keep();
@@ -88,7 +88,7 @@ export function mountComposer(services) {
   });
   addEventListener("pagehide", keep);
 
-  // A chat that is gone keeps its draft, which is given back there, but is written in no more.
+  // A chat that is gone keeps its draft, which lost-drafts.js gives back, but nothing more can be written in it.
   const writable = ({ open, gone }) => (open.chatId in gone ? null : open.chatId);
   store.watch((state) => [writable(state)], (state) => {
     keep();
@@ -115,7 +115,7 @@ export function mountComposer(services) {
     focus: () => field.focus({ preventScroll: true }),
     /** Another tab has changed the draft. */
     show: write,
-    /** Begins an answer to what somebody has said. */
+    /** Begins a reply to a message. */
     quote: (author, content) => prepend(quoteOf(author, content)),
     /** Gives a message that was not sent back to its writer. */
     takeBack: (content) => prepend(content, "\n"),

@@ -3,7 +3,7 @@ import { h, setText } from "../ui/dom.js";
 
 const STAYS_MS = 1_200;
 
-/** `topmost()` answers the topmost row in view, null where the pill has no business; call what this answers after every scroll. */
+/** `topmost()` answers the topmost row in view, null where the pill should not be shown. Answers a function to call after every scroll. */
 export function mountDay(column, topmost) {
   const label = h("span");
   const pill = h("div", { class: "day-pill", id: "day", "aria-hidden": "true" }, label);
@@ -14,7 +14,7 @@ export function mountDay(column, topmost) {
   function show() {
     frame = null;
     const row = topmost();
-    if (!row?.dataset.day) return pill.removeAttribute("data-shown"); // a separator tells the day itself
+    if (!row?.dataset.day) return pill.removeAttribute("data-shown"); // it is a day's separator, which says the day itself
     setText(label, row.dataset.day);
     pill.toggleAttribute("data-shown", true);
     clearTimeout(timer);

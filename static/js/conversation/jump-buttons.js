@@ -1,9 +1,9 @@
-/** The ways to what is not in view: down to the newest message, up to the first unread one. */
+/** The buttons that lead out of view: down to the newest message, and up to the first unread one. */
 import { fill, h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
 import { plural } from "../ui/time.js";
 
-/** `go` has `newest()` and `firstUnread()`; answers what shows them for a state and the window on the screen. */
+/** `go` has `newest()` and `firstUnread()`. Answers `show(state, timeline)`. */
 export function mountJumps(go) {
   const jump = document.querySelector("#jump");
   const bar = document.querySelector("#unread-bar");

@@ -1,4 +1,4 @@
-/** Offers the people of the chat while an `@…` is being typed: arrows and Enter or Tab, or a finger, put the name in. */
+/** Offers the people of the chat while an `@…` is being typed: the arrow keys and Enter or Tab, or a tap, complete the name. */
 import { query as withQuery } from "../net/api.js";
 import { candidates, mentionAt } from "../text/mentions.js";
 import { userAvatar } from "../ui/avatar.js";
@@ -16,7 +16,7 @@ export function completion(field, place, { store, users, api }) {
   let found = [];
   let active = 0;
   let timer = null;
-  let known = null; // the people at the last look
+  let known = null; // the people that were known when it was last drawn
   place.append(list);
   for (const [name, value] of [["autocomplete", "list"], ["haspopup", "listbox"], ["controls", id]]) field.setAttribute(`aria-${name}`, value);
 
@@ -85,7 +85,7 @@ export function completion(field, place, { store, users, api }) {
     known = store.state.users;
   });
 
-  /** The keys that are the list's while it is open. */
+  /** Handles the keys that belong to the list while it is open. */
   function keydown(event) {
     if (list.hidden || event.isComposing || event.keyCode === 229) return false;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

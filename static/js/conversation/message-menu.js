@@ -49,7 +49,7 @@ function openSheet(actions, message) {
   const sheet = openDialog({ title: "Message", content, className: "dialog-sheet" });
 }
 
-/** A finger that rests on a message opens its sheet; one that moves is scrolling. */
+/** A long press on a message opens its sheet; a finger that moves is scrolling. */
 export function longPress(log, { actions, messageOf }) {
   let timer = null;
   let from = null;
@@ -71,7 +71,7 @@ export function longPress(log, { actions, messageOf }) {
   log.addEventListener("pointermove", (event) => from && Math.hypot(event.clientX - from.clientX, event.clientY - from.clientY) > STILL_PX && end());
   for (const type of ["pointerup", "pointercancel"]) log.addEventListener(type, end);
   log.addEventListener("scroll", end, { passive: true });
-  // What the browser would do with a long press: its own menu, and a click on whatever is under the finger when it is lifted.
+  // Suppresses what the browser does after a long press: its own menu, and a click on whatever is under the finger at the end.
   log.addEventListener("contextmenu", (event) => event.pointerType === "touch" && event.preventDefault());
   addEventListener("pointerdown", () => (pressed = false), true);
   addEventListener("click", (event) => {

@@ -1,7 +1,7 @@
 /** What stands in the messages column, from top to bottom. Pure: the state in, a list of rows out.
  *
- * Rows are plain objects with a `kind` and a `key`; two rows with the same fields look the same, so only rows that
- * differ are touched in the document.
+ * Rows are plain objects with a `kind` and a `key`; two rows with the same fields look the same, so only rows
+ * whose fields have changed are touched in the document.
  */
 import { readersAt } from "./reader-faces.js";
 import { isDeleted } from "../model/message.js";
@@ -19,10 +19,10 @@ function top(state, chat, timeline) {
   return { kind: "start", key: "start", chat, title: chatTitle(state, chat), empty: timeline.items.length === 0 };
 }
 
-/** Whom its `@…` name, as far as these people are known: when somebody becomes known, or is called otherwise, the row is another one. */
+/** The display names of the people whom a message mentions. It is a field of the row, so that the row is drawn again when a name becomes known or changes. */
 const named = (state, message) => mentionsOf(message).map((name) => userNamed(state, name)?.displayName ?? "").join("\n");
 
-/** Why a message of the outbox has not gone out: `error` is the server's refusal; `until` when a too fast one is sent again. */
+/** Why a message of the outbox has not gone out: `error` is the server's refusal; `until` says when it is sent again after a 429. */
 function trouble(state, item) {
   if (item?.status !== "failed") return { error: null, waits: false, until: null };
   const connected = state.connection.phase === "live" || state.connection.phase === "polling";

@@ -22,7 +22,7 @@ export function messageToolbar(log, { actions, messageOf }) {
   }
 
   const rowOf = (event) => event.target.closest?.(".message");
-  // Moves, and not what the pointer is over: rows that shift under a resting pointer bring another message's toolbar to nobody's click.
+  // It follows movements of the pointer and not what is under it: rows that shift under a resting pointer must not put another message's toolbar there.
   log.addEventListener("pointermove", (event) => event.pointerType === "mouse" && rowOf(event) && !busy() && place(rowOf(event)));
   log.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && !busy() && bar.remove());
   log.addEventListener("focusin", (event) => rowOf(event) && event.target.matches(":focus-visible") && place(rowOf(event)));

@@ -1,4 +1,4 @@
-/** The messages column of the open chat: rendering its rows, paging, reading, and what is pressed in it. */
+/** The messages column of the open chat: renders its rows, loads more, reports what is in view, and handles clicks. */
 import { mountDay } from "./day-pill.js";
 import { mountJumps } from "./jump-buttons.js";
 import { messageActions } from "./message-actions.js";
@@ -17,7 +17,7 @@ import { fill, forget, h, keyed } from "../ui/dom.js";
 import { atTime } from "../ui/time.js";
 
 const NEAR_EDGE = 600;
-const KNOW_ALL = 50; // people of a chat that are asked for by name where somebody is mentioned
+const KNOW_ALL = 50; // in chats of at most this many people, all are looked up where somebody is mentioned
 
 const skeleton = () => h("li", { class: "messages-skeleton", "aria-hidden": "true" },
   [["", 6], ["", 8], ["own", 5], ["", 7], ["own", 8], ["own", 4]].map(([side, width]) =>
@@ -44,7 +44,7 @@ export function mountMessages(services) {
   const messageOf = (row) => timelineOf(store.state)?.items.find((message) => message.id === row?.dataset.messageId);
   let shown = null; // the window that is on the screen
   let drawn = null; // its timeline as it was drawn last; the state's may be a newer one until the next paint
-  let placed = true; // the reader has been taken to where reading begins
+  let placed = true; // the column has been scrolled to where reading begins
   const scroll = new Scroll(log, list, () => moved());
   const showDay = mountDay(log.parentElement, () => (scroll.stuck ? null : scroll.topmost()));
   const showJumps = mountJumps({ newest: toNewest, firstUnread: toFirstUnread });
@@ -53,7 +53,7 @@ export function mountMessages(services) {
   function moved() {
     const { state } = store;
     const timeline = timelineOf(state);
-    // How far an edge is says nothing of rows that have come and are not drawn yet; drawing them calls this again.
+    // The distance to an edge does not include rows that have come and are not drawn yet; drawing them calls this again.
     if (!timeline?.loaded || !placed || timeline !== drawn) return;
     const atBottom = scroll.stuck && timeline.atEnd;
     if (state.atBottom !== atBottom) store.update((now) => ({ ...now, atBottom }));
@@ -119,7 +119,7 @@ export function mountMessages(services) {
     moved();
   }
 
-  /** Keeps the column short: before it is drawn, what is far from the reader is dropped, and can be loaded again. */
+  /** Keeps the column short: drops the messages farthest from the reader before it is drawn. They can be loaded again. */
   function shortened(state) {
     const timeline = timelineOf(state);
     if (!timeline || timeline.items.length <= MOST || !placed) return state;

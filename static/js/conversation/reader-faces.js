@@ -1,4 +1,4 @@
-/** Up to where everybody has read: their small faces stand at that message. */
+/** Small faces at the message up to which each participant has read. */
 import { isDeleted } from "../model/message.js";
 import { nameOf } from "../model/state.js";
 import { userAvatar } from "../ui/avatar.js";
@@ -7,7 +7,7 @@ import { plural } from "../ui/time.js";
 
 const FACES = 4;
 
-/** `messageId → "userId,userId"`, those who came last first. Pure. Nobody is shown at what they have written themselves. */
+/** `messageId → "userId,userId"`, the latest readers first. Nobody is shown at their own message. Pure. */
 export function readersAt(state, chat, timeline) {
   const { items, atEnd } = timeline;
   const found = new Map();
@@ -30,7 +30,7 @@ export function readersAt(state, chat, timeline) {
   return found;
 }
 
-/** Puts the faces of `seenBy` into `place`, which is empty where nobody has stopped. */
+/** Puts the faces of `seenBy` into `place`, which stays empty where nobody has stopped. */
 export function showReaders(place, state, seenBy) {
   if (!seenBy) return fill(place);
   const ids = seenBy.split(",");

@@ -1,15 +1,15 @@
-/** Telling the server how far this user has read: only while the page is visible, focused and shows the message, and only
- * of a chat in which the user stays. */
+/** Tells the server how far this user has read: only while the page is visible, has the focus and shows the message, and only
+ * in a chat in which the user stays. */
 import { set } from "../model/state.js";
 
-export const DWELL_MS = 1_000; // whoever passes by, on the way to another chat, has read nothing
+export const DWELL_MS = 1_000; // who leaves a chat sooner has read nothing in it
 const SETTLE_MS = 200;
 const RETRY_MS = 3_000;
-const PASSING = ["Alt", "Control", "Meta", "Shift"]; // on their own, they begin a shortcut
+const PASSING = ["Alt", "Control", "Meta", "Shift"]; // pressed alone, they begin a shortcut
 
 export class Reading {
   #seen = null; // newest message by somebody else that is in view
-  #stays = null; // ms: from when on the user is taken to stay; null: has not seen anything yet
+  #stays = null; // from when (ms) the user counts as staying; null: nothing has been seen yet
   #timer = null;
   #asked = new Map(); // chatId → seq that the server has been told
 
@@ -26,7 +26,7 @@ export class Reading {
     this.#soon();
   }
 
-  /** What is done in `places` (elements of the open chat) tells at once that the user stays: scrolling, pressing, writing. */
+  /** Scrolling, pressing or writing in `places` (elements of the open chat) counts as staying at once. */
   listen(...places) {
     const stays = (event) => {
       if (this.#stays === 0 || event.altKey || event.ctrlKey || event.metaKey || PASSING.includes(event.key)) return;
@@ -36,7 +36,7 @@ export class Reading {
     for (const place of places) for (const type of ["wheel", "pointerdown", "keydown"]) place.addEventListener(type, stays, { passive: true });
   }
 
-  /** The user says that all of the open chat is read, whatever of it is in view; the divider has done its work. */
+  /** Marks the whole open chat as read, whatever of it is in view, and removes the divider. */
   async everything() {
     const { open, chats } = this.store.state;
     const newest = chats[open.chatId]?.lastMessage;

@@ -1,4 +1,4 @@
-/** Who has read a message and when, and who has not yet. */
+/** The dialog that says who has read a message and when, and who has not yet. */
 import { nameOf } from "../model/state.js";
 import { userAvatar } from "../ui/avatar.js";
 import { openDialog } from "../ui/dialog.js";

@@ -13,7 +13,7 @@ export class Scroll {
   #look() {
     const resized = this.height !== this.log.clientHeight;
     this.height = this.log.clientHeight;
-    if (resized && this.stuck) this.log.scrollTop = this.log.scrollHeight; // it was not the reader who moved
+    if (resized && this.stuck) this.log.scrollTop = this.log.scrollHeight; // the column was resized; the reader did not scroll
     this.stuck = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR;
     this.moved();
   }
@@ -30,7 +30,7 @@ export class Scroll {
     this.#look();
   }
 
-  /** Runs `change`; what the reader looks at stays where it is, and a reader at the bottom stays at the bottom. */
+  /** Runs `change` while what the reader looks at stays in its place, and a reader at the bottom stays at the bottom. */
   hold(change) {
     const anchor = this.stuck ? null : this.#anchor();
     const before = anchor?.getBoundingClientRect().top;
@@ -57,7 +57,7 @@ export class Scroll {
     return this.list.children[this.#above(this.log.scrollTop, true)] ?? null;
   }
 
-  /** The same, a message where there is one: other rows come and go. */
+  /** The same, preferring a message, since other rows come and go. */
   #anchor() {
     const top = this.topmost();
     for (let row = top; row; row = row.nextElementSibling) if (row.dataset.key) return row;

@@ -1,4 +1,4 @@
-/** The chat list: newest activity first; all chats or the unread ones, or those of a name. */
+/** The chat list, newest activity first: all chats, the unread ones, or those whose name matches. */
 import { chosen, createRow, rowOf, updateRow } from "./chat-row.js";
 import { newChat } from "./new-chat.js";
 import { isDirect, otherOf, sameFields, sortedChats } from "../model/state.js";
@@ -30,7 +30,7 @@ export function mountChats(services) {
       return [h("p", {}, text), connection.phase === "offline" ? null : button("Try again", () => loading.chats())];
     }
     if (chatsStatus === "ready" && !all) {
-      // Where there is room, what can be done now stands beside the list.
+      // On a wide screen the conversation's pane says what to do next.
       const first = h("div", { class: "narrow-only" }, h("p", {}, "Write to somebody, or start a group."), button("Start a chat", () => newChat(services)));
       return [h("p", { class: "note-title" }, "No chats yet"), first, services.wide() ? null : services.invite()];
     }

@@ -18,7 +18,7 @@ export function rowOf(state, chat, now) {
   };
 }
 
-/** The rows that are asked for: by a part of the name, and only those with unread messages. The open chat stays until it is left. Pure. */
+/** Filters the rows by a part of the name, and to chats with unread messages. The open chat stays until it is left. Pure. */
 export function chosen(rows, { name = "", unread = false }) {
   const wanted = name.trim().toLocaleLowerCase();
   return rows.filter((row) => (row.title ?? "").toLocaleLowerCase().includes(wanted) && (!unread || row.unread > 0 || row.open));

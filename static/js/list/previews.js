@@ -1,10 +1,10 @@
-/** A chat's last words on one line: what the list shows under its name. Pure. */
+/** The line under a chat's name in the list: its draft, or its last message. Pure. */
 import { textOf } from "../model/message.js";
 import { isDirect, nameOf } from "../model/state.js";
 import { plain } from "../text/markdown.js";
 
-const MOST = 300; // characters of a message that can come to be seen in one line
-const known = new WeakMap(); // message → its words: asked for at every rendering, and read once
+const MOST = 300; // more characters of a message do not fit into one line
+const known = new WeakMap(); // message → its text on one line: needed at every rendering, worked out once
 
 const words = (text) => plain(text.slice(0, MOST));
 

@@ -1,10 +1,10 @@
-/** How well a name answers to what was typed. Pure. */
+/** How well a name matches what was typed. Pure. */
 const MARKS = /\p{M}+/gu;
 
-/** Without case and accents: “Zoë” answers to “zoe”. */
+/** Without case and accents: “Zoë” matches “zoe”. */
 const folded = (text) => text.normalize("NFD").replace(MARKS, "").toLocaleLowerCase();
 
-/** The letters of `wanted` one after the other, with others between: how far apart, or null. */
+/** Whether the letters of `wanted` occur in this order: the length of the part that has them, or null. */
 function scattered(wanted, text) {
   let [at, gaps] = [-1, 0];
   for (const letter of wanted) {
@@ -32,7 +32,7 @@ export function rankOf(query, text) {
   return gaps === null || gaps > 2 * wanted.length ? null : 5 + gaps / 100;
 }
 
-/** The items that answer to `query`, best first; equal ones stay in their order. `texts(item)` are its names. */
+/** The items that match `query`, best first; equal ones keep their order. `texts(item)` are its names. */
 export function ranked(query, items, texts) {
   const ranks = items.map((item) => Math.min(...texts(item).map((text) => rankOf(query, text) ?? Infinity)));
   return items.map((item, index) => ({ item, rank: ranks[index] })).filter(({ rank }) => rank < Infinity)

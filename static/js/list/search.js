@@ -1,4 +1,4 @@
-/** The search panel, in the place of the chat list: what was said in one's chats, and the way there. */
+/** The search panel, which takes the place of the chat list: finds messages in the user's chats and leads to them. */
 import { createResult, resultOf, updateResult } from "./search-results.js";
 import { readMessage } from "../model/message.js";
 import { chatTitle, isDirect, otherOf, sameFields } from "../model/state.js";

@@ -1,4 +1,4 @@
-/** The switcher (Ctrl K): to any chat or person by a few letters. What can be chosen, in which order, is pure. */
+/** The switcher (Ctrl K): goes to a chat or a person by a few letters. */
 import { ranked } from "./ranking.js";
 import { chatTitle, isDirect, otherOf, sortedChats, unreadOf } from "../model/state.js";
 import { query } from "../net/api.js";

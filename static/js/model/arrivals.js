@@ -5,7 +5,7 @@ import { isMuted, set, without } from "./state.js";
 const NOTICES = 4;
 const HEARD = 20;
 
-/** It may be stored without our knowing: the request is under way, or its answer did not come. */
+/** The server may have stored it without our knowing: the request is under way, or its answer was lost. */
 const perhapsStored = (item) => !item.storedAs && (item.status === "sending" || Boolean(item.error?.temporary));
 
 /** An own message came back before the answer to its request: its bubble is already there, so it is not shown twice. */
@@ -21,7 +21,7 @@ export function matchOutbox(state, message) {
   };
 }
 
-/** A message that comes while nobody looks, everything before it read: the unread divider goes above it. */
+/** Puts the unread divider above a message that comes while nobody is looking, if everything before it has been read. */
 export function placeDivider(state, message) {
   const { chatId, seq } = message;
   if (state.open.chatId !== chatId || (state.attentive && state.atBottom)) return state;
@@ -36,7 +36,7 @@ export function stopTyping(state, chatId, userId) {
   return people && userId in people ? { ...state, typing: { ...state.typing, [chatId]: without(people, userId) } } : state;
 }
 
-/** A message in a chat that is not open becomes a notice: one for each chat, with its newest message and how many there are. */
+/** Makes a notice of a message in a chat that is not open: one notice for each chat, with its newest message and their number. */
 export function notify(state, message) {
   if (isDeleted(message) || message.senderId === state.me.id || isMuted(state, message.chatId)) return state;
   state = { ...state, heard: [...state.heard, message].slice(-HEARD) };

@@ -78,7 +78,7 @@ export class Loading {
     if (timeline?.loaded && !timeline.atEnd && !timeline.loading) return this.#page(chatId, "newer", { after: timeline.items.at(-1)?.id });
   }
 
-  /** The user asks for what has failed once more. */
+  /** Loads again what has failed, because the user asks for it. */
   retry(chatId) {
     const timeline = this.store.state.timelines[chatId];
     if (!timeline?.loaded) return this.open(chatId, this.store.state.open.messageId);

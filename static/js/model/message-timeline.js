@@ -9,7 +9,7 @@ import { isDeleted, readMessage, tombstone } from "./message.js";
 export const PAGE = 50;
 export const MOST = 300;
 
-/** A window with nothing in it yet. `gen` tells answers to an earlier window of the same chat from answers to this one. */
+/** An empty window. `gen` distinguishes answers to this window from answers to an earlier one of the same chat. */
 export function newTimeline(gen, atEnd = true) {
   return { gen, items: [], atStart: false, atEnd, loading: null, error: null, loaded: false, asOf: 0, late: {}, newer: 0 };
 }
@@ -67,7 +67,7 @@ function withLate(message, late) {
   return late.edited ? fresher(message, late.edited, true) : message;
 }
 
-/** A page `{items, next}` of HTTP: `kind` is `newest`, `around`, `older` or `newer`; `asOf` a seq that it surely includes. */
+/** A page `{items, next}` of HTTP: `kind` is `newest`, `around`, `older` or `newer`; `asOf` a seq that the page is known to include. */
 export function mergePage(timeline, kind, page, asOf = 0) {
   const known = new Map(timeline.items.map((message) => [message.id, message]));
   for (const message of page.items.map((item) => readMessage(item))) known.set(message.id, withLate(fresher(known.get(message.id), message), timeline.late[message.id]));
@@ -92,7 +92,7 @@ export function mergePage(timeline, kind, page, asOf = 0) {
   };
 }
 
-/** Drops the messages beyond `most` from one end, `"start"` (the oldest) or `"end"`, unless a page that joins on there is under way. */
+/** Drops the messages beyond `most` from one end, `"start"` (the oldest) or `"end"`, unless a page that adjoins that end is under way. */
 export function trim(timeline, end, most = MOST) {
   const { items, loading } = timeline;
   const free = !loading || loading === (end === "start" ? "newer" : "older");

@@ -1,4 +1,4 @@
-/** Muting chats: at once on the screen and in the other tabs of this browser; other devices see it in their next snapshot. */
+/** Mutes chats: at once here and in the other tabs of this browser. Other devices learn of it with their next snapshot. */
 import { takeMuted } from "./snapshots.js";
 
 /** Answers `mute(chatId, muted)`. */

@@ -1,9 +1,9 @@
 /** Messages that this user has written and the server has not confirmed yet.
  *
  * An item is kept in the browser's storage under its own key until the server has answered, and is sent with the same
- * idempotency key each time: trying again can not make two messages. One request at a time for each chat keeps
+ * idempotency key each time: a second try cannot make a second message. One request at a time for each chat keeps
  * the order, and one tab at a time sends an item. Item: `{key, chatId, content, createdAt, status: "queued"|"sending"|"failed", error, storedAs}`;
- * `error` is null, `{message, temporary, until}` otherwise; `until` (ms since 1970) is when it is sent again where the server found us too fast.
+ * `error` is null, `{message, temporary, until}` otherwise; `until` (ms since 1970) says when it is sent again after a 429.
  */
 import { takeSent } from "./snapshots.js";
 import { backoff } from "../net/backoff.js";
@@ -20,7 +20,7 @@ export class Outbox {
     Object.assign(this, { store, api, storage, setTimer, random, now, inTurn, prefix: `parley.outbox.${userId}.` });
   }
 
-  /** Takes up what an earlier page left behind. */
+  /** Takes over the items that an earlier page left in the storage. */
   restore() {
     const items = this.storage.keys(this.prefix).map((key) => this.storage.get(key)).filter(Boolean);
     items.sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
@@ -50,7 +50,7 @@ export class Outbox {
     return item;
   }
 
-  /** Tries again whatever failed for a reason that may have passed: called when the connection is back. A too fast one keeps its time. */
+  /** Retries every item whose reason to fail may have passed: called when the connection is back. An item that was sent too fast keeps its time. */
   revive() {
     for (const item of this.store.state.outbox) {
       if (item.status === "failed" && item.error?.temporary && !item.error.until) this.#change(item.key, { status: "queued" });

@@ -1,8 +1,8 @@
-/** Who is online, as far as anybody knows. Nothing is shown of what is not known: no dot is better than a wrong one. */
+/** Who is online, while that is known. Otherwise nothing is shown: no dot is better than a wrong one. */
 
-export const KEEP_MS = 15_000; // a lost connection's list is good for so long, and then nothing is known
+export const KEEP_MS = 15_000; // how long the list of a lost connection is still believed
 
-/** The user has a window open somewhere. False also where nobody knows. Pure. */
+/** Whether the user has a window open somewhere; false where that is not known. Pure. */
 export const isOnline = (state, userId) =>
   Boolean(state.presence && state.connection.phase !== "polling" && (userId === state.me.id || state.presence.online[userId]));
 
@@ -13,7 +13,7 @@ export function onlineIn(state, chat) {
   return chat.participantIds.filter((id) => isOnline(state, id));
 }
 
-/** Another string when what is shown of the open chat's people is another. */
+/** A string that changes whenever the open chat's online people do. */
 export function onlineKey(state) {
   const chat = state.chats[state.open.chatId];
   return chat ? (onlineIn(state, chat)?.join() ?? null) : null;

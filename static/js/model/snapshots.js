@@ -1,4 +1,4 @@
-/** What an answer of HTTP does to the state. Pure. A snapshot never overwrites what the stream knows better. */
+/** What an HTTP answer does to the state. Pure. A snapshot never overwrites anything newer that the stream has told. */
 import { add, amend, erase, mergePage } from "./message-timeline.js";
 import { readMessage } from "./message.js";
 import { raiseWatermark, set, want, without } from "./state.js";
@@ -30,7 +30,7 @@ function countOf(state, known, chat, watermarks) {
     : { unreadCount: chat.unreadCount, unreadSeq: chat.head };
 }
 
-/** The whole chat list has been fetched: chats that only the stream knows are asked for one by one. */
+/** The whole chat list has been fetched: chats that only the stream knows are fetched one by one. */
 export function takeChatsDone(state) {
   state = { ...state, chatsStatus: "ready" };
   for (const chatId of Object.keys(state.cursors)) {
@@ -48,7 +48,7 @@ export function takeChat(state, chat) {
   return want({ ...state, chats: { ...state.chats, [chat.id]: { ...view, ...chat } }, gone: without(state.gone, chat.id) }, chat.id);
 }
 
-/** This user has muted a chat, or hears of it again: here, or in another tab of this browser. */
+/** This user has muted or unmuted a chat, here or in another tab of this browser. */
 export function takeMuted(state, { chatId, muted }) {
   const chat = state.chats[chatId];
   if (!chat || chat.muted === muted) return state;
@@ -76,7 +76,7 @@ export function takeSent(state, data, key) {
   if (chat && chat.lastMessage !== undefined && (chat.lastMessage?.seq ?? 0) < message.seq) {
     state = { ...state, chats: set(state.chats, chat.id, { ...chat, lastMessage: message }) };
   }
-  // The same words from another tab may have been taken for this message.
+  // A message with the same text, sent in another tab, may have been taken for this one.
   const mistaken = state.outbox.find((item) => item.key === key && item.storedAs && item.storedAs !== message.id)?.storedAs;
   return {
     ...state,

@@ -4,14 +4,14 @@ import { isDeleted } from "./message.js";
 export function initialState(me) {
   return {
     me,
-    // The stream: what is brought back on reconnecting.
+    // The stream: what the page brings back when it reconnects.
     epoch: null,
     since: null,
     cursors: {}, // chatId → seq of the last logged event applied
     starts: {}, // chatId → where the stream of this chat began; a snapshot older than that is stale
     catchUp: null, // between `welcome` and `synced`
     gap: null, // an event that did not follow its cursor: the connection must resume
-    server: { instance: null, version: null, channels: null }, // who answered last; a server of the first release says neither version nor channels
+    server: { instance: null, version: null, channels: null }, // as the last `welcome` said; a server of the first release says neither version nor channels
     connection: { phase: "connecting", inSyncAt: null, brokenAt: null, missed: 0, caughtUp: null },
     // What is known.
     chats: {}, // chatId → ChatView, `unreadSeq`, and `whole` once its watermarks came; `lastMessage` undefined: ask for it
@@ -100,7 +100,7 @@ export function chatTitle(state, chat) {
 
 const activity = (chat) => (chat.lastMessage ? chat.lastMessage.createdAt : chat.createdAt);
 
-const sorted = new WeakMap(); // chats → in order: asked for at every rendering, and sorted once
+const sorted = new WeakMap(); // chats → in order: needed at every rendering, sorted once
 
 /** Chats, the most recently active first. */
 export function sortedChats({ chats }) {
@@ -113,13 +113,13 @@ export function unreadOf(state, chat) {
   return state.open.chatId === chat.id && state.attentive && state.atBottom ? 0 : chat.unreadCount;
 }
 
-/** Whether this user wants to hear nothing of a chat: no toast, no sound, and no part in the total. */
+/** Whether a chat is muted: it makes no toast and no sound, and has no part in the total. */
 export const isMuted = (state, chatId) => Boolean(state.chats[chatId]?.muted);
 
-/** What the tab tells: the unread messages of all chats but the muted ones. */
+/** The number in the tab's title: the unread messages of all chats but the muted ones. */
 export const unreadTotal = (state) => Object.values(state.chats).reduce((sum, chat) => sum + (chat.muted ? 0 : unreadOf(state, chat)), 0);
 
-const counted = new WeakMap(); // watermarks → {ids, result}: asked for at every rendering, and sorted once
+const counted = new WeakMap(); // watermarks → {ids, result}: needed at every rendering, sorted once
 
 /** How many others have read a message of this user: `{total, count(seq)}`. */
 export function readersOf(state, chat) {
@@ -147,7 +147,7 @@ export function canDelete(state, message) {
   return message.senderId === state.me.id || state.chats[message.chatId]?.ownerId === state.me.id;
 }
 
-/** How the page hears of news: `connecting`, `live`, `polling`, `reconnecting` or `offline`. `heardAt`: the last sign of life. */
+/** Takes the connection's new phase: `connecting`, `live`, `polling`, `reconnecting` or `offline`. `heardAt`: when the server was last heard. */
 export function takePhase(state, phase, now, heardAt = now) {
   const was = state.connection;
   if (was.phase === phase) return state;

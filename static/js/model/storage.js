@@ -1,4 +1,4 @@
-/** Keeping small things in the browser across reloads; falls back to memory where storage is full or forbidden. */
+/** Small values that survive a reload. Falls back to memory where the browser's storage is full or forbidden. */
 export function createStorage(backing) {
   const memory = new Map();
 

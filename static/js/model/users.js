@@ -1,19 +1,19 @@
-/** Knowing people by their ids: asked for a few at a time, and again when there is a reason to look: somebody may be called
- * otherwise by now. What an earlier page of this tab knew is shown until the answer comes. */
+/** Looks people up by their ids, a few requests at a time, and again when a name may have changed. Names that an earlier page of
+ * this tab knew are shown until the answer comes. */
 import { takeUsers } from "./snapshots.js";
 import { isDirect, otherOf, sameFields, sortedChats } from "./state.js";
 
-export const FRESH_MS = 30_000; // nobody is asked for again before that
+export const FRESH_MS = 30_000; // a user is not looked up again sooner
 const AT_ONCE = 6;
 const RETRY_MS = 5_000;
-const FEW = 50; // in larger chats one message would make everybody ask at once
-const MOST = 30; // whose names are looked up when the page is looked at
+const FEW = 50; // in larger chats one message would make every page look somebody up at once
+const MOST = 30; // how many names are looked up again when the page gets the focus
 
 export class Users {
   #queue = [];
   #asked = new Map(); // id → when (ms)
   #running = 0;
-  #earlier; // ids of those that an earlier page knew
+  #earlier; // ids of the users that an earlier page knew
 
   constructor({ store, api, storage, now = () => Date.now() }) {
     Object.assign(this, { store, api, storage, now });
@@ -21,21 +21,21 @@ export class Users {
     const earlier = (storage.get("parley.users") ?? []).filter(({ id }) => id !== me.id);
     this.#earlier = new Set(earlier.map(({ id }) => id));
     this.#show(earlier);
-    this.#asked.set(me.id, now()); // of oneself the page has just told
+    this.#asked.set(me.id, now()); // the page came with one's own name
   }
 
-  /** Takes over what some answer of the server said about people. */
+  /** Takes users from any answer of the server. */
   take(users) {
     for (const { id } of users) this.#asked.set(id, this.now());
     this.#show(users);
   }
 
-  /** Asks for the users that are not known yet; the parts of the screen call it with whom they show. */
+  /** Looks up the users that are not known yet. Every part of the screen calls this with the ids that it shows. */
   want(ids) {
     this.#ask(ids, (id) => !this.#asked.has(id) && (!this.store.state.users[id] || this.#earlier.has(id)));
   }
 
-  /** Asks for these people again, unless it has just been done. */
+  /** Looks these users up again, unless that was done a moment ago. */
   again(ids) {
     this.#ask(ids, (id) => this.now() - (this.#asked.get(id) ?? -Infinity) >= FRESH_MS);
   }
@@ -76,14 +76,14 @@ export function onScreen(state) {
   return [...new Set([state.me.id, ...here, ...direct])].slice(0, MOST);
 }
 
-/** The people who have just written or begun to write, in chats of a few. Pure. */
+/** The people who have just written, or begun to write, in small chats. Pure. */
 export function signsOfLife(state) {
   const small = (chatId) => state.chats[chatId]?.participantIds.length <= FEW;
   const typing = Object.entries(state.typing).filter(([chatId]) => small(chatId)).flatMap(([, people]) => Object.keys(people));
   return [...typing, ...state.heard.filter(({ chatId }) => small(chatId)).map(({ senderId }) => senderId)];
 }
 
-/** Keeps names true without being told: they are looked up when the page or a chat is looked at, and when their owners write. */
+/** Keeps names up to date, since nothing announces a new one: looks them up when the page or a chat is opened, and when their owners write. */
 export function keepNames({ store, users }) {
   store.watch((state) => [state.attentive, state.open.chatId, state.open.details], (state) => state.attentive && users.again(onScreen(state)));
   store.watch((state) => [state.typing, state.heard], (state) => users.again(signsOfLife(state)));

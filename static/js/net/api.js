@@ -53,7 +53,7 @@ export function createApi({ fetch = (...all) => globalThis.fetch(...all), xsrf =
       throw new ApiError({});
     }
     const error = await errorOf(response);
-    // The key goes with the repetition: whatever was under way when the session ended happens once.
+    // The repeated call has the same key, so that whatever was under way when the session ended happens once.
     if (error.code === "not_signed_in" && (await signedOut())) return call(method, path, { body, key: headers["Idempotency-Key"], deadlineMs });
     throw error;
   }

@@ -1,4 +1,4 @@
-/** How long to wait before the next attempt: exponential with full jitter, so that a crowd does not come back in step. */
+/** How long to wait before the next attempt: exponential with full jitter, so that many clients do not come back at the same moment. */
 export const FIRST_MS = 500;
 export const LONGEST_MS = 30_000;
 

@@ -1,5 +1,5 @@
-/** Keeps the stream alive: dials, says hello with the cursors, notices a dead path, waits with jitter, and polls
- * where sockets do not get through. Knows nothing of what the frames mean; the protocol is docs/protocol.md.
+/** Keeps the stream alive: dials, says hello with the cursors, notices a dead path, waits with jitter before it dials again,
+ * and polls where sockets do not get through. It does not know what the frames mean; the protocol is docs/protocol.md.
  *
  * `openSocket()` answers a WebSocket; `sync(body)` one page of `/api/sync`; `resume()` what `hello` brings back;
  * `wishes` what it asks for besides (see wishes.js); `apply(frame)` false when a frame did not follow its cursor;
@@ -9,13 +9,13 @@ import { backoff } from "./backoff.js";
 import { Polling } from "./polling.js";
 import { Wishes } from "./wishes.js";
 
-export const SILENCE_MS = 15_000; // without a frame for so long: ping; without an answer for so long again: dead
+export const SILENCE_MS = 15_000; // without a frame for this long: ping; without an answer for as long again: the path is dead
 export const GREETING_MS = 10_000; // silence before `synced` that means a dead path
 export const PROBE_MS = 4_000; // the same, when the device has just woken up
-export const REDIAL_MS = 15_000; // trying the socket while polling works
+export const REDIAL_MS = 15_000; // between two tries of the socket while polling works
 export const PENALTY_MS = 30_000; // 4409, 4429: not at once
 export const REFUSED_MS = 60_000; // 4400: what one instance refuses, another may take
-const SETTLED_MS = 10_000; // a stream that lasted so long begins again with short delays
+const SETTLED_MS = 10_000; // after a stream that lasted this long, the delays begin short again
 const FAILURES = 2; // failed sockets before polling begins
 
 const clock = {
@@ -32,7 +32,7 @@ export class Connection {
   #attempt = 0;
   #timers = {};
   #polling;
-  #tooLarge = false; // this client's hello, for every server: polling only
+  #tooLarge = false; // the hello is too large for any server: only polling is left
   #wishes;
   #refusedField = null; // what an instance found wrong with the hello
   #drainMs = null;
@@ -50,7 +50,7 @@ export class Connection {
     this.#dial();
   }
 
-  /** Ends everything; `start()` begins again. */
+  /** Closes the socket and stops polling, until `start()`. */
   stop() {
     for (const name of Object.keys(this.#timers)) this.#cancel(name);
     this.#polling.stop();
@@ -58,7 +58,7 @@ export class Connection {
   }
 
   /** The device is online again or awake, or the page visible: dial at once, or find out whether the socket still works.
-   * `insist`: somebody has asked for it. */
+   * `insist`: the user asks for it. */
   wake(insist = false) {
     if (this.#tooLarge && !insist) return;
     if (this.#live) return this.#ping(PROBE_MS);
@@ -167,7 +167,7 @@ export class Connection {
     if (code === 4400 && !this.#greeted && this.#wishes.refused(this.#refusedField)) return this.#dial();
     if (code === 4400) this.#wishes.restore();
     if (code === 1009) this.#tooLarge = true;
-    if (!wasLive && code !== 1012) this.#failures += 1; // an instance that stops has been reached: the path is good
+    if (!wasLive && code !== 1012) this.#failures += 1; // an instance that stops was reached, so the path is good
     if (!this.#polling.works) this.report("reconnecting", this.heardAt);
     if (!this.#tooLarge) this.#at("dial", this.#delay(code), () => this.#dial());
     if (code === 4400 || this.#tooLarge || this.#failures >= FAILURES) this.#polling.start();
@@ -181,7 +181,7 @@ export class Connection {
     return backoff(this.#attempt++, this.random);
   }
 
-  /** One page of polling. An instance that refuses these channels is asked for those that it tells by itself. */
+  /** One page of polling. An instance that refuses these channels is asked without them, and tells its default ones. */
   async #ask() {
     try {
       return await this.sync({ ...this.resume(), ...(this.channels && { channels: this.channels }) });

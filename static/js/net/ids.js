@@ -1,4 +1,4 @@
-/** New identifiers, also where `crypto.randomUUID` is missing: pages served over plain HTTP on a local network. */
+/** New UUIDs, also where `crypto.randomUUID` is missing, which is on every page served over plain HTTP. */
 export function uuid() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -1,4 +1,4 @@
-/** Polling `/api/sync` while no socket gets through. Knows nothing of what the frames mean. */
+/** Polls `/api/sync` while no socket gets through. It does not know what the frames mean. */
 
 export const POLL_MS = 5_000;
 

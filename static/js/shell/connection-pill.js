@@ -1,11 +1,11 @@
-/** The connection pill: silent while all is well, honest when it is not, and says when everything has been caught up.
- * Beside it a small dot that is always there and says on a closer look how far this page is in sync.
+/** The connection pill: hidden while all is well; otherwise it says what is wrong, and then that everything has been caught up.
+ * Beside it, a small dot is always there and says in its tooltip how far this page is in sync.
  */
 import { fill, h } from "../ui/dom.js";
 import { clockTime, plural } from "../ui/time.js";
 
-export const PATIENCE_MS = 2_000; // an interruption that nobody needs to hear about
-export const TROUBLE_MS = 30_000; // one that somebody may want to do something about
+export const PATIENCE_MS = 2_000; // a shorter interruption is not shown
+export const TROUBLE_MS = 30_000; // after this long the user may want to do something about it
 export const GOOD_NEWS_MS = 3_000;
 const TRYING_MS = 1_500;
 

@@ -21,7 +21,7 @@ export function showShortcuts() {
     h("div", { class: "shortcuts", tabindex: "0", role: "group", "aria-label": "Shortcuts" }, shortcutList().map(([title, rows]) => h("section", {}, h("h3", {}, title), h("dl", {}, rows.map(row)))))] });
 }
 
-/** The next of `chats` after the open one, upwards or downwards, that is `wanted`; round the end where it is `round`. Pure. */
+/** The next of `chats` after the open one, upwards or downwards, that is `wanted`; with `round`, it goes on at the other end. Pure. */
 export function stepFrom(chats, openId, by, { wanted = () => true, round = false } = {}) {
   const at = chats.findIndex((chat) => chat.id === openId);
   const start = at < 0 ? (by > 0 ? -1 : chats.length) : at;
@@ -77,7 +77,7 @@ export function mountKeyboard(services) {
     if (event.defaultPrevented || event.isComposing) return;
     const row = shortcutOf(event, SHORTCUTS.anywhere);
     if (!row || (writes(event) && event.target.closest?.("input, textarea, select"))) return;
-    if (document.querySelector("dialog[open], :popover-open")) return; // looks at the whole page: not at every key
+    if (document.querySelector("dialog[open], :popover-open")) return; // searches the whole document, so only once a shortcut is certain
     if (row.name !== "escape") event.preventDefault();
     run[row.name]();
   });

@@ -3,7 +3,7 @@ import { parsePath, pathOf } from "../model/addresses.js";
 import { PAGE, trim } from "../model/message-timeline.js";
 import { set, without } from "../model/state.js";
 
-/** Decides once for each opening where the unread divider stands; reading is not reported before that. */
+/** Decides, once each time a chat is opened, where the unread divider stands. Reading is not reported before that. */
 export function decideDivider(state) {
   const { chatId } = state.open;
   const chat = state.chats[chatId];
@@ -13,7 +13,7 @@ export function decideDivider(state) {
   return { ...state, dividers: set(state.dividers, chatId, divider) };
 }
 
-/** A chat that is closed keeps one page of its newest messages, so that it opens at once the next time. */
+/** Keeps one page of the newest messages of a chat that is closed, so that it opens at once the next time. */
 function close(state) {
   const { chatId } = state.open;
   const timeline = state.timelines[chatId];

@@ -1,7 +1,7 @@
-/** Telling of a new message when nobody looks: a notification of the browser, one for each chat, and one sound.
+/** Notifies of a new message when nobody is looking: by a notification of the browser, one for each chat, and by a sound.
  *
- * Only one of a user's tabs tells, and none while one of them is being looked at. Which messages count is chosen for this browser.
- * Permission is asked when somebody wants it: in the settings, or by a quiet line after a message has come unseen.
+ * Only one of a user's tabs notifies, and none while one of them is being looked at. Which messages count is chosen for each browser.
+ * Permission is asked for in the settings, or by a line below the chat list after a message has come unseen.
  */
 import { textOf } from "../model/message.js";
 import { chatTitle, isDirect, isMuted, nameOf } from "../model/state.js";
@@ -22,7 +22,7 @@ const prefer = (storage, change) => storage.set(KEY, { ...preferences(storage), 
 /** `unsupported` (an old browser, or a page over plain HTTP), `default` (nobody was asked), `granted` or `denied`. */
 export const permission = () => ("Notification" in globalThis && globalThis.isSecureContext ? Notification.permission : "unsupported");
 
-/** This message is worth telling somebody who does not look. Pure. */
+/** Whether to notify of this message somebody who is not looking. Pure. */
 export function isWorthTelling(state, message, { about }) {
   const chat = state.chats[message.chatId];
   if (about === "none" || !chat || message.senderId === state.me.id || isMuted(state, chat.id)) return false;
@@ -81,7 +81,7 @@ export function mountNotifications({ store, storage, navigation, users, locks = 
     users.want(heard.map((message) => message.senderId));
     for (const message of heard) tell(message);
   });
-  // Read here or elsewhere: there is nothing more to tell.
+  // The messages have been read, here or elsewhere.
   store.watch((state) => [state.chats], ({ chats }) => {
     for (const [chatId, notification] of shown) if (!chats[chatId]?.unreadCount) notification.close();
   });

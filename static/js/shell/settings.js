@@ -52,7 +52,7 @@ export function mountSettings(services) {
   }
 
   addEventListener("popstate", () => (location.pathname === PATH ? show() : dialog?.close()));
-  // Something else was opened from elsewhere, as by a notification.
+  // Another chat was opened meanwhile, for example by a notification.
   store.watch((state) => [state.open.chatId, state.open.messageId], () => location.pathname !== PATH && dialog?.close());
   if (location.pathname === PATH) show();
   return { open };

@@ -5,7 +5,7 @@ const SECONDS = 0.35;
 
 let context = null;
 
-/** A browser lets only those pages sound that somebody has clicked or typed in. */
+/** Browsers allow sound only in pages that somebody has clicked or typed in. */
 export const maySound = () => "AudioContext" in globalThis && navigator.userActivation?.hasBeenActive !== false;
 
 export async function playSound() {

@@ -1,11 +1,11 @@
-/** Several tabs of one browser agree: what one stores, the others show. Reading and messages agree through the server. */
+/** Keeps the tabs of one browser in step: what one of them stores, the others show. Messages and reads come from the server. */
 import { set, without } from "../model/state.js";
 import { showTheme } from "../ui/theme.js";
 
 export function mountSharing({ store, outbox, drafts, composer }) {
   function takeDraft(chatId, text) {
     store.update((state) => ({ ...state, drafts: text ? set(state.drafts, chatId, text) : without(state.drafts, chatId) }));
-    // Whoever is writing here is not interrupted.
+    // A user who is writing here is not interrupted.
     if (chatId === store.state.open.chatId && !store.state.attentive) composer.show(text);
   }
 

@@ -1,4 +1,4 @@
-/** The tab: its title and icon tell how many messages are unread. */
+/** The tab's title and icon, which say how many messages are unread. */
 import { chatTitle, unreadTotal } from "../model/state.js";
 
 /** `(3) Ada · Parley`; pure. */

@@ -1,4 +1,4 @@
-/** Toasts: a message in another chat, and things that did not work. They go by themselves, but not under the pointer. */
+/** Toasts: a message in another chat, and things that did not work. They disappear by themselves, but not under the pointer. */
 import { textOf } from "../model/message.js";
 import { chatTitle, isDirect, nameOf } from "../model/state.js";
 import { oneLine } from "../text/rich-text.js";
@@ -14,7 +14,7 @@ export function mountToasts({ store, navigation, users }) {
   const place = document.querySelector("#toasts");
   const shown = new Map(); // chatId → {element, id of the message}
 
-  /** Shows `element`; it goes after a while, except under the pointer or with the focus. `gone()` is called then. */
+  /** Shows `element` for a while, and longer under the pointer or with the focus; then calls `gone()`. */
   function put(element, gone) {
     let timer = null;
     const end = () => (element.remove(), gone());

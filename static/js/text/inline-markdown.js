@@ -1,8 +1,8 @@
 /** The Markdown within a line: `code`, **bold**, *italic*, links, @mentions. Pure, and linear in the length of the text.
  *
  * `parseInline(text)` → nodes: a string, or `{type: "strong"|"emphasis", children}`, `{type: "code", text}`,
- * `{type: "link", href, text}`, `{type: "mention", name, text}`. Nothing that was written gets lost but pairs of markers:
- * there are no escapes, which would eat the arms of ¯\_(ツ)_/¯; a marker after a backslash is no marker.
+ * `{type: "link", href, text}`, `{type: "mention", name, text}`. Only pairs of markers disappear. There are no
+ * escapes, which would eat the arms of ¯\_(ツ)_/¯; a marker after a backslash is not a marker.
  */
 const TOKEN = /`+|\*+|_+|@(?=[a-z0-9])|(?:https?:\/\/|mailto:)(?=[^\s<>"'`])/giu;
 const LINK = /[^\s<>"'`]*/y;
@@ -10,7 +10,7 @@ const NAME = /[a-z0-9][a-z0-9._-]*/iy;
 const TRAILING = new Set(".,;:!?)]}»”’*_");
 const MAIL = /^mailto:[^@\s]+@[^@\s]+$/i;
 
-// Words that are written without spaces between them need none around a marker.
+// Scripts that put no spaces between words need none around a marker either.
 const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 const LETTER = /[\p{L}\p{N}]/u;
 
@@ -53,7 +53,7 @@ function codeRuns(text) {
 
 /** Turns runs of `*` and `_` into pairs; a marker that has no partner stays text. Nesting is at most one of each marker deep. */
 class Emphasis {
-  open = []; // tokens that wait for their partner, the innermost last
+  open = []; // markers that wait for their partners, the innermost last
 
   read(run, text, index, tokens) {
     const [left, right] = [before(text, index), after(text, index + run.length)];
@@ -87,7 +87,7 @@ function tokensOf(text) {
   const emphasis = new Emphasis();
   const closing = codeRuns(text);
   let last = 0;
-  let noLinkBefore = 0; // what has been looked at in vain is not looked at again
+  let noLinkBefore = 0; // up to here there is no link; not searched again, which keeps this linear
   const put = (node, from, to) => {
     if (from > last) tokens.push(text.slice(last, from));
     if (node) tokens.push(node);

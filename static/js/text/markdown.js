@@ -2,13 +2,13 @@
  *
  * `parse(text)` → blocks: `{type: "paragraph", children}`, `{type: "fence", language, text}`, `{type: "quote", children: blocks}`,
  * `{type: "list", ordered, start, items: [blocks, …]}`. Linear in the length of the text: each line is read once a level, and there
- * are at most `DEEPEST` levels. Deeper ones, headings, images, tables and HTML stay the text that they are.
+ * are at most `DEEPEST` levels. Deeper levels, headings, images, tables and HTML stay plain text.
  */
 import { parseInline } from "./inline-markdown.js";
 
 const DEEPEST = 4;
 const FENCE = /^ {0,3}(```+|~~~+)([^`]*)$/;
-const QUOTE = /^ {0,3}>(?: |$)/; // without the space it may be a face: >_<
+const QUOTE = /^ {0,3}>(?: |$)/; // without the space it may be an emoticon: >_<
 const ITEM = /^( {0,3}(?:[-*•]|(\d{1,9})[.)]) {1,3})(?=\S)/;
 
 const indentOf = (line) => line.length - line.trimStart().length;
@@ -82,7 +82,7 @@ function blockText(block) {
   return (block.type === "list" ? block.items.flat() : block.children).map(blockText).join(" ");
 }
 
-/** The words of a message on one line, for lists and notices; what it quotes is left out where it says something itself. */
+/** The text of a message on one line, for lists and notices. Quotes are left out unless there is nothing else. */
 export function plain(text) {
   const all = parse(text);
   const said = all.filter((block) => block.type !== "quote");

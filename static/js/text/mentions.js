@@ -7,7 +7,7 @@ const HALF = /(?:^|[^\p{L}\p{N}_.@/])@([\p{L}\p{N}._-]{0,40}(?: [\p{L}\p{N}._-]{
 const parsed = new WeakMap();
 const byName = new WeakMap();
 
-/** In what is quoted somebody else is spoken to. */
+/** Mentions in quotes do not count: they addressed somebody in an earlier message. */
 function namesIn(blocks, found = new Set()) {
   for (const block of blocks) {
     if (block.type === "quote") continue;
@@ -44,7 +44,7 @@ export function mentionAt(text, caret) {
   return match && { start: caret - match[1].length - 1, query: match[1] };
 }
 
-/** The others in the chat whose name or username has words that begin like `query`, best first; none once somebody is named and the text goes on. */
+/** The others in the chat with a word in their name or username that begins like `query`, best first; none once a name is complete and the text goes on. */
 export function candidates(state, chat, query) {
   const wanted = query.toLocaleLowerCase();
   const [word, rest] = wanted.split(" ");

@@ -1,4 +1,4 @@
-/** The beginning of an answer: who said what, as Markdown's quote. Pure. */
+/** The beginning of a reply: author and text of a message as a Markdown quote. Pure. */
 const MOST_LINES = 4;
 const MOST_CHARS = 280;
 

@@ -1,8 +1,8 @@
-/** A message's words as elements, made of text nodes only; and small questions about texts. */
+/** A message's text as elements, made of text nodes only; and small functions on texts. */
 import { parse } from "./markdown.js";
 import { h } from "../ui/dom.js";
 
-/** `personOf(username)` → `{displayName, me}` where that is somebody in the chat, else null: then `@username` are only words. */
+/** `personOf(username)` → `{displayName, me}` where that is somebody in the chat, else null, and `@username` stays text. */
 export function inlineNodes(nodes, personOf) {
   return nodes.map((node) => {
     if (typeof node === "string") return node;
@@ -28,7 +28,7 @@ function blockNode(block, personOf) {
   }
 }
 
-/** One paragraph stands by itself, so that the time can follow its last line; more are blocks below each other. */
+/** A single paragraph has no element of its own, so that the time can follow its last line; several become blocks. */
 export function richText(text, personOf = () => null) {
   const blocks = parse(text);
   if (blocks.length === 1 && blocks[0].type === "paragraph") return inlineNodes(blocks[0].children, personOf);
@@ -46,5 +46,5 @@ export const oneLine = (text) => text.replace(/\s+/g, " ").trim();
 /** A text of at most `most` characters: one that is longer ends with an ellipsis. */
 export const cut = (text, most) => (length(text) > most ? `${[...text].slice(0, most - 1).join("").trimEnd()}…` : text);
 
-/** How long the server counts a text: in characters, not in UTF-16 units. */
+/** The length of a text as the server counts it: in characters, not in UTF-16 units. */
 export const length = (text) => [...text].length;

@@ -2,7 +2,7 @@
 const BEFORE = 36;
 const LENGTH = 240;
 
-/** Without the commonest marks of Markdown: here nothing is bold or quoted. */
+/** The text without the most common Markdown markers: nothing is bold or quoted here. */
 function bare(content, start, end) {
   const text = content.slice(start, end).replace(/\*\*|`/g, "").replace(/\n[ \t]*>/g, "\n");
   return start === 0 || content[start - 1] === "\n" ? text.replace(/^[ \t]*>[ \t]?/, "") : text;

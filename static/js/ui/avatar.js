@@ -1,4 +1,4 @@
-/** Round initials for people, square ones for groups; the colour follows from the id. */
+/** Round initials for people, square ones for groups; the colour is derived from the id. */
 import { chatTitle, isDirect, nameOf, otherOf } from "../model/state.js";
 import { h } from "./dom.js";
 

@@ -1,4 +1,4 @@
-/** Puts a text on the clipboard, also where the browser keeps the modern way for secure pages only. */
+/** Copies a text to the clipboard, also on pages that are not secure, where browsers have no `navigator.clipboard`. */
 export async function copyText(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const before = document.activeElement;

@@ -1,4 +1,4 @@
-/** A text that counts the seconds down, for as long as it is in the document. */
+/** A text that counts seconds down while it is in the document. */
 import { h, setText } from "./dom.js";
 
 /** `text(seconds)` is shown until `until` (ms since 1970). */

@@ -21,12 +21,12 @@ export function openDialog({ title, content, className = "", staying = false }) 
       staying ? null : h("button", { type: "button", class: "icon-button", "aria-label": "Close", on: { click: () => close() } }, icon("close"))),
     content);
   element.addEventListener("pointerdown", (event) => event.target === element && !staying && close());
-  // Browsers let a second `cancel` through, and a third Escape would be meant for the page behind: the key itself is held back.
+  // Browsers close a dialog at the second Escape even if `cancel` is prevented, so the key itself is intercepted.
   const hold = (event) => staying && event.key === "Escape" && (event.preventDefault(), event.stopPropagation());
   document.addEventListener("keydown", hold, true);
   element.addEventListener("cancel", (event) => staying && event.preventDefault());
   element.addEventListener("close", () => {
-    if (staying) return element.showModal(); // a gesture of going back asks twice as well
+    if (staying) return element.showModal(); // the second gesture of going back closes it as well
     document.removeEventListener("keydown", hold, true);
     element.remove();
     settle(element.returned);

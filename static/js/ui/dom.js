@@ -1,4 +1,4 @@
-/** Building and updating elements. Text goes in as text nodes only: nothing here parses HTML. */
+/** Builds and updates elements. Text becomes text nodes only: nothing here parses HTML. */
 
 /** `h("p", {class: "x", on: {click}, data: {id: 1}, "aria-label": "y"}, "text", child, null)` → element. */
 export function h(tag, props = {}, ...children) {
@@ -18,12 +18,12 @@ const present = (children) => children.flat(Infinity).filter((child) => child !=
 
 export const fill = (element, ...children) => element.replaceChildren(...present(children));
 
-/** Sets the text only where it differs, so that selections and screen readers are left alone. */
+/** Sets the text only where it differs, so as not to disturb selections and screen readers. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Makes a textarea as high as its text. `holder`, around it, keeps its height meanwhile, or what is scrolled beside it would move. */
+/** Makes a textarea as high as its text. `holder`, the element around it, keeps its height meanwhile: otherwise the messages beside it would move. */
 export function growField(field, holder) {
   holder.style.minHeight = `${holder.offsetHeight}px`;
   field.style.height = "auto";

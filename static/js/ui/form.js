@@ -1,5 +1,5 @@
-/** Forms that are sent as JSON, on the account pages and in the app: what is wrong stands beside its field, passwords can be
- * shown, Caps Lock is told, and too many attempts are waited out. */
+/** Forms that are sent as JSON, on the account pages and in the app: errors stand beside their fields, passwords can be
+ * shown, Caps Lock is pointed out, and after too many attempts the form waits. */
 import { countdown } from "./countdown.js";
 import { fill, h } from "./dom.js";
 import { plural } from "./time.js";
@@ -15,7 +15,7 @@ export function sentence(message, field, label) {
   return named[0].toUpperCase() + named.slice(1);
 }
 
-/** What the browser can already see to be wrong with a field's value, or null. */
+/** What is wrong with a field's value, as far as the browser can tell, or null. */
 export function fault({ value, required, minLength = -1 }) {
   if (required && !value.trim()) return "Please fill this in.";
   if (minLength > 0 && value && value.length < minLength) return `At least ${plural(minLength, "character")}, please.`;
@@ -57,8 +57,8 @@ function wirePasswords(form) {
   }
 }
 
-/** Sends the form's values by `send(body)`; `done(answer, body)` when that has succeeded. A `.form-error` in the form tells what
- * belongs to no field. Fields that are `data-optional` are left out where they are blank. */
+/** Sends the form's values by `send(body)`; `done(answer, body)` when that has succeeded. A `.form-error` in the form shows errors that
+ * belong to no field. Fields that are `data-optional` are left out where they are blank. */
 export function wireForm(form, { send, done }) {
   const button = form.querySelector("button[type=submit]");
   const formError = form.querySelector(".form-error");
@@ -125,7 +125,7 @@ export function wireForm(form, { send, done }) {
       fail(error);
     }
   });
-  // What is mended is no longer wrong.
+  // An error disappears when its field is changed.
   form.addEventListener("input", ({ target }) => {
     if (!target.hasAttribute("aria-invalid")) return;
     target.removeAttribute("aria-invalid");

@@ -1,4 +1,4 @@
-/** The dot at a face: its owner is online. */
+/** The dot at the face of somebody who is online. */
 import { h } from "./dom.js";
 
 /** A face with a dot where its owner is online; screen readers are told as well. */

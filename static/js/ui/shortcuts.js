@@ -31,7 +31,7 @@ export const SHORTCUTS = {
 
 const byName = new Map(Object.values(SHORTCUTS).flat().map((row) => [row.name, row]));
 
-/** Signs stand on different keys of different keyboards, so that Shift says nothing; letters are told by their key where Alt turns them into others. */
+/** Where a sign is typed differs between keyboards, so Shift is ignored for signs. Alt turns letters into other characters on a Mac, so a letter with Alt is recognised by its key. */
 function is(event, combination) {
   const parts = combination.split("+");
   const key = parts.pop();
@@ -49,7 +49,7 @@ export const shortcutOf = (event, rows) => rows.find(({ keys }) => keys?.some((c
 /** Whether this keydown is that of the row `name`. */
 export const pressed = (event, name) => Boolean(shortcutOf(event, [byName.get(name)]));
 
-/** Keys that write something into a field belong to it. */
+/** Whether this key types a character: then it belongs to the field that has the focus. */
 export const writes = (event) => event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey;
 
 const NAMES = { ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Delete: "Del", Backspace: "⌫" };

@@ -4,7 +4,7 @@ const MARKS = /\p{M}+/gu;
 /** Without case and accents: “Zoë” matches “zoe”. */
 const folded = (text) => text.normalize("NFD").replace(MARKS, "").toLocaleLowerCase();
 
-/** Whether the letters of `wanted` occur in this order: the length of the part that has them, or null. */
+/** How many other letters stand between the letters of `wanted` where `text` has them in this order; null where it has not. */
 function scattered(wanted, text) {
   let [at, gaps] = [-1, 0];
   for (const letter of wanted) {

@@ -113,6 +113,17 @@ def test_a_page_that_asks_for_more_than_an_instance_knows_goes_on_with_what_it_k
     hers.shows("one", "two")
 
 
+def test_a_page_of_a_later_release_is_live_on_the_instances_as_they_are(person, window):
+    ada, bob = person("Ada"), person("Bob")
+    chat = ada.direct(bob)
+    hers = window(ada, None, fresh=True)
+    with_a_newer_channel(hers.page)
+    hers.goto(f"/chats/{chat}").is_live()
+    bob.say(chat, "one")
+    hers.shows("one")
+    assert len(hers.instances) == 1
+
+
 def test_a_page_that_polls_goes_on_with_what_an_instance_knows(talk):
     ada, bob, chat, hers, _ = talk
     hers.expects_no_network()

@@ -1,8 +1,8 @@
 /** The pages to sign in, to sign up and to join by an invitation. */
-import { createApi } from "./api.js";
-import { wireForm } from "./form.js";
-import { nextPath } from "./navigation.js";
-import { tellTabs } from "./tabs.js";
+import { nextPath } from "./model/addresses.js";
+import { createApi } from "./net/api.js";
+import { tellTabs } from "./net/tabs.js";
+import { wireForm } from "./ui/form.js";
 
 const form = document.querySelector("#account-form");
 const api = createApi();
@@ -15,7 +15,7 @@ wireForm(form, {
     try {
       if ("first" in form.dataset) sessionStorage.setItem("parley.first", "true");
     } catch {
-      // Without storage the first page offers the invitation instead of bringing it.
+      // Without storage the first page only offers to make an invitation.
     }
     location.assign(nextPath(location.search));
   },

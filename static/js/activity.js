@@ -1,16 +1,16 @@
-/** The entry of the Activity page: the instances, the lanes, the ways of events, and whether anything was lost. */
-import { mountCards } from "./activity-cards.js";
-import { mountChecks } from "./activity-checks.js";
-import { mountDemo } from "./activity-demo.js";
-import { mountLanes } from "./activity-lanes.js";
-import { mountList } from "./activity-list.js";
-import { Model } from "./activity-model.js";
-import { watchActivity } from "./activity-stream.js";
-import { startWitness } from "./activity-witness.js";
-import { createApi } from "./api.js";
-import { placeIcons } from "./icons.js";
+/** The entry of the Activity page: the instances, the lanes, the timelines of events, and whether anything was lost. */
+import { mountChecks } from "./activity/counters.js";
+import { mountDemo } from "./activity/demo.js";
+import { mountList } from "./activity/event-list.js";
+import { mountCards } from "./activity/instance-cards.js";
+import { mountLanes } from "./activity/lanes.js";
+import { Model } from "./activity/model.js";
+import { watchActivity } from "./activity/stream.js";
+import { startWitness } from "./activity/witness.js";
+import { createApi } from "./net/api.js";
+import { placeIcons } from "./ui/icons.js";
 
-const NAMES_MS = 10_000; // how often the names of one's own chats are fetched again, where an unknown one was seen
+const NAMES_MS = 10_000; // how often the names of the viewer's chats are fetched again while one is unknown
 const PHASES = {
   connecting: { tone: "notice", text: "Connecting…" },
   live: { tone: "good", text: "Live" },
@@ -27,8 +27,8 @@ const names = new Map();
 let chosen = null;
 
 const selected = () => chosen;
-function select(way) {
-  chosen = way;
+function select(timeline) {
+  chosen = timeline;
   list.reveal();
 }
 
@@ -55,7 +55,7 @@ async function fetchNames() {
   for (const [chatId, other] of people) if (!names.has(chatId)) names.set(chatId, (await api.get(`/api/users/${other}`)).displayName);
 }
 
-const unknown = () => [...model.ways.values()].some(({ chatId }) => !names.has(chatId));
+const unknown = () => [...model.timelines.values()].some(({ chatId }) => !names.has(chatId));
 setInterval(() => document.visibilityState === "visible" && unknown() && fetchNames().catch(() => {}), NAMES_MS);
 fetchNames().catch(() => {});
 

@@ -1,35 +1,35 @@
 /** The entry of the signed-in page: makes the services, mounts the parts of the screen, begins the stream. */
-import { createApi } from "./api.js";
-import { mountChats } from "./chats.js";
-import { mountComposer } from "./composer.js";
-import { mountConversation } from "./conversation.js";
-import { mountDetails } from "./details.js";
-import { Drafts } from "./drafts.js";
-import { placeIcons } from "./icons.js";
-import { mountKeyboard } from "./keyboard.js";
-import { Loading } from "./loading.js";
-import { mountMessages } from "./messages.js";
-import { Navigation } from "./navigation.js";
-import { Operations } from "./operations.js";
-import { mountNotifications } from "./notifications.js";
-import { Outbox } from "./outbox.js";
-import { mountMute } from "./mute.js";
-import { mountPill } from "./pill.js";
-import { keepPresence } from "./presence.js";
-import { Reading } from "./reading.js";
-import { mountSearch } from "./search.js";
-import { Session } from "./session.js";
-import { mountSettings } from "./settings.js";
-import { inviteCard } from "./invitations.js";
-import { mountSharing } from "./sharing.js";
-import { initialState } from "./state.js";
-import { createStorage } from "./storage.js";
-import { createStore } from "./store.js";
-import { createStream } from "./stream.js";
-import { mountTitle } from "./title.js";
-import { mountToasts } from "./toasts.js";
-import { keepNames, Users } from "./users.js";
-import { mountYou } from "./you.js";
+import { inviteCard } from "./account/invitations.js";
+import { SessionEnd } from "./account/session-end.js";
+import { mountComposer } from "./conversation/composer.js";
+import { mountConversation } from "./conversation/conversation.js";
+import { mountDetails } from "./conversation/details.js";
+import { mountMessages } from "./conversation/messages.js";
+import { Reading } from "./conversation/reading.js";
+import { mountChats } from "./list/chat-list.js";
+import { mountSearch } from "./list/search.js";
+import { Drafts } from "./model/drafts.js";
+import { Loading } from "./model/loading.js";
+import { mountMute } from "./model/mute.js";
+import { Operations } from "./model/operations.js";
+import { Outbox } from "./model/outbox.js";
+import { keepPresence } from "./model/presence.js";
+import { initialState } from "./model/state.js";
+import { createStorage } from "./model/storage.js";
+import { createStore } from "./model/store.js";
+import { keepNames, Users } from "./model/users.js";
+import { createApi } from "./net/api.js";
+import { mountPill } from "./shell/connection-pill.js";
+import { mountKeyboard } from "./shell/keyboard.js";
+import { Navigation } from "./shell/navigation.js";
+import { mountNotifications } from "./shell/notifications.js";
+import { mountSettings } from "./shell/settings.js";
+import { createStream } from "./shell/stream.js";
+import { mountSharing } from "./shell/tab-sync.js";
+import { mountTitle } from "./shell/tab-title.js";
+import { mountToasts } from "./shell/toasts.js";
+import { mountUserMenu } from "./shell/user-menu.js";
+import { placeIcons } from "./ui/icons.js";
 
 const { userId, username, displayName, maxMessageChars, maxNameChars, minPasswordChars, maxPasswordChars, isOwner, signUp, invitationDays, invitationUses, version } = document.body.dataset;
 const me = { id: userId, username, displayName };
@@ -50,10 +50,10 @@ const services = {
   minPasswordChars: Number(minPasswordChars), maxPasswordChars: Number(maxPasswordChars), isOwner: Boolean(isOwner), signUp,
   invitationDays: Number(invitationDays), invitationUses: Number(invitationUses),
 };
-services.session = new Session({ ...services, me, leave: () => services.navigation.signIn(), resumed });
+services.session = new SessionEnd({ ...services, me, leave: () => services.navigation.signIn(), resumed });
 services.api = createApi({ signedOut: () => services.session.ended() });
 services.users = new Users({ ...services, storage: sessionStore });
-keepNames(services); // before notifications.js, which takes away what was heard
+keepNames(services); // before notifications.js, which empties `heard`
 services.drafts = new Drafts({ ...services, userId });
 services.loading = new Loading(services);
 services.outbox = new Outbox({ ...services, userId });
@@ -65,7 +65,7 @@ services.toast = mountToasts(services);
 services.attempt = (work, failure) => work().catch((error) => services.toast(`${failure} ${error.message}`));
 services.mute = mountMute(services);
 let invitation = null;
-/** The link to share that a new server's owner is shown, once on the page; null for others. */
+/** The card with a link to share, for a new server's owner; the same element each time. Null for others. */
 services.invite = () => services.isOwner ? (invitation ??= inviteCard(services)) : null;
 
 function attend() {
@@ -76,7 +76,7 @@ for (const type of ["focus", "blur", "pageshow"]) addEventListener(type, attend)
 document.addEventListener("visibilitychange", attend);
 attend();
 
-/** Signed in again after the session had ended: what is missed since then comes with the new stream. */
+/** After signing in again: the new stream brings what was missed. */
 function resumed() {
   services.stream.stop();
   services.stream.start();
@@ -96,7 +96,7 @@ keepPresence(services);
 mountTitle(services);
 mountNotifications(services);
 services.settings = mountSettings(services);
-mountYou(services);
+mountUserMenu(services);
 mountKeyboard(services);
 
 services.navigation.start();
@@ -116,7 +116,7 @@ store.watch((state) => [state.connection.phase], ({ connection: { phase }, chats
 let before = null;
 store.watch((state) => [state.open.chatId], ({ open }) => {
   const target = open.chatId ? document.querySelector("#chat-header h1") : document.querySelector(`#chats [data-chat-id="${before}"]`);
-  const searching = wideScreen.matches && document.activeElement?.closest("#search"); // from hit to hit
+  const searching = wideScreen.matches && document.activeElement?.closest("#search"); // walking through the results
   if (open.chatId && !searching && matchMedia("(hover: hover)").matches) services.composer.focus();
   else if (!searching) target?.focus({ preventScroll: true });
   before = open.chatId;

@@ -35,7 +35,7 @@ def activity(window):
 
 def row(shown, title, chat):
     """An event in the list."""
-    return shown.locator("#ways .way-row").filter(has_text=title).filter(has_text=chat)
+    return shown.locator("#ways .timeline-row").filter(has_text=title).filter(has_text=chat)
 
 
 def number(shown, name):
@@ -86,7 +86,7 @@ def test_the_way_of_a_message_over_two_instances(parley, person, window, activit
     published = steps.filter(has_text="Published on")
     for channel in ("messageAdded", "chatMessageNotification", "messageUpdateForChatList"):
         expect(published).to_contain_text(channel)
-    expect(hers.locator("#way-heading")).to_be_focused()
+    expect(hers.locator("#timeline-heading")).to_be_focused()
     ada.read(ada.messages(chat)[-1]["id"])
     expect(steps.last).to_have_text("Read by 1")
     assert "What nobody else may read" not in hers.page.content()
@@ -118,7 +118,7 @@ def test_a_click_into_the_lanes_chooses_the_event_there(parley, person, activity
         canvas.click(position={"x": box["width"] - left, "y": 120})
         if hers.locator("#way").is_visible():
             break
-    expect(hers.locator("#way .way-sub")).to_contain_text("Lanes")
+    expect(hers.locator("#way .timeline-sub")).to_contain_text("Lanes")
 
 
 def test_dropped_sockets_come_back_and_nothing_is_lost(parley, person, window, activity):

@@ -158,7 +158,7 @@ def test_hostile_names_of_people_groups_and_descriptions_are_only_words(person, 
 
     hers = unhacked(mallory)
     hers.locator("#you").click()
-    expect(hers.locator("#you-menu")).to_contain_text(NAME)
+    expect(hers.locator("#user-menu")).to_contain_text(NAME)
 
 
 def test_the_policy_stops_a_script_that_got_into_the_page_all_the_same_and_the_tests_hear_of_it(person, window):

@@ -186,7 +186,7 @@ def test_theme_and_drafts_are_the_same_in_all_tabs(person, window):
     expect(listed.row(chat)).not_to_contain_text("Draft")
 
     first.page.evaluate(
-        "() => import('/static/js/theme.js').then(({ chooseTheme }) => chooseTheme('dark', { set: (key, value) => localStorage.setItem(key, JSON.stringify(value)) }))"
+        "() => import('/static/js/ui/theme.js').then(({ chooseTheme }) => chooseTheme('dark', { set: (key, value) => localStorage.setItem(key, JSON.stringify(value)) }))"
     )
     for tab in (first, second):
         expect(tab.locator("html")).to_have_attribute("data-theme", "dark")

@@ -37,7 +37,7 @@ def test_what_was_said_is_found_marked_and_jumped_to(talk, window):
     his.page.keyboard.type("walr")
     expect(hits(his)).to_have_count(3)
     expect(hits(his).nth(0)).to_contain_text("Kitchen")
-    expect(hits(his).nth(0).locator(".hit-words")).to_have_text("<mark>no walrus</mark> & <b>butter</b>")
+    expect(hits(his).nth(0).locator(".result-words")).to_have_text("<mark>no walrus</mark> & <b>butter</b>")
     expect(hits(his).nth(1)).to_contain_text(re.compile("You:.*A walrus cake"))
     assert his.locator("#search-hits mark").all_text_contents() == ["walrus"] * 3
     expect(his.locator("#search [role=status]")).to_have_text("3 messages")
@@ -90,7 +90,7 @@ def test_many_hits_come_by_the_page(talk, window):
         hers.locator(".search-scroll").evaluate("(pane) => pane.scrollTo(0, pane.scrollHeight)")
         hers.page.wait_for_timeout(50)
     expect(hers.locator("#search [role=status]")).to_have_text("119 messages")
-    texts = hers.locator(".hit-words").all_text_contents()
+    texts = hers.locator(".result-words").all_text_contents()
     assert texts == [f"line {number}" for number in reversed(range(120)) if number != 20]
 
 

@@ -39,7 +39,7 @@ def test_nothing_else_is_given_away(served, path):
 
 
 def test_modules_are_scripts(served):
-    answer = served.client().get("/static/js/ids.js")
+    answer = served.client().get("/static/js/net/ids.js")
     assert answer.headers.get_content_type() in ("text/javascript", "application/javascript")
 
 

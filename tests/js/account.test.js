@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createApi } from "../../static/js/api.js";
-import { fault, sentence, waitText } from "../../static/js/form.js";
-import { choices, worth } from "../../static/js/invitations.js";
-import { takeUsers } from "../../static/js/snapshots.js";
-import { inOrder, lastUsed } from "../../static/js/sessions.js";
-import { deviceName, isPhone } from "../../static/js/user-agent.js";
+import { choices, worth } from "../../static/js/account/invitations.js";
+import { inOrder, lastUsed } from "../../static/js/account/sessions.js";
+import { deviceName, isPhone } from "../../static/js/account/user-agent.js";
+import { takeUsers } from "../../static/js/model/snapshots.js";
+import { createApi } from "../../static/js/net/api.js";
+import { fault, sentence, waitText } from "../../static/js/ui/form.js";
 
 const local = (day, hour, minute = 0) => new Date(2026, 10, day, hour, minute).toISOString();
 const NOW = new Date(2026, 10, 23, 12);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cardOf } from "../../static/js/activity-cards.js";
-import { verdict } from "../../static/js/activity-checks.js";
-import { laneOf, lanesOf, nearest } from "../../static/js/activity-layout.js";
-import { Model, SILENT_MS } from "../../static/js/activity-model.js";
-import { describe, reached, span, summary } from "../../static/js/activity-way.js";
-import { Witness } from "../../static/js/activity-witness.js";
+import { verdict } from "../../static/js/activity/counters.js";
+import { describe, reached, span, summary, titleOf } from "../../static/js/activity/event-timeline.js";
+import { cardOf } from "../../static/js/activity/instance-cards.js";
+import { laneOf, lanesOf, nearest } from "../../static/js/activity/lane-layout.js";
+import { Model, SILENT_MS } from "../../static/js/activity/model.js";
+import { Witness } from "../../static/js/activity/witness.js";
 
 const CHANNELS = [{ name: "messageAdded", logged: true }, { name: "chatMessageNotification", logged: false }, { name: "messageReadUpdated", logged: false }];
 const counts = (more = {}) => ({ heard: 0, lost: 0, doubled: 0, reordered: 0, repaired: 0, ...more });
@@ -19,10 +19,10 @@ function model(...batches) {
   return made;
 }
 
-const way = (made) => made.ways.get("c/7");
-const words = (made) => describe(way(made), [...made.ways.values()]).map(({ text }) => text);
+const timeline = (made) => made.timelines.get("c/7");
+const words = (made) => describe(timeline(made), [...made.timelines.values()]).map(({ text }) => text);
 
-test("the way of a message in words, in the order of cause and effect", () => {
+test("the timeline of a message in words, in the order of cause and effect", () => {
   const made = model(
     batch("web.2", [point("accepted", 1000), point("committed", 1004, { of: "ann" }), point("delivered", 1008, { n: 2 }), point("published", 1012),
       point("published", 1012, { channel: "chatMessageNotification" }), point("received", 1012, { of: "web.2" })]),
@@ -33,37 +33,37 @@ test("the way of a message in words, in the order of cause and effect", () => {
     "Accepted by web.2", "Committed to PostgreSQL as #7", "Written to 2 sockets of web.2", "Published on messageAdded and chatMessageNotification",
     "Received by web.10", "Written to 12 sockets of web.10, and 5 × chatMessageNotification",
   ]);
-  assert.deepEqual(summary(way(made)), { sockets: 14, instances: 2, ms: 20, repaired: false });
+  assert.deepEqual(summary(timeline(made)), { sockets: 14, instances: 2, ms: 20, repaired: false });
 });
 
-test("a way that Redis did not carry says what repaired it", () => {
+test("a timeline that Redis did not carry says what repaired it", () => {
   const made = model(batch("web.1", [point("committed", 1000), point("untaken", 2000)]), batch("web.2", [point("gap", 2100, { of: 3 }), point("pulled", 2200), point("delivered", 2201, { n: 3 })]));
   assert.deepEqual(words(made), ["Committed to PostgreSQL as #7", "Not taken by Redis: messageAdded", "web.2 finds that 3 earlier events did not come", "Read from PostgreSQL by web.2 instead", "Written to 3 sockets of web.2"]);
-  assert.equal(reached(summary(way(made)), true), "3 sockets on 1 instance in 1.2 s");
+  assert.equal(reached(summary(timeline(made)), true), "3 sockets on 1 instance in 1.2 s");
 });
 
-test("a way whose beginning was not told has no duration", () => {
+test("a timeline whose beginning was not told has no duration", () => {
   const made = model(batch("web.2", [point("pulled", 2200), point("delivered", 2201, { n: 3 })]));
-  assert.equal(reached(summary(way(made)), false), "3 sockets, repaired");
+  assert.equal(reached(summary(timeline(made)), false), "3 sockets, repaired");
 });
 
 test("who has read a later message has read this one; the sender does not count, and nobody twice", () => {
   const read = (seq, of, at) => point("read", at, { channel: "messageReadUpdated", seq, of });
   const made = model(batch("web.1", [point("committed", 1000, { of: "ann" }), point("committed", 1100, { seq: 8, of: "ben" }), read(7, "ben", 1200), read(8, "ben", 1300), read(8, "cleo", 1400), read(7, "ann", 1500)]));
   assert.equal(words(made).at(-1), "Read by 2");
-  assert.equal(describe(way(made), made.ways.values()).at(-1).at, 1200);
+  assert.equal(describe(timeline(made), made.timelines.values()).at(-1).at, 1200);
 });
 
 test("points of one step are added up, batch after batch", () => {
   const made = model(batch("web.1", [point("delivered", 1000, { n: 2 })]), batch("web.1", [point("delivered", 1100, { n: 3 })]));
-  assert.deepEqual(way(made).steps.map(({ n, at }) => [n, at]), [[5, 1000]]);
+  assert.deepEqual(timeline(made).steps.map(({ n, at }) => [n, at]), [[5, 1000]]);
 });
 
-test("a receipt of a message from before begins no way, and what is kept is bounded", () => {
+test("a receipt of a message from before begins no timeline, and what is kept is bounded", () => {
   const made = model(batch("web.1", [point("read", 1000, { channel: "messageReadUpdated", of: "x" })]));
-  assert.equal(made.ways.size, 0);
+  assert.equal(made.timelines.size, 0);
   for (let seq = 0; seq < 1000; seq += 1) made.take(batch("web.1", Array.from({ length: 12 }, () => point("committed", 1000, { seq }))), 1000);
-  assert.equal(made.ways.size, 400);
+  assert.equal(made.timelines.size, 400);
   assert.ok(made.points.length <= 8000);
 });
 
@@ -108,8 +108,8 @@ test("every step that is drawn has a lane among the lanes", () => {
   assert.equal(laneOf({ step: "echo", instance: "web.1" }), null);
 });
 
-test("the nearest way is found, and none that is far", () => {
-  const dots = [{ x: 10, y: 10, way: "a" }, { x: 30, y: 10, way: "b" }, { x: 31, y: 10, way: null }];
+test("the nearest timeline is found, and none that is far", () => {
+  const dots = [{ x: 10, y: 10, timeline: "a" }, { x: 30, y: 10, timeline: "b" }, { x: 31, y: 10, timeline: null }];
   assert.equal(nearest(dots, 28, 20), "b");
   assert.equal(nearest(dots, 100, 10), null);
 });
@@ -138,7 +138,7 @@ test("a witness sees what was lost, and what came twice", () => {
 
 test("a witness counts what is replayed after a reconnection, and a reset is no loss", () => {
   const made = witness(event(5));
-  assert.deepEqual(made.resume(), { epoch: "e", cursors: { c: 5 }, channels: [] });
+  assert.deepEqual(made.resume(), { epoch: "e", cursors: { c: 5 } });
   for (const frame of [{ type: "welcome", epoch: "e", heads: { c: 7, d: 2 } }, event(6), event(7), { type: "synced", heads: { c: 7, d: 2 } }, { type: "reset", chatId: "d", head: 900 }, event(901, "d")]) made.apply(frame);
   assert.deepEqual(told(made), { received: 4, replayed: 2, lost: 0, doubled: 0, behind: 0 });
 });
@@ -157,4 +157,15 @@ test("the verdict is in plain words", () => {
   assert.equal(say({ lost: 2 }), "2 lost, 0 doubled");
   assert.equal(say({ behind: 1 }), "1 event on the way");
   assert.equal(say({}, "reconnecting"), "Reconnecting…");
+});
+
+test("an event of a channel that this page does not know goes by the channel's name", () => {
+  assert.equal(titleOf({ channel: "messageAdded", seq: 7 }), "Message #7");
+  for (const channel of ["messagePinned", "constructor"]) assert.equal(titleOf({ channel, seq: 7 }), `${channel} #7`);
+});
+
+test("a witness counts events of every channel, and passes over frames that it does not know", () => {
+  const made = new Witness();
+  for (const frame of [{ type: "welcome", epoch: "e", heads: { c: 1 } }, { type: "notice" }, { type: "_defineGetter__" }, { type: "event", channel: "messagePinned", chatId: "c", seq: 2, data: {} }]) made.apply(frame);
+  assert.deepEqual([made.received, made.lost, made.cursors], [1, 0, { c: 2 }]);
 });

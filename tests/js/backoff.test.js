@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { backoff } from "../../static/js/backoff.js";
+import { backoff } from "../../static/js/net/backoff.js";
 
 test("the longest wait doubles from half a second up to thirty seconds", () => {
   const longest = [0, 1, 2, 3, 4, 5, 6, 7, 100].map((attempt) => backoff(attempt, () => 1));

@@ -1,11 +1,11 @@
 /** Small things that the tests are made of: messages, chats, frames, and a clock that is moved by hand. */
-import { initialState } from "../../static/js/state.js";
+import { initialState } from "../../static/js/model/state.js";
 
 export const ME = { id: "me", username: "me", displayName: "Me" };
 export const at = (seq) => `2026-11-23T10:00:${String(seq).padStart(2, "0")}.000Z`;
 
 export function message(seq, fields = {}) {
-  return { id: `m${seq}`, content: `text ${seq}`, senderId: "ada", chatId: "c", createdAt: at(seq), isEdited: false, editedAt: null, seq, ...fields };
+  return { id: `m${seq}`, content: `text ${seq}`, senderId: "ada", chatId: "c", createdAt: at(seq), isEdited: false, editedAt: null, deletedAt: null, seq, ...fields };
 }
 
 export function chat(fields = {}) {

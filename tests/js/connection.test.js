@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Connection } from "../../static/js/connection.js";
-import { EVERY_MS, onWake } from "../../static/js/wake.js";
+import { Connection } from "../../static/js/net/connection.js";
+import { EVERY_MS, onWake } from "../../static/js/net/wake.js";
 import { Clock } from "./build.js";
+
+const WISHES = { channels: ["unreadCountUpdated", "messagePinned"], presence: true };
 
 function build({ sync = async () => [{ type: "synced" }], apply = () => true } = {}) {
   const clock = new Clock();
@@ -12,17 +14,18 @@ function build({ sync = async () => [{ type: "synced" }], apply = () => true } =
     openSocket() {
       const socket = { sent: [], closed: false, send: (text) => socket.sent.push(JSON.parse(text)), close: () => (socket.closed = true) };
       socket.hear = (...frames) => frames.forEach((frame) => socket.onmessage?.({ data: JSON.stringify(frame) }));
-      socket.live = () => (socket.onopen(), socket.hear({ type: "welcome" }, { type: "synced" }));
+      socket.live = (welcome = {}) => (socket.onopen(), socket.hear({ type: "welcome", ...welcome }, { type: "synced" }));
+      socket.refuse = (field) => (socket.onopen(), socket.hear({ type: "error", error: { code: "invalid_value", message: "", field } }), socket.end(4400));
       socket.end = (code = 1006) => socket.onclose?.({ code });
       sockets.push(socket);
       return socket;
     },
-    sync: (body) => (polls.push(body), sync()),
+    sync: (body) => (polls.push(body), sync(body)),
     resume: () => ({ cursors: { c: 4 } }),
     apply,
     report: (phase) => phases.at(-1) !== phase && phases.push(phase),
     signedOut: () => (signedOut += 1),
-    extras: { presence: true },
+    wishes: WISHES,
     timers: clock,
     random: () => 1,
   });
@@ -33,7 +36,7 @@ function build({ sync = async () => [{ type: "synced" }], apply = () => true } =
 test("it says hello with the cursors and is live when everything has been sent", () => {
   const { sockets, phases } = build();
   sockets[0].live();
-  assert.deepEqual(sockets[0].sent, [{ type: "hello", cursors: { c: 4 }, presence: true }]);
+  assert.deepEqual(sockets[0].sent, [{ type: "hello", cursors: { c: 4 }, ...WISHES }]);
   assert.deepEqual(phases, ["live"]);
 });
 
@@ -184,17 +187,87 @@ test("an instance that stops before it has greeted is no reason to poll", async 
   assert.deepEqual(phases, ["live", "reconnecting", "live"]);
 });
 
-test("a server that does not know the extras of a hello is asked without them, and then no more", async () => {
-  const { sockets, clock, polls } = build();
-  sockets[0].onopen();
-  assert.deepEqual(sockets[0].sent, [{ type: "hello", cursors: { c: 4 }, presence: true }]);
-  sockets[0].end(4400);
+const hello = (fields) => ({ type: "hello", cursors: { c: 4 }, ...fields });
+const { channels, presence } = WISHES;
+const knowing = { instance: "web.2", version: "1.0.0", channels: ["unreadCountUpdated"] };
+
+test("an instance that refuses a wish is asked again at once without it, and every later hello asks for everything", async () => {
+  const { sockets, clock, phases } = build();
+  sockets[0].refuse("channels");
+  sockets[1].live({ instance: "web.1" });
+  assert.deepEqual([sockets[0].sent, sockets[1].sent], [[hello(WISHES)], [hello({ presence })]]);
+  assert.deepEqual(phases, ["live"]);
+  sockets[1].end(1012);
+  await clock.pass(1_000);
+  sockets[2].live(knowing);
+  assert.deepEqual(sockets[2].sent, [hello(WISHES)]);
+});
+
+test("where one instance after the other refuses something, only what is left is asked for", () => {
+  const { sockets } = build();
+  sockets[0].refuse("channels");
+  sockets[1].refuse("presence");
+  sockets[2].live();
+  assert.deepEqual([sockets[1].sent, sockets[2].sent], [[hello({ presence })], [hello()]]);
+});
+
+test("where an instance does not say what it refuses, nothing is asked for besides", () => {
+  const { sockets } = build();
+  sockets[0].refuse(null);
+  sockets[1].live();
+  assert.deepEqual(sockets[1].sent, [hello()]);
+});
+
+test("an instance that was asked for less and would take more is asked again in full after a while", async () => {
+  const { sockets, clock, phases } = build();
+  sockets[0].refuse("channels");
+  sockets[1].live(knowing);
+  await clock.pass(29_999);
+  sockets[1].hear({ type: "pong" });
+  assert.equal(sockets.length, 2);
+  await clock.pass(1);
+  assert.equal(sockets[1].closed, true);
+  sockets[2].live(knowing);
+  await clock.pass(14_000);
+  assert.deepEqual([sockets.length, sockets[2].sent[0], phases], [3, hello(WISHES), ["live"]]);
+});
+
+test("an instance of the first release, which would take no more, is left alone", async () => {
+  const { sockets, clock } = build();
+  sockets[0].refuse("channels");
+  sockets[1].live({ instance: "web.1" });
+  for (let i = 0; i < 12; i += 1) {
+    await clock.pass(10_000);
+    sockets[1].hear({ type: "pong" });
+  }
+  assert.deepEqual([sockets.length, sockets[1].closed], [2, false]);
+});
+
+test("where even the bare hello is refused it polls, and tries the socket again after a minute with everything", async () => {
+  const { sockets, clock, phases } = build();
+  sockets[0].refuse(null);
+  sockets[1].refuse("cursors");
+  await clock.pass(0);
+  assert.deepEqual(phases, ["reconnecting", "polling"]);
+  await clock.pass(59_999);
+  assert.equal(sockets.length, 2);
+  await clock.pass(1);
+  sockets[2].live(knowing);
+  assert.deepEqual([sockets[2].sent[0], phases.at(-1)], [hello(WISHES), "live"]);
+});
+
+test("polling asks an instance that refuses the channels for what it tells by itself, and each time in full first", async () => {
+  const sync = async ({ channels }) => {
+    if (channels) throw Object.assign(new Error(), { status: 400, field: "channels" });
+    return [{ type: "welcome" }, { type: "synced" }];
+  };
+  const { sockets, clock, phases, polls } = build({ sync });
+  sockets[0].end();
   await clock.pass(500);
-  sockets[1].onopen();
-  assert.deepEqual(sockets[1].sent, [{ type: "hello", cursors: { c: 4 } }]);
-  sockets[1].end(4400);
-  await clock.pass(60_000);
-  assert.deepEqual([sockets.length, polls.length > 5], [2, true]);
+  sockets[1].end();
+  await clock.pass(5_000);
+  assert.deepEqual(phases, ["reconnecting", "polling"]);
+  assert.deepEqual(polls, [{ cursors: { c: 4 }, channels }, { cursors: { c: 4 } }, { cursors: { c: 4 }, channels }, { cursors: { c: 4 } }]);
 });
 
 test("waking dials at once, and probes a socket that seems alive", async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-const source = readFileSync(new URL("../../static/css/tokens.css", import.meta.url), "utf8");
+const source = readFileSync(new URL("../../static/css/ui/tokens.css", import.meta.url), "utf8");
 const tokens = Object.fromEntries([...source.matchAll(/--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)/g)].map(([, name, light, dark]) => [name, { light, dark }]));
 for (const [, name, colour] of source.matchAll(/--([\w-]+): (#\w{6});/g)) tokens[name] = { light: colour, dark: colour };
 

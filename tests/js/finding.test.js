@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chosen, rowOf } from "../../static/js/chat-row.js";
-import { hitOf } from "../../static/js/hits.js";
-import { previewOf } from "../../static/js/previews.js";
-import { ranked, rankOf } from "../../static/js/ranking.js";
-import { snippetOf } from "../../static/js/snippet.js";
-import { choices } from "../../static/js/switcher.js";
+import { chosen, rowOf } from "../../static/js/list/chat-row.js";
+import { previewOf } from "../../static/js/list/previews.js";
+import { ranked, rankOf } from "../../static/js/list/ranking.js";
+import { resultOf } from "../../static/js/list/search-results.js";
+import { choices } from "../../static/js/list/switcher.js";
+import { snippetOf } from "../../static/js/text/snippet.js";
 import { at, chat, message, start } from "./build.js";
 
 const user = (id, displayName = id) => ({ id, username: id, displayName });
@@ -78,9 +78,9 @@ test("only unread chats are shown where that is chosen; the open one stays", () 
   assert.deepEqual(rows.map((row) => row.muted), [false, false, false, true]);
 });
 
-const shown = (content, highlights) => snippetOf(content, highlights).map(({ text, hit }) => (hit ? `[${text}]` : text)).join("");
+const shown = (content, highlights) => snippetOf(content, highlights).map(({ text, marked }) => (marked ? `[${text}]` : text)).join("");
 
-test("a snippet marks every hit and begins a few words before the first", () => {
+test("a snippet marks every match and begins a few words before the first", () => {
   assert.equal(shown("Lemon tea, green tea", [[6, 9], [17, 20]]), "Lemon [tea], green [tea]");
   const long = `${"before ".repeat(30)}the tea\n\n\tand ${"after ".repeat(80)}`;
   const start = long.indexOf("tea");
@@ -89,7 +89,7 @@ test("a snippet marks every hit and begins a few words before the first", () => 
   assert.ok(text.endsWith("…") && text.length < 260);
 });
 
-test("a snippet leaves the marks of Markdown out around its hits, and every sign within them", () => {
+test("a snippet leaves the marks of Markdown out around its results, and every sign within them", () => {
   const content = "> said\n> twice\n\n**green** `tea` > milk";
   assert.equal(shown(content, [[content.indexOf("tea"), content.indexOf("tea") + 3]]), "said twice green [tea] > milk");
   assert.equal(shown("**a**", [[0, 5]]), "[**a**]");
@@ -106,10 +106,10 @@ test("a snippet cuts no character in two and survives any offsets", () => {
   assert.ok(shown("x".repeat(1000), [[500, 999]]).includes("["));
 });
 
-test("a hit says where and by whom, as far as that is known", () => {
-  const hit = { message: message(1, { senderId: "me", chatId: "tea" }), chatId: "tea", highlights: [] };
-  const row = hitOf(state, hit, { opened: "m1", now: new Date(at(0)) });
+test("a search result says where and by whom, as far as that is known", () => {
+  const result = { message: message(1, { senderId: "me", chatId: "tea" }), chatId: "tea", highlights: [] };
+  const row = resultOf(state, result, { opened: "m1", now: new Date(at(0)) });
   assert.deepEqual([row.title, row.sender, row.opened], ["Tea", "You", true]);
-  const { title, sender } = hitOf(state, { ...hit, chatId: "gone", message: message(1, { senderId: "zoe" }) }, { opened: null, now: new Date(at(0)) });
+  const { title, sender } = resultOf(state, { ...result, chatId: "gone", message: message(1, { senderId: "zoe" }) }, { opened: null, now: new Date(at(0)) });
   assert.deepEqual([title, sender], ["…", "…"]);
 });

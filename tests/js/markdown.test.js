@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseInline } from "../../static/js/inline.js";
-import { parse, plain } from "../../static/js/markdown.js";
-import { cut, isEmoji } from "../../static/js/text.js";
+import { parseInline } from "../../static/js/text/inline-markdown.js";
+import { parse, plain } from "../../static/js/text/markdown.js";
+import { cut, isEmoji } from "../../static/js/text/rich-text.js";
 
 const MARKS = { strong: "b", emphasis: "i", code: "code", link: "a", mention: "at" };
 const inline = (nodes) => nodes.map((node) => (typeof node === "string" ? node : `<${MARKS[node.type]} ${node.children ? inline(node.children) : node.text}>`)).join("");

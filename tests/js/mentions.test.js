@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { candidates, mentionAt, mentionsMe, mentionsOf, personIn } from "../../static/js/mentions.js";
+import { candidates, mentionAt, mentionsMe, mentionsOf, personIn } from "../../static/js/text/mentions.js";
 import { chat, message, start } from "./build.js";
 
 const user = (id, displayName, username = id) => ({ id, username, displayName });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createClaims } from "../../static/js/claims.js";
-import { isWorthTelling, preferences, wordsOf } from "../../static/js/notifications.js";
-import { applyFrame } from "../../static/js/reducers.js";
-import { takePhase } from "../../static/js/state.js";
-import { createStorage } from "../../static/js/storage.js";
-import { chat, event, message, settle, start } from "./build.js";
+import { applyFrame } from "../../static/js/model/frame-reducers.js";
+import { takePhase } from "../../static/js/model/state.js";
+import { createStorage } from "../../static/js/model/storage.js";
+import { createLocks } from "../../static/js/net/locks.js";
+import { isWorthTelling, preferences, wordsOf } from "../../static/js/shell/notifications.js";
+import { added, chat, message, settle, start } from "./build.js";
 
 const chats = { c: chat({ name: "Tea" }), d: chat({ id: "d", chatType: "direct", participantIds: ["ada", "me"] }) };
 const state = start({ chats, users: { ada: { id: "ada", displayName: "Ada" } } });
@@ -37,11 +37,10 @@ test("everything is told until something else is chosen, and a broken choice is 
 });
 
 test("messages that come live are heard once, also in the open chat; own and caught-up ones are not", () => {
-  const note = (data) => event("chatMessageNotification", data.seq, { chatId: "c", message: data, senderId: data.senderId });
   const live = takePhase({ ...state, open: { chatId: "c" } }, "live", 1);
-  assert.deepEqual(applyFrame(live, note(message(1))).heard.map((one) => one.id), ["m1"]);
-  assert.deepEqual(applyFrame(live, note(message(1, { senderId: "me" }))).heard, []);
-  assert.deepEqual(applyFrame(takePhase(live, "reconnecting", 2), event("messageAdded", 1, message(1))).heard, []);
+  assert.deepEqual(applyFrame(live, added(1)).heard.map((one) => one.id), ["m1"]);
+  assert.deepEqual(applyFrame(live, added(1, { senderId: "me" })).heard, []);
+  assert.deepEqual(applyFrame(takePhase(live, "reconnecting", 2), added(1)).heard, []);
 });
 
 /** Locks as a browser has them, for all its tabs. */
@@ -59,14 +58,14 @@ class Locks {
 
 test("one of several tabs may do what is claimed", async () => {
   const locks = new Locks();
-  const tabs = [createClaims("me", locks), createClaims("me", locks), createClaims("other", locks)];
-  assert.deepEqual(await Promise.all(tabs.map((tab) => tab.claim("m1", 1))), [true, false, true]);
-  assert.equal(await tabs[1].claim("m2", 1), true);
+  const tabs = [createLocks("me", locks), createLocks("me", locks), createLocks("other", locks)];
+  assert.deepEqual(await Promise.all(tabs.map((tab) => tab.acquire("m1", 1))), [true, false, true]);
+  assert.equal(await tabs[1].acquire("m2", 1), true);
 });
 
 test("every tab knows whether one of them is being looked at", async () => {
   const locks = new Locks();
-  const [one, other] = [createClaims("me", locks), createClaims("me", locks)];
+  const [one, other] = [createLocks("me", locks), createLocks("me", locks)];
   for (const [first, second, attended] of [[true, true, true], [false, true, true], [false, false, false], [true, false, true]]) {
     one.attend(first);
     other.attend(second);
@@ -76,7 +75,7 @@ test("every tab knows whether one of them is being looked at", async () => {
 });
 
 test("without locks each tab stands alone", async () => {
-  const claims = createClaims("me", null);
-  claims.attend(true);
-  assert.deepEqual([await claims.claim("m"), await claims.attended()], [true, false]);
+  const locks = createLocks("me", null);
+  locks.attend(true);
+  assert.deepEqual([await locks.acquire("m"), await locks.attended()], [true, false]);
 });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ApiError } from "../../static/js/api.js";
-import { Outbox } from "../../static/js/outbox.js";
-import { createStorage } from "../../static/js/storage.js";
-import { createStore } from "../../static/js/store.js";
+import { Outbox } from "../../static/js/model/outbox.js";
+import { createStorage } from "../../static/js/model/storage.js";
+import { createStore } from "../../static/js/model/store.js";
+import { ApiError } from "../../static/js/net/api.js";
 import { message, settle, start } from "./build.js";
 
 function localStorage() {

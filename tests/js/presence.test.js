@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isOnline, keepPresence, KEEP_MS, onlineIn } from "../../static/js/presence.js";
-import { applyFrame } from "../../static/js/reducers.js";
-import { takePhase } from "../../static/js/state.js";
-import { createStore } from "../../static/js/store.js";
+import { applyFrame } from "../../static/js/model/frame-reducers.js";
+import { isOnline, KEEP_MS, keepPresence, onlineIn } from "../../static/js/model/presence.js";
+import { takePhase } from "../../static/js/model/state.js";
+import { createStore } from "../../static/js/model/store.js";
 import { chat, Clock, start } from "./build.js";
 
 const presence = (online, limit = 100) => ({ type: "presence", online, limit });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parse } from "../../static/js/markdown.js";
-import { quoteOf } from "../../static/js/quote.js";
+import { parse } from "../../static/js/text/markdown.js";
+import { quoteOf } from "../../static/js/text/quote.js";
 
 test("an answer begins with who said what", () => {
   assert.equal(quoteOf("Ann", "one\n\ntwo"), "> **Ann**\n> one\n>\n> two\n\n");

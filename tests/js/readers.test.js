@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readersAt } from "../../static/js/readers.js";
-import { newTimeline } from "../../static/js/timeline.js";
+import { readersAt } from "../../static/js/conversation/reader-faces.js";
+import { newTimeline } from "../../static/js/model/message-timeline.js";
 import { at, chat, message, start } from "./build.js";
 
 const mark = (seq) => ({ seq, readAt: at(seq) });
@@ -15,7 +15,7 @@ test("each stands at the last message that they have read, who came last first",
 });
 
 test("nobody stands at their own message, at a deleted one, or outside of the window", () => {
-  assert.deepEqual(find([message(1), message(2, { content: "", senderId: "me" })], { ada: mark(1), bob: mark(2) }), {});
+  assert.deepEqual(find([message(1), message(2, { content: "", deletedAt: at(9), senderId: "me" })], { ada: mark(1), bob: mark(2) }), {});
   const part = [message(5), message(6)];
   assert.deepEqual(find(part, { bob: mark(4) }), {});
   assert.deepEqual(find(part, { bob: mark(9) }, { atEnd: false }), {});

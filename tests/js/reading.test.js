@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
-import { DWELL_MS, Reading } from "../../static/js/reading.js";
-import { createStore } from "../../static/js/store.js";
+import { DWELL_MS, Reading } from "../../static/js/conversation/reading.js";
+import { createStore } from "../../static/js/model/store.js";
 import { message, settle, start } from "./build.js";
 
 beforeEach(() => mock.timers.enable({ apis: ["setTimeout", "Date"] }));

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { applyFrame, channelReducers } from "../../static/js/reducers.js";
-import { takeChatsDone, takeChatView, takePage, takeSent } from "../../static/js/snapshots.js";
-import { newTimeline } from "../../static/js/timeline.js";
+import { channelReducers, isProjection, wantedChannels } from "../../static/js/model/channel-reducers.js";
+import { applyFrame } from "../../static/js/model/frame-reducers.js";
+import { newTimeline } from "../../static/js/model/message-timeline.js";
+import { attachmentNames, isDeleted, textOf } from "../../static/js/model/message.js";
+import { takeChatsDone, takeChatView, takeEdited, takePage, takeSent } from "../../static/js/model/snapshots.js";
 import { added, at, chat, chatObject, event, message, start, stateFrame } from "./build.js";
 
 const apply = (state, ...frames) => frames.reduce((now, frame) => applyFrame(now, frame, 0), state);
@@ -19,11 +21,17 @@ function inChat(fields = {}, seqs = [1, 2]) {
 
 const contents = (state) => state.timelines.c.items.map((item) => item.content);
 
-test("there is a reducer for each of the nine channels and for no other", () => {
-  const table = readFileSync(new URL("../../docs/channels.md", import.meta.url), "utf8");
-  const documented = [...table.matchAll(/^\| `(\w+)` \|.*\| (logged|projection|state) \|$/gm)].map((row) => row[1]);
-  assert.equal(documented.length, 9);
-  assert.deepEqual(Object.keys(channelReducers).sort(), documented.sort());
+const table = readFileSync(new URL("../../docs/channels.md", import.meta.url), "utf8");
+const documented = [...table.matchAll(/^\| `(\w+)` \|.*\| (logged|projection|state) \|$/gm)].map(([, name, kind]) => ({ name, kind }));
+const names = (kind) => documented.filter((row) => !kind || row.kind === kind).map(({ name }) => name).sort();
+
+test("there is a reducer for each documented channel and for no other", () => {
+  assert.deepEqual(Object.keys(channelReducers).sort(), names());
+});
+
+test("the page asks for every state, and only for states; projections are told from events of the log", () => {
+  assert.deepEqual([...wantedChannels].sort(), names("state"));
+  assert.deepEqual(names().filter(isProjection), names("projection"));
 });
 
 test("a cursor advances by one with each logged event and not with a repeated one", () => {
@@ -57,8 +65,45 @@ test("every frame may be applied twice", () => {
   assert.equal(once.chats.c.lastMessage.seq, 3);
 });
 
-test("a channel that this page does not know still moves the cursor", () => {
-  assert.equal(apply(inChat(), event("messagePinned", 3, {})).cursors.c, 3);
+const unknown = ["messagePinned", "constructor", "__proto__", "toString"];
+
+/** What the page keeps, without what tells how far it has come. */
+const known = ({ cursors, ...rest }) => rest;
+
+test("an event of a channel that this page does not know moves the cursor, and changes nothing else", () => {
+  for (const channel of unknown) {
+    const before = inChat();
+    const after = apply(before, event(channel, 3, { messageId: "m1", by: "ada" }), event(channel, 3, {}));
+    assert.deepEqual([after.cursors, known(after)], [{ c: 3 }, known(before)], channel);
+    assert.deepEqual(contents(apply(after, added(4))), ["text 1", "text 2", "text 4"]);
+  }
+  assert.deepEqual(apply(inChat(), event("messagePinned", 5, {})).gap, { chatId: "c", cursor: 2, seq: 5 });
+});
+
+test("a state of a channel that this page does not know, and a frame of an unknown type, change nothing", () => {
+  const before = inChat();
+  for (const name of unknown) {
+    assert.equal(apply(before, stateFrame(name, 9, { chatId: "c", messageId: "m1" })), before, name);
+    assert.equal(apply(before, { type: name, chatId: "c", seq: 9, heads: {} }), before, name);
+  }
+});
+
+test("what is unknown is passed over in a replay and in what polling answers too", () => {
+  const frames = [{ ...welcome({ c: 5 }), epoch: "e" }, event("messagePinned", 3, {}), { type: "notice" }, stateFrame("pinsUpdated", 4, {}), added(4), event("messageUnpinned", 5, {}), synced];
+  const state = apply(inChat(), ...frames);
+  assert.deepEqual([state.gap, state.cursors.c, contents(state)], [null, 5, ["text 1", "text 2", "text 4"]]);
+});
+
+test("fields that this page does not know do not matter", () => {
+  const more = (frame) => ({ ...frame, timeline: 3, data: { ...frame.data, replyTo: null, weight: { of: "it" } } });
+  const state = apply(inChat(), more(added(3)), more(stateFrame("messageReadUpdated", 3, { messageId: "m3", userId: "bob", readAt: at(31) })));
+  assert.deepEqual([state.cursors.c, contents(state).at(-1), state.watermarks.c.bob.seq], [3, "text 3", 3]);
+});
+
+test("the page keeps which instance greeted it, of which version, and which channels it knows", () => {
+  const state = apply(start(), { ...welcome({}), version: "1.1.0", channels: ["messageAdded", "messagePinned"] });
+  assert.deepEqual(state.server, { instance: "web.1", version: "1.1.0", channels: ["messageAdded", "messagePinned"] });
+  assert.deepEqual(apply(state, welcome({})).server, { instance: "web.1", version: null, channels: null });
 });
 
 test("a projection does not move the cursor", () => {
@@ -98,9 +143,48 @@ test("deleting the last message shows the one before it, or asks the server wher
 });
 
 test("a message that is replayed as a tombstone is not the last message", () => {
-  const state = apply(inChat(), added(3, { content: "" }));
+  const state = apply(inChat(), added(3, { content: "", deletedAt: at(9) }));
   assert.equal(state.chats.c.lastMessage.id, "m2");
   assert.deepEqual(contents(state), ["text 1", "text 2", ""]);
+});
+
+test("a message without text is a deleted one only where the server does not say", () => {
+  const last = (fields) => apply(inChat(), added(3, { content: "", ...fields })).timelines.c.items.at(-1);
+  assert.equal(isDeleted(last({ deletedAt: null })), false);
+  assert.equal(isDeleted(last({ deletedAt: at(9) })), true);
+  assert.equal(isDeleted(last({ deletedAt: undefined })), true);
+  assert.equal(isDeleted(last({ deletedAt: undefined, content: "text" })), false);
+});
+
+/** One message as each of the places has it that messages come from. */
+function everywhere(one) {
+  const bare = (({ seq: _, ...rest }) => rest)(one);
+  const opened = { ...start({ cursors: { c: 2 } }), timelines: { c: newTimeline(1) } };
+  const last = (state) => state.timelines.c.items.at(-1);
+  return [
+    last(takePage(opened, "c", 1, "newest", { items: [one], next: null }, 3)),
+    last(takeSent(inChat(), one, "k")),
+    last(takeEdited(takeSent(inChat(), message(3), "k"), { ...one, editedAt: at(30) })),
+    last(apply(inChat(), event("messageAdded", 3, bare))),
+    last(apply(inChat(), added(3), event("messageUpdated", 4, { ...bare, editedAt: at(30) }))),
+    apply(inChat(), event("messageAdded", 3, bare)).chats.c.lastMessage,
+    takeChatView(start(), chat({ head: 3, lastMessage: one })).chats.c.lastMessage,
+  ];
+}
+
+test("every place that a message comes from reads it alike", () => {
+  const file = message(3, { content: "", attachments: [{ kind: "hologram", name: "cat.holo" }] });
+  for (const one of everywhere(file)) assert.deepEqual([one.deletedAt, textOf(one), one.seq], [null, "cat.holo", 3]);
+  for (const one of everywhere(message(3, { deletedAt: undefined }))) assert.deepEqual([one.deletedAt, textOf(one), one.seq], [null, "text 3", 3]);
+});
+
+test("nothing is left of what a deleted message carried", () => {
+  const file = message(2, { attachments: [{ name: "secret.pdf" }], replyTo: "m1" });
+  let state = { ...inChat(), timelines: { c: newTimeline(1) } };
+  state = takePage(state, "c", 1, "newest", { items: [message(1), file], next: null }, 2);
+  const erased = apply(state, event("messageDeleted", 3, { id: "m2", chatId: "c" })).timelines.c.items[1];
+  assert.deepEqual([isDeleted(erased), attachmentNames(erased), erased.replyTo, erased.seq], [true, [], undefined, 2]);
+  assert.equal(takePage(state, "c", 1, "older", { items: [{ ...file, content: "", deletedAt: at(9) }], next: null }, 2).timelines.c.items[1].deletedAt, at(9));
 });
 
 test("being removed, or a chat deleted, forgets the chat and its cursor", () => {
@@ -143,11 +227,20 @@ test("a watermark never moves back, and sending raises the sender's", () => {
 });
 
 test("a message in another chat makes one notice; one in the open chat, or an own one, makes none", () => {
-  const note = (fields) => event("chatMessageNotification", 3, { chatId: "d", message: message(3, { chatId: "d", ...fields }) }, "d");
-  const state = inChat();
-  assert.equal(apply(state, note(), note()).notices.length, 1);
-  assert.equal(apply(state, note({ senderId: "me" })).notices.length, 0);
-  assert.equal(apply({ ...state, open: { chatId: "d" } }, note()).notices.length, 0);
+  const state = { ...inChat(), connection: { ...inChat().connection, phase: "live" } };
+  const elsewhere = (fields) => added(3, { chatId: "d", ...fields });
+  const projection = event("chatMessageNotification", 3, { chatId: "d", senderId: "ada", message: message(3, { chatId: "d" }) }, "d");
+  const there = { ...elsewhere(), chatId: "d" };
+  const after = apply(state, there, there, projection);
+  assert.deepEqual([after.notices.length, after.notices[0].count, after.heard.length], [1, 1, 1]);
+  assert.equal(apply(state, { ...elsewhere({ senderId: "me" }), chatId: "d" }).notices.length, 0);
+  assert.equal(apply({ ...state, open: { chatId: "d" } }, there).notices.length, 0);
+});
+
+test("what is replayed while the connection is not there yet is counted, and makes no notice", () => {
+  const state = { ...inChat(), connection: { ...inChat().connection, phase: "reconnecting" } };
+  const after = apply(state, { ...added(3, { chatId: "d" }), chatId: "d" });
+  assert.deepEqual([after.notices.length, after.heard.length, after.connection.missed], [0, 0, 1]);
 });
 
 test("an own message that comes before its answer is matched with the bubble that is already there", () => {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rowsOf } from "../../static/js/rows.js";
-import { decideDivider } from "../../static/js/navigation.js";
-import { newTimeline } from "../../static/js/timeline.js";
-import { chat, message, start } from "./build.js";
+import { rowsOf } from "../../static/js/conversation/message-rows.js";
+import { newTimeline } from "../../static/js/model/message-timeline.js";
+import { decideDivider } from "../../static/js/shell/navigation.js";
+import { at, chat, message, start } from "./build.js";
 
 const NOW = new Date("2026-11-23T12:00:00.000Z");
 const minute = (minutes) => new Date(Date.parse("2026-11-23T10:00:00.000Z") + minutes * 60_000).toISOString();
@@ -27,7 +27,7 @@ test("a new day has a separator and begins a group", () => {
 });
 
 test("the divider stands above the first unread message of somebody else", () => {
-  const items = [message(1), message(2, { senderId: "me" }), message(3, { content: "" }), message(4), message(5)];
+  const items = [message(1), message(2, { senderId: "me" }), message(3, { content: "", deletedAt: at(9) }), message(4), message(5)];
   const kinds = show(items, { dividers: { c: { seq: 2 } } }).map((row) => row.message?.id ?? row.kind);
   assert.deepEqual(kinds, ["start", "day", "m1", "m2", "m3", "divider", "m4", "m5"]);
 });

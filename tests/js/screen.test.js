@@ -1,19 +1,27 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { initials } from "../../static/js/avatar.js";
-import { nextPath, parsePath, pathOf } from "../../static/js/navigation.js";
-import { pillOf, syncOf } from "../../static/js/pill.js";
-import { notify } from "../../static/js/arrivals.js";
-import { takeChatView, takeMuted } from "../../static/js/snapshots.js";
-import { isMuted, takePhase } from "../../static/js/state.js";
-import { dayLabel, shortTime } from "../../static/js/time.js";
-import { titleOf } from "../../static/js/title.js";
+import { nextPath, parsePath, pathOf } from "../../static/js/model/addresses.js";
+import { notify } from "../../static/js/model/arrivals.js";
+import { takeChatView, takeMuted } from "../../static/js/model/snapshots.js";
+import { isMuted, takePhase } from "../../static/js/model/state.js";
+import { pillOf, syncOf } from "../../static/js/shell/connection-pill.js";
+import { titleOf } from "../../static/js/shell/tab-title.js";
+import { initials } from "../../static/js/ui/avatar.js";
+import { dayLabel, shortTime } from "../../static/js/ui/time.js";
 import { chat, message, start } from "./build.js";
 
 const root = new URL("../../", import.meta.url);
 const text = (path) => readFileSync(new URL(path, root), "utf8");
-const modules = readdirSync(new URL("static/js/", root)).filter((name) => name.endsWith(".js"));
+const files = (folder, kind) => readdirSync(new URL(folder, root), { recursive: true }).filter((name) => name.endsWith(kind));
+const modules = files("static/js/", ".js");
+const importsOf = (name) => [...text(`static/js/${name}`).matchAll(/from "(\.[^"]+)"/g)].map(([, path]) => new URL(path, `file:///${name}`).pathname.slice(1));
+
+/** All modules that `entry` imports, and those that they import. */
+function needed(entry, found = new Set()) {
+  for (const name of importsOf(entry)) if (!found.has(name)) needed(name, found.add(name));
+  return [...found].sort();
+}
 
 test("after two seconds without a connection the pill says so, and since when", () => {
   const broken = { phase: "reconnecting", brokenAt: 10_000, inSyncAt: new Date(2026, 10, 23, 14, 2).getTime() };
@@ -101,14 +109,12 @@ test("initials are whole characters", () => {
   assert.deepEqual(["Ada Lovelace", "bob", "🎉 Party", ""].map(initials), ["AL", "B", "🎉P", "?"]);
 });
 
-test("every module that the page needs is preloaded, and no other", () => {
-  const needed = new Set();
-  const follow = (name) => {
-    for (const [, path] of text(`static/js/${name}.js`).matchAll(/from "\.\/([\w-]+)\.js"/g)) if (!needed.has(path)) follow((needed.add(path), path));
-  };
-  follow("app");
-  const list = /"actions"[^\]]+/.exec(text("templates/app.html"))[0];
-  assert.deepEqual([...list.matchAll(/"([\w-]+)"/g)].map((match) => match[1]).sort(), [...needed].sort());
+test("every module that a page needs is preloaded, and no other", () => {
+  for (const page of ["app", "activity"]) {
+    const [list] = /{% for name in \[[^\]]+\] -%}\s*<link rel="modulepreload"/.exec(text(`templates/${page}.html`));
+    const preloaded = [...list.matchAll(/"([\w/-]+)"/g)].map(([, name]) => `${name}.js`).filter((name) => name !== "modulepreload.js");
+    assert.deepEqual(preloaded.sort(), needed(`${page}.js`), page);
+  }
 });
 
 test("nothing parses HTML, and no module is long", () => {
@@ -126,7 +132,7 @@ test("no page has inline scripts, styles or handlers", () => {
 });
 
 test("colours are named in tokens.css only", () => {
-  for (const name of readdirSync(new URL("static/css/", root))) {
-    if (name !== "tokens.css") assert.doesNotMatch(text(`static/css/${name}`), /#[0-9a-f]{3,8}\b|\brgb\(/i, name);
+  for (const name of files("static/css/", ".css")) {
+    if (!name.endsWith("tokens.css")) assert.doesNotMatch(text(`static/css/${name}`), /#[0-9a-f]{3,8}\b|\brgb\(/i, name);
   }
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { shortcutsOf, stepFrom } from "../../static/js/keyboard.js";
-import { keycaps, pressed, SHORTCUTS, shortcutOf, writes } from "../../static/js/shortcuts.js";
+import { shortcutList, shortcutsOf, stepFrom } from "../../static/js/shell/keyboard.js";
+import { keycaps, pressed, shortcutOf, SHORTCUTS, writes } from "../../static/js/ui/shortcuts.js";
 
 const key = (key, fields = {}) => ({ key, code: "", ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...fields });
 
@@ -10,16 +10,17 @@ test("every shortcut that works anywhere is in the list, and no other", () => {
 });
 
 test("no two rows of a group have the same keys, and names are used once", () => {
-  const names = Object.values(SHORTCUTS).flat().map(({ name }) => name);
+  const groups = shortcutList().map(([, rows]) => rows);
+  const names = groups.flat().map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
-  for (const group of Object.values(SHORTCUTS)) {
+  for (const group of groups) {
     const keys = group.flatMap((row) => row.keys);
     assert.equal(new Set(keys).size, keys.length);
   }
 });
 
 test("keys are told apart by what is held with them", () => {
-  const name = (event) => shortcutOf(event, "anywhere")?.name;
+  const name = (event) => shortcutOf(event, SHORTCUTS.anywhere)?.name;
   assert.equal(name(key("k", { ctrlKey: true })), "switcher");
   assert.equal(name(key("K", { metaKey: true })), "switcher");
   assert.equal(name(key("k")), undefined);

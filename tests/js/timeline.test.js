@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { add, amend, erase, mergePage, newTimeline, trim } from "../../static/js/timeline.js";
+import { add, amend, erase, mergePage, newTimeline, trim } from "../../static/js/model/message-timeline.js";
 import { at, message } from "./build.js";
 
 const ids = (timeline) => timeline.items.map((item) => item.id);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createStorage } from "../../static/js/storage.js";
-import { createStore } from "../../static/js/store.js";
-import { FRESH_MS, keepNames, onScreen, signsOfLife, Users } from "../../static/js/users.js";
+import { createStorage } from "../../static/js/model/storage.js";
+import { createStore } from "../../static/js/model/store.js";
+import { FRESH_MS, keepNames, onScreen, signsOfLife, Users } from "../../static/js/model/users.js";
 import { at, chat, message, settle, start } from "./build.js";
 
 const person = (id, displayName) => ({ id, username: id, displayName, createdAt: at(0) });

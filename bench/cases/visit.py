@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import median
 
@@ -14,8 +14,6 @@ RUNS = 7
 CHATS = 30
 MESSAGES = 20  # in each chat
 SECONDS = 30.0
-TODAY_MS = 1800.0  # before there were builds; measured beside this build by AGAINST
-SHARE = 0.35
 
 _BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 # When the first row of a chat is painted, in milliseconds since the navigation began.
@@ -40,42 +38,49 @@ class Visit:
 
 def visit(stage):
     """The first visit of a browser that has nothing, and the second of the same browser, without nginx and behind it."""
-    with stage.database() as people:
+    for way, behind_nginx in (("an instance", False), ("nginx", True)):
+        try:
+            with ready(stage, behind_nginx) as measure:
+                found = [measure() for _ in range(RUNS + 1)][1:]
+        except Missing as why:
+            yield report.not_run("visit", f"the page, signed in, through {way}", str(why))
+            continue
+        requests, drawn = max(one["requests"] for one in found), [one["second"] for one in found]
+        what = f"second visit through {way}"
+        yield report.at_most("visit", f"{what}: requests for static files", requests, 0, str(requests), "0")
+        figure = f"{median(drawn):.0f} ms ({min(drawn):.0f} to {max(drawn):.0f})"
+        yield report.shown("visit", f"{what}: until the chats are there", figure)
+        asked, drawn = median(one["first_requests"] for one in found), median(one["first"] for one in found)
+        figure = f"{asked:.0f}, {drawn:.0f} ms"
+        yield report.shown(
+            "visit", f"first visit through {way}: requests for static files, until the chats are there", figure
+        )
+
+
+@contextmanager
+def ready(stage, behind_nginx=True):
+    """`measure()` makes two visits with one new browser: `requests` for static files and milliseconds (`second`) of the second one, and
+    `first_requests` and `first` of the first. Raises `Missing`."""
+    with ExitStack() as stack:
+        people = stack.enter_context(stage.database())
         people.add(CHATS + 1)
         chats = people.chats([(0, number) for number in range(1, CHATS + 1)], "direct")
         people.seed(chats, MESSAGES, sender=1)
         people.rows("analyze")
-        try:
-            with stage.instance(people) as instance, stage.nginx([instance.address]) as nginx, _chromium() as browser:
-                ways = {"an instance": instance.url, "nginx": nginx.url}
-                found = {way: [] for way in ways}
-                for run in range(RUNS + 1):
-                    for way, url in ways.items():
-                        both = _two_visits(browser, instance, url, people.token(0))
-                        if run:
-                            found[way].append(both)
-        except Missing as why:
-            yield report.not_run("visit", "the page, signed in", str(why))
-            return
-    for way, visits in found.items():
-        first, second = zip(*visits, strict=True)
-        requests, drawn = max(one.requests for one in second), median(one.drawn_ms for one in second)
-        yield report.at_most(
-            "visit", f"second visit through {way}: requests for static files", requests, 0, str(requests), "0"
-        )
-        yield report.at_most(
-            "visit",
-            f"second visit through {way}: until the chats are there",
-            drawn,
-            SHARE * TODAY_MS,
-            f"{drawn:.0f} ms ({min(one.drawn_ms for one in second):.0f} to {max(one.drawn_ms for one in second):.0f})",
-            f"≤ {SHARE:g} × {TODAY_MS / 1000:g} s",
-        )
-        yield report.shown(
-            "visit",
-            f"first visit through {way}: requests for static files, until the chats are there",
-            f"{median(one.requests for one in first):.0f}, {median(one.drawn_ms for one in first):.0f} ms",
-        )
+        instance = stack.enter_context(stage.instance(people))
+        url = stack.enter_context(stage.nginx([instance.address])).url if behind_nginx else instance.url
+        browser = stack.enter_context(_chromium())
+
+        def measure() -> dict:
+            first, second = _two_visits(browser, instance, url, people.token(0))
+            return {
+                "requests": second.requests,
+                "second": second.drawn_ms,
+                "first_requests": first.requests,
+                "first": first.drawn_ms,
+            }
+
+        yield measure
 
 
 @contextmanager

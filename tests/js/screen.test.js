@@ -101,16 +101,6 @@ test("initials are whole characters", () => {
   assert.deepEqual(["Ada Lovelace", "bob", "🎉 Party", ""].map(initials), ["AL", "B", "🎉P", "?"]);
 });
 
-test("every module that the page needs is preloaded, and no other", () => {
-  const needed = new Set();
-  const follow = (name) => {
-    for (const [, path] of text(`static/js/${name}.js`).matchAll(/from "\.\/([\w-]+)\.js"/g)) if (!needed.has(path)) follow((needed.add(path), path));
-  };
-  follow("app");
-  const list = /"actions"[^\]]+/.exec(text("templates/app.html"))[0];
-  assert.deepEqual([...list.matchAll(/"([\w-]+)"/g)].map((match) => match[1]).sort(), [...needed].sort());
-});
-
 test("nothing parses HTML, and no module is long", () => {
   for (const name of modules) {
     const source = text(`static/js/${name}`);

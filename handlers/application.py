@@ -117,19 +117,21 @@ class Services:
 
 def make_application(services: Services) -> Routed:
     """The Tornado application of one instance."""
+    static_files = static.StaticFiles(static.ROOT)
     return Routed(
         ROUTES,
         NotFound,
         log_function=lambda handler: None,  # handlers.base logs
         services=services,
         contract=Contract(ROUTES, services.settings),
-        templates=_templates(),
+        static_files=static_files,
+        templates=_templates(static_files),
         pings=Pings(services.settings.ping_seconds),
     )
 
 
-def _templates():
+def _templates(static_files):
     templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    templates.globals.update(static_url=static.static_url, version=VERSION)
+    templates.globals.update(static_url=static_files.url, modules=static_files.modules, version=VERSION)
     templates.filters["code"] = api_docs.code
     return templates

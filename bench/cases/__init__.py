@@ -1,6 +1,6 @@
 """The cases: what each measures, and its marks. `CASES` is the order of the table."""
 
-from bench.cases import durable, fanout, flat, idle, latency, saturation, sending, storm, two, unwanted
+from bench.cases import durable, fanout, flat, idle, latency, saturation, sending, storm, two, unwanted, visit
 
 CASES = {
     "fanout": fanout.tcp,
@@ -18,4 +18,5 @@ CASES = {
     "counts": fanout.asked_for,
     "two": two.two,
     "storm": storm.storm,
+    "visit": visit.visit,
 }

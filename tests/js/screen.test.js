@@ -109,14 +109,6 @@ test("initials are whole characters", () => {
   assert.deepEqual(["Ada Lovelace", "bob", "🎉 Party", ""].map(initials), ["AL", "B", "🎉P", "?"]);
 });
 
-test("every module that a page needs is preloaded, and no other", () => {
-  for (const page of ["app", "activity"]) {
-    const [list] = /{% for name in \[[^\]]+\] -%}\s*<link rel="modulepreload"/.exec(text(`templates/${page}.html`));
-    const preloaded = [...list.matchAll(/"([\w/-]+)"/g)].map(([, name]) => `${name}.js`).filter((name) => name !== "modulepreload.js");
-    assert.deepEqual(preloaded.sort(), needed(`${page}.js`), page);
-  }
-});
-
 test("nothing parses HTML, and no module is long", () => {
   for (const name of modules) {
     const source = text(`static/js/${name}`);

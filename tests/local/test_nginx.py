@@ -21,7 +21,7 @@ class Echo(BaseHTTPRequestHandler):
 
     def do_GET(self):
         body = json.dumps({"port": self.server.server_port, "headers": dict(self.headers)}).encode()
-        self.send_response(200)
+        self.send_response(404 if f"not-on-{self.server.server_port}" in self.path else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -81,6 +81,20 @@ def test_a_dead_instance_is_passed_over(nginx, upstreams):
     dead.server_close()
     answers = [request(nginx, "GET", "/api/me") for _ in range(10)]
     assert {json.loads(body)["port"] for _, _, body in answers} == {living.server_port}
+
+
+def test_a_file_that_one_instance_has_not_is_asked_of_the_others(nginx, upstreams):
+    one, other = (upstream.server_port for upstream in upstreams)
+    for _ in range(5):
+        status, _, body = request(nginx, "GET", f"/static/build/app.js?not-on-{one}")
+        assert (status, json.loads(body)["port"]) == (200, other)
+    assert request(nginx, "GET", f"/static/build/app.js?not-on-{one}&not-on-{other}")[0] == 404
+
+
+@pytest.mark.parametrize("path", ["/api/chats/1", "/chats/1", "/ws"])
+def test_whatever_else_is_not_there_is_asked_of_one_instance(nginx, upstreams, path):
+    one, _ = (upstream.server_port for upstream in upstreams)
+    assert {request(nginx, "GET", f"{path}?not-on-{one}")[0] for _ in range(6)} == {200, 404}
 
 
 @pytest.mark.parametrize("path", ["/api/me", "/ws"])

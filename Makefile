@@ -23,7 +23,7 @@ test:
 	elif node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null; then node --test tests/js/*.test.js; \
 	else echo "tests/js was not run: it needs Node 20 or newer"; fi
 
-# Every fault once, about 15 minutes. make faults FAULT=redis-kill SEED=7 SECONDS=30 runs one; FAULT=mutants proves the checker.
+# Every fault once, about 17 minutes. make faults FAULT=redis-kill SEED=7 SECONDS=30 runs one; FAULT=mutants proves the checker.
 faults:
 	@sh local/venv.sh $(VENV) requirements-local.txt
 	@exec $(PY) -m faults.run $(if $(FAULT),--fault $(FAULT)) $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)

@@ -23,15 +23,16 @@ test:
 	elif node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null; then node --test tests/js/*.test.js; \
 	else echo "tests/js was not run: it needs Node 20 or newer"; fi
 
-# Every fault once, about 15 minutes. make faults FAULT=redis-kill SEED=7 SECONDS=30 runs one; FAULT=mutants proves the checker.
+# Every fault once, about 17 minutes. make faults FAULT=redis-kill SEED=7 SECONDS=30 runs one; FAULT=mutants proves the checker.
 faults:
 	@sh local/venv.sh $(VENV) requirements-local.txt
 	@exec $(PY) -m faults.run $(if $(FAULT),--fault $(FAULT)) $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
-# Every figure of docs/benchmarks.md, about 10 minutes on a machine that does nothing else. make bench CASE=fanout runs one case.
+# Every figure of docs/benchmarks.md, about 10 minutes on a machine that does nothing else. make bench CASE=fanout runs one case;
+# with AGAINST=<commit>, this build and the server of that commit in turn.
 bench:
 	@sh local/venv.sh $(VENV) requirements-bench.txt
-	@exec $(PY) -m bench.run $(if $(CASE),--case $(CASE)) $(ARGS)
+	@exec $(PY) -m bench.run $(if $(CASE),--case $(CASE)) $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
 
 # Formatting and likely mistakes of the whole tree, and the types of the folders that run in production.
 check:

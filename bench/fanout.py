@@ -97,12 +97,12 @@ class Arena:
     def __exit__(self, *error):
         self._stack.close()
 
-    def ours(self, hello: dict | None = None, **settings) -> Contender:
+    def ours(self, hello: dict | None = None, name="Parley", **settings) -> Contender:
         """One instance; `hello` is what its clients ask for, the message alone if None."""
         server = self._stack.enter_context(self.stage.instance(self.people, unix=self._unix, **settings))
         words = [self.people.token(number) for number in range(SOCKETS)]
         return self._contender(
-            "Parley", server, "parley", "/ws", words if hello is None else [(word, hello) for word in words], self._ours
+            name, server, "parley", "/ws", words if hello is None else [(word, hello) for word in words], self._ours
         )
 
     def peer(self, kind) -> Contender:
@@ -125,7 +125,7 @@ class Arena:
 
     def _ours(self, together):
         written = self.people.write(self.chat, 0, [self.content] * together)
-        self.bus.publish(events.published(written, self.people.epoch))
+        self.bus.publish(self.stage.events.published(written, self.people.epoch))
 
     def _contender(self, name, server, dialect, path, words, publish, **more):
         nginx = self._stack.enter_context(self.stage.nginx([server.address])) if self._behind else None

@@ -13,7 +13,7 @@ class Watched(Instance):
     """An instance whose collections are noted, one line each: generation and milliseconds."""
 
     def command(self):
-        return [sys.executable, "-m", "bench.gc_watch"]
+        return [self.build.python, "-m", "bench.gc_watch"]  # the build's own, with the build's server
 
 
 def main() -> int:

@@ -15,11 +15,14 @@ def family(pid: int) -> list[int]:
 
 def cpu_seconds(pid: int) -> float:
     """CPU time, user and system, that a process and its present descendants have used."""
-    total = 0.0
-    for member in family(pid):
-        with contextlib.suppress(psutil.NoSuchProcess, OSError):
-            total += _nanoseconds(member) / 1e9
-    return total
+    return sum(map(cpu_seconds_of, family(pid)))
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """The same of a process alone; 0 where it has ended."""
+    with contextlib.suppress(psutil.NoSuchProcess, OSError):
+        return _nanoseconds(pid) / 1e9
+    return 0.0
 
 
 def _nanoseconds(pid):

@@ -1,6 +1,7 @@
 """The table: a row a mark, what decides `ok` or `missed`, and its two forms, for the terminal and for docs/benchmarks.md. Pure."""
 
 from dataclasses import dataclass
+from statistics import median
 
 OK, MISSED, NOT_RUN, SHOWN = "ok", "missed", "not run", ""
 
@@ -46,6 +47,29 @@ def times(case: str, what: str, ours: float, theirs: float, limit: float, unit: 
     """A row of a ratio that must reach `limit`: ours by theirs."""
     figure = f"{ours / theirs:.2f} × ({number(ours)} {unit}, {name} {number(theirs)})"
     return at_least(case, what, ours / theirs, limit, figure, f"≥ {limit:g} × {name}")
+
+
+def versus(
+    case: str,
+    what: str,
+    ours: list[float],
+    theirs: list[float],
+    unit: str,
+    name: str,
+    mark: float | None = None,
+    more: bool = False,
+) -> Row:
+    """A row of two builds that were measured in turn: the ratio of their medians, and the least and greatest of the single pairs.
+
+    `mark`: the ratio that must not be exceeded, or with `more` that must be reached; None where it is only shown.
+    """
+    ratio = median(ours) / median(theirs)
+    pairs = sorted(one / other for one, other in zip(ours, theirs, strict=True))
+    figure = f"{ratio:.3f} × ({number(median(ours))} {unit}, {name} {number(median(theirs))}; pairs {pairs[0]:.2f} to {pairs[-1]:.2f})"
+    if mark is None:
+        return shown(case, what, figure)
+    judge = at_least if more else at_most
+    return judge(case, what, ratio, mark, figure, f"{'≥' if more else '≤'} {mark:g} × {name}")
 
 
 def terminal(row: Row) -> str:

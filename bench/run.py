@@ -1,6 +1,6 @@
-"""`make bench`: every case, or one; the table; and, after all of them, docs/benchmarks.md.
+"""`make bench`: every case, or one; the table; and, after all of them, docs/benchmarks.md. Or this build against another one.
 
-python -m bench.run [--case NAME[,NAME]]
+python -m bench.run [--case NAME[,NAME]] [--against COMMIT]
 """
 
 import argparse
@@ -12,9 +12,10 @@ import traceback
 from pathlib import Path
 
 from bench import report
-from bench.cases import CASES
+from bench.cases import BETWEEN, CASES
 from bench.conditions import conditions
 from bench.stage import Stage
+from local import builds
 from local.guard import guard
 from local.processes import ROOT, Trouble
 
@@ -27,17 +28,24 @@ def main() -> int:
     parser.add_argument(
         "--case", default="", help="one, or some with commas between them; then docs/benchmarks.md stays as it is"
     )
+    parser.add_argument(
+        "--against",
+        metavar="COMMIT",
+        help="compare with the server of this commit, both in turn; docs/benchmarks.md stays as it is",
+    )
     given = parser.parse_args()
-    chosen = given.case.split(",") if given.case else list(CASES)
-    if unknown := set(chosen) - set(CASES):
-        parser.error(f"no such case: {min(unknown)}. There are {', '.join(CASES)}.")
+    cases = BETWEEN if given.against else CASES
+    chosen = given.case.split(",") if given.case else list(cases)
+    if unknown := set(chosen) - set(cases):
+        which = "no such case" if unknown - set(CASES) else "not a case that compares builds"
+        parser.error(f"{which}: {min(unknown - set(CASES) or unknown)}. There are {', '.join(cases)}.")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     rows, load, began = [], os.getloadavg()[0], time.monotonic()
     try:
-        with Stage() as stage:
+        with Stage(builds.set_up(given.against) if given.against else None) as stage:
             for name in chosen:
-                rows += run(name, stage)
+                rows += run(name, cases[name], stage.sides if given.against else stage.ours)
     except Trouble as trouble:
         print(f"make bench: {trouble}", file=sys.stderr)
         return 1
@@ -47,18 +55,20 @@ def main() -> int:
     finally:
         guard.close()
     print(f"{report.summary(rows)}, in {(time.monotonic() - began) / 60:.1f} minutes")
-    if not given.case:
+    if given.against:
+        print(f"\n{report.table(rows)}")
+    elif not given.case:
         PAGE.write_text(report.page(TEMPLATE.read_text(), rows, conditions("make bench", load)))
         print(f"written: {PAGE.relative_to(ROOT)}")
     return 0
 
 
-def run(name: str, stage) -> list[report.Row]:
-    """The rows of one case, printed as they come. What fails is a row."""
+def run(name: str, case, on) -> list[report.Row]:
+    """The rows of one case on a `Side`, or on two, printed as they come. What fails is a row."""
     rows, began = [], time.monotonic()
     print(f"{name}:", flush=True)
     try:
-        for row in CASES[name](stage):
+        for row in case(on):
             rows.append(row)
             print(report.terminal(row), flush=True)
     except Exception as error:

@@ -6,11 +6,13 @@ Everything is on this machine's loopback, and ends with the `with` of the case t
 import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 
+from bench import knowledge, people
 from bench.bus import Bus
 from bench.load.process import Load
-from bench.people import People
+from local.builds import HERE, Build
 from local.instance import Instance, migrate
 from local.nginx import Nginx
 from local.postgres import Postgres
@@ -23,16 +25,17 @@ SETTINGS = {"MUTATIONS_PER_SECOND": "1000000"}
 
 
 class Stage:
-    """`with Stage() as stage:`; PostgreSQL and Valkey run for all cases, and each case has a database of its own."""
+    """`with Stage() as stage:`; what runs for all cases. `ours` is what this build's cases run on, `theirs` what another build's do."""
 
-    def __init__(self):
+    def __init__(self, against: Build | None = None):
+        self._against = against
         self._stack = ExitStack()
 
     def __enter__(self):
         raise_file_limit()
-        self.directory = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))
-        self.directory.chmod(0o711)
-        self._stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
+        directory = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))
+        directory.chmod(0o711)
+        self._stack.callback(shutil.rmtree, directory, ignore_errors=True)
         try:
             # Commits are durable, as by default; more memory and rarer checkpoints than the defaults, as anybody has who runs a server.
             options = {
@@ -42,42 +45,76 @@ class Stage:
                 "checkpoint_timeout": "15min",
                 "log_checkpoints": "off",
             }
-            self.postgres = self.start(Postgres(self.directory / "postgres", self.directory / "pg", options=options))
-            self.valkey = self.start(Valkey(self.directory / "valkey", port=free_port()))
+            postgres = self._start(Postgres(directory / "postgres", directory / "pg", options=options))
+            self.ours, self.theirs = (
+                Side(build, directory, postgres, self._start(Valkey(directory / f"valkey-{place}", port=free_port())))
+                if build
+                else None
+                for place, build in enumerate((HERE, self._against))
+            )
         except BaseException:
             self._stack.close()
             raise
-        self._databases = 0
         return self
 
     def __exit__(self, *error):
         self._stack.close()
 
-    def start(self, part):
-        """Start a part that is killed at the end of all cases."""
+    @property
+    def sides(self) -> list:
+        """Ours, and theirs where there is another build."""
+        return [side for side in (self.ours, self.theirs) if side is not None]
+
+    def _start(self, part):
         self._stack.callback(part.kill)
         part.start()
         return part
 
+
+class Side:
+    """What a case runs on, of one build: databases with its schema, a Valkey that no other build is on, and its instances.
+
+    Two builds on one Redis would hear each other's events.
+    """
+
+    _databases = count(1)
+
+    def __init__(self, build: Build, directory: Path, postgres: Postgres, valkey: Valkey):
+        self.build, self.directory, self.postgres, self.valkey = build, directory, postgres, valkey
+        self.name = build.name
+        self._tables, self.events = knowledge.modules(build)
+
+    def send_message(self, actor: str, chat: str, content: str) -> str:
+        """The call of SQL that sends a message, of these columns."""
+        # Builds older than this line have no such constant, and call it as the first one that has it.
+        send = getattr(self._tables, "SEND", people.SEND)
+        return send.format(actor=actor, chat=chat, content=content)
+
     @contextmanager
     def database(self):
-        """`People` on a new database with Parley's schema."""
-        self._databases += 1
-        name = f"bench_{self._databases}"
+        """`People` on a new database with the build's schema."""
+        name = f"bench_{next(self._databases)}"
         self.postgres.create_database(name)
         try:
-            migrate(self.postgres.url(name))
-            with People(self.postgres.url(name)) as people:
-                yield people
+            migrate(self.postgres.url(name), build=self.build)
+            with self._tables.People(self.postgres.url(name)) as made:
+                yield made
         finally:
             self.postgres.drop_database(name)
 
     @contextmanager
-    def instance(self, people, number=1, *, unix=False, kind=Instance, **settings):
-        """A ready instance on a port, or with `unix` on a unix socket."""
-        where = {"socket_path": self.directory / f"web.{number}.sock"} if unix else {"port": free_port()}
+    def instance(self, database, number=1, *, unix=False, kind=Instance, **settings):
+        """A ready instance on these `People`, on a port, or with `unix` on a unix socket."""
+        path = self.directory / f"{self.build.commit or 'web'}.{number}.sock"
         with running(
-            kind(f"web.{number}", people.url, self.valkey.url, env={**SETTINGS, **settings}, **where)
+            kind(
+                f"web.{number}",
+                database.url,
+                self.valkey.url,
+                env={**SETTINGS, **settings},
+                build=self.build,
+                **({"socket_path": path} if unix else {"port": free_port()}),
+            )
         ) as instance:
             yield instance
 
@@ -98,6 +135,12 @@ class Stage:
     def requests(self):
         """The process that sends requests."""
         with Load("requests") as load:
+            yield load
+
+    @contextmanager
+    def senders(self):
+        """The process that sends without HTTP, as the build's handlers do."""
+        with Load("senders", self.build) as load:
             yield load
 
     @contextmanager

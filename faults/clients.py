@@ -18,6 +18,14 @@ BACKOFF = (0.1, 2.0)  # first and longest mean wait; shorter than a browser's, s
 QUIET_SECONDS = 4.0  # without a byte, a client asks whether the path is alive; as long again, and it opens another
 GIVE_UP_SECONDS = 10.0
 
+# What the page of the first release says in `hello` besides where it stands.
+FIRST_RELEASE = {
+    "channels": ["unreadCountUpdated", "messageReadUpdated", "chatMessageNotification"],
+    "presence": True,
+}
+# And that of this build.
+THIS_BUILD = FIRST_RELEASE
+
 _sockets = itertools.count(1)
 _tokens = itertools.count(1)
 operations = itertools.count(1)
@@ -39,10 +47,11 @@ class Person:
 
 
 class Client:
-    def __init__(self, name: str, person: Person, port: int):
+    def __init__(self, name: str, person: Person, port: int, speech: dict | None = None):
+        """`speech`: what its `hello` says besides where it stands."""
         self.name, self.person, self.port = name, person, port
         self.history = log.History(name, person.user)
-        self.replica = Replica()
+        self.replica = Replica(speech)
         self.instance = None  # that the present socket is on
         self.busy = 0
         self.resumed = 0  # sockets opened with cursors

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from faults.links import Links
 from local import binaries
+from local.builds import HERE
 from local.instance import Instance
 from local.nginx import Nginx
 from local.postgres import Postgres
@@ -29,12 +30,12 @@ MOST_CONNECTIONS = 60
 
 
 class Server(Instance):
-    """An instance, perhaps with one mechanism switched off, perhaps with a false clock."""
+    """An instance, perhaps patched (`faults/mutants.py`), perhaps with a false clock."""
 
-    mutant = None
+    patch = None
 
     def command(self):
-        return [sys.executable, "-m", "faults.mutants", self.mutant] if self.mutant else super().command()
+        return [self.build.python, "-m", "faults.mutants", self.patch] if self.patch else super().command()
 
     def ready(self):
         try:
@@ -63,7 +64,10 @@ def postgres(directory: Path, socket_dir: Path) -> Postgres:
 
 
 class Cluster:
-    def __init__(self, directory: Path, database: Postgres, name: str, *, instances=4, clients=60, mutant=None):
+    def __init__(
+        self, directory: Path, database: Postgres, name: str, *, instances=4, clients=60, mutant=None, build=HERE
+    ):
+        """`build` is whose instances it begins with."""
         self.directory, self.postgres, self.database = directory, database, name
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o711)
@@ -71,7 +75,7 @@ class Cluster:
         self.links = Links(directory / "links.sock")
         self.names = [f"web.{number}" for number in range(1, instances + 1)]
         self.instances: list[Server] = []
-        self.mutant = mutant
+        self.mutant, self._build = mutant, build
         self.client_ports: list[int] = []
         self._clients = clients
         self.nginx = None
@@ -91,8 +95,10 @@ class Cluster:
         for name in self.names:
             database = self._through(self.links.add(f"database.{name}", self.postgres.port))
             redis = f"redis://127.0.0.1:{self.links.add(f'redis.{name}', self.valkey.port)}/0"
-            server = Server(name, database, redis, socket_path=self.directory / f"{name}.sock", env=SETTINGS)
-            server.mutant = self.mutant
+            server = Server(
+                name, database, redis, socket_path=self.directory / f"{name}.sock", env=SETTINGS, build=self._build
+            )
+            server.patch = self.mutant
             server.start(wait=False)
             self.instances.append(server)
         for server in self.instances:

@@ -9,7 +9,14 @@ from functools import cached_property
 
 from faults.history import Answered, History, Sent, SignedOut, Unanswered
 
+# The kinds that a client of today knows; an `event` of any other is of a later release.
 LOGGED = ("messageAdded", "messageUpdated", "messageDeleted", "chatAdded", "chatUpdated")
+PROJECTIONS = ("chatMessageNotification", "messageUpdateForChatList")
+
+
+def takes_a_seq(frame: dict) -> bool:
+    """Whether a frame is the next event of its chat: a client takes the seq, also where it knows nothing else of it."""
+    return frame["type"] == "event" and frame["channel"] not in PROJECTIONS
 
 
 @dataclass

@@ -1,13 +1,17 @@
-"""Instances with one mechanism switched off, to prove that the checker can fail. `python -m faults.mutants NAME`.
+"""Instances that are patched at start: with one mechanism switched off, to prove that the checker can fail, or with a kind of events more.
 
-The patches are made at start, in this process alone; production code knows nothing of them. Each names the fault that must show it.
+`python -m faults.mutants NAME`. The patches are made in this process alone; production code knows nothing of them. A mutant names the
+fault that must show it. This is the one module of the rig that knows the server's.
 """
 
 import asyncio
+import random
 import sys
 import uuid
 
 MUTANTS = {}
+NEW_KIND = "rigFlagged"  # of events that no release knows; also the name of the patch
+FLAG_SECONDS = 0.2
 
 
 def mutant(name: str, fault: str):
@@ -75,8 +79,71 @@ def no_membership_order():
     EventStream._let_out = later
 
 
+@mutant("unknown-kinds", "upgrade")
+def unknown_kinds_are_refused():
+    """An event of an unknown kind is an error, as it was in the first release."""
+    from chat.channels import CHANNELS
+    from realtime.protocol import frames
+
+    of_event = frames.of_event
+
+    def refuse(event):
+        CHANNELS[event.channel]  # KeyError
+        return of_event(event)
+
+    frames.of_event = refuse
+
+
+def a_new_kind():
+    """An instance of the release after this one: it has a logged channel more, and writes its events into chats that are watched here."""
+    from chat import channels
+
+    channels.CHANNELS[NEW_KIND] = channels.Channel(
+        NEW_KIND, channels.Kind.LOGGED, channels.Audience.PARTICIPANTS, ("id", "chatId")
+    )
+    channels.LOGGED |= {NEW_KIND}
+    # Whatever is derived from the table is derived when it is imported: the rest comes after it.
+    from chat import event_log
+    from chat.events import Event
+    from errors import ParleyError
+    from realtime.node import Node
+
+    rendered, start, nobody = event_log._rendered, Node.start, str(uuid.uuid4())
+
+    def flagged(chat_id, seq):
+        return Event(NEW_KIND, chat_id, seq, {"id": chat_id, "chatId": chat_id})
+
+    def render(row, participant_ids):
+        if row.kind == NEW_KIND:
+            return flagged(row.chat_id, row.event_seq)
+        return rendered(row, participant_ids)
+
+    async def flag(node):
+        while True:
+            await asyncio.sleep(FLAG_SECONDS)
+            for chat_id in random.sample(list(node.hub.streams), min(1, len(node.hub.streams))):
+                try:
+                    row = await node.db.row(
+                        """select append_event(c, %s, null, null, %s, gen_random_uuid(), 0, greatest(now_ms(), c.last_at)) as seq
+                           from locked_chat(%s) c""",
+                        NEW_KIND,
+                        nobody,
+                        chat_id,
+                    )
+                except ParleyError:
+                    continue  # it may be in the log all the same, where the others find it
+                node.publish([flagged(chat_id, row.seq)])
+
+    async def start_and_flag(self):
+        await start(self)
+        self._tasks.append(asyncio.ensure_future(flag(self)))
+
+    event_log._rendered, Node.start = render, start_and_flag
+
+
 if __name__ == "__main__":
+    patch = a_new_kind if sys.argv[1] == NEW_KIND else MUTANTS[sys.argv[1]][0]
+    patch()
     import server
 
-    MUTANTS[sys.argv[1]][0]()
     sys.exit(server.main([]))

@@ -7,11 +7,12 @@ from collections import Counter
 
 import psutil
 
-from faults.evidence import Evidence
-from faults.history import Opened
+from faults.evidence import LOGGED, Evidence, takes_a_seq
+from faults.history import Opened, Saw
 
 _LINE = re.compile(r"^parley_(\w+)_total(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
 SECONDS = 1.0
+OF_A_NEW_KIND = ("events of a new kind", "told of a new kind")  # in the log; frames of them that clients were sent
 
 
 class Readings:
@@ -58,8 +59,9 @@ class Readings:
 
 
 def of_clients(evidence: Evidence) -> Counter:
-    """What the clients met: operations, ambiguous ones, repeated ones, 503s, sockets opened, and with cursors."""
+    """What the clients met: operations, ambiguous ones, repeated ones, 503s, sockets opened, and with cursors; kinds that are new."""
     met = Counter()
+    met["events of a new kind"] = sum(event.kind not in LOGGED for event in evidence.final.events)
     for operation in evidence.operations:
         met["operations"] += 1
         met["acknowledged"] += operation.success is not None
@@ -70,5 +72,8 @@ def of_clients(evidence: Evidence) -> Counter:
     for history in evidence.histories:
         opened = history.of(Opened)
         met["sockets"] += len(opened)
+        met["told of a new kind"] += sum(
+            takes_a_seq(saw.frame) and saw.frame["channel"] not in LOGGED for saw in history.of(Saw)
+        )
         met["reconnections"] += max(0, len(opened) - 1)
     return met

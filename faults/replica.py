@@ -3,7 +3,7 @@
 A snapshot stands at the chat's head when it was asked for. Events up to that head are in it already; they still move the cursor.
 """
 
-from faults.evidence import LOGGED, View
+from faults.evidence import LOGGED, View, takes_a_seq
 
 
 class Chat:
@@ -76,7 +76,9 @@ class Chat:
 class Replica:
     """All chats of one client, its cursors and its epoch. `apply` answers which chats must be fetched anew."""
 
-    def __init__(self):
+    def __init__(self, speech: dict | None = None):
+        """`speech`: what its `hello` says besides where it stands."""
+        self._speech = speech or {}
         self.epoch = None
         self.at = None  # of the last `synced`
         self.cursors: dict[str, int] = {}
@@ -87,7 +89,7 @@ class Replica:
         ] = {}  # chats of the welcome for which no unread count has come, with their heads
 
     def hello(self) -> dict:
-        fields = {"type": "hello", "epoch": self.epoch, "cursors": dict(self.cursors)}
+        fields = {"type": "hello", "epoch": self.epoch, "cursors": dict(self.cursors), **self._speech}
         return {**fields, "since": self.at} if self.at else fields
 
     def apply(self, frame: dict) -> list[str]:
@@ -111,7 +113,7 @@ class Replica:
                 if chat in self.chats:
                     self.chats[chat].apply({"channel": "unreadCountUpdated", "seq": head, "data": {"unreadCount": 0}})
         elif kind in ("event", "state") and chat_id in self.chats:
-            if frame["channel"] in LOGGED:
+            if takes_a_seq(frame):
                 self.cursors[chat_id] = frame["seq"]
             elif frame["channel"] == "unreadCountUpdated":
                 self._uncounted.pop(chat_id, None)

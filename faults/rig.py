@@ -10,17 +10,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from faults import checker, final, readings
-from faults.clients import Client, Person
+from faults.clients import FIRST_RELEASE, THIS_BUILD, Client, Person
 from faults.cluster import Cluster
 from faults.evidence import Evidence, Limits, Window
 from faults.invariants.repair import slowest_repair
 from faults.load import Load
+from faults.mutants import NEW_KIND
 from faults.people import Scene
+from faults.releases import Upgrade
 from faults.wire import NoAnswer
 
 
 class NotRun(Exception):
     """This machine cannot have this fault; the message says why."""
+
+
+def speeches(upgrade: Upgrade | None) -> tuple[dict, dict]:
+    """What two kinds of clients say in `hello`: with an upgrade those of the first release, and those of this one."""
+    if upgrade is None:
+        return {}, {}
+    wanted = [*THIS_BUILD["channels"], *([NEW_KIND] if upgrade.new_kinds else [])]
+    return FIRST_RELEASE, {**THIS_BUILD, "channels": wanted}
 
 
 @dataclass
@@ -42,7 +52,7 @@ class Verdict:
     seed: int
     violations: list
     counts: Counter
-    toothless: list  # counters that had to be above zero and were not
+    proves: tuple[str, ...]  # counters that have to be above zero
     slowest_repair: float
     memory: float  # most MiB of an instance
     seconds: float
@@ -52,6 +62,10 @@ class Verdict:
     evidence: Evidence = field(repr=False, default=None)
 
     @property
+    def toothless(self) -> list[str]:
+        return [name for name in self.proves if not self.counts[name]]
+
+    @property
     def passed(self) -> bool:
         return not self.violations and not self.toothless
 
@@ -59,7 +73,8 @@ class Verdict:
 class Rig:
     """What a fault may take hold of: the cluster, the clients, the load, and a seeded `rng`."""
 
-    def __init__(self, cluster: Cluster, scene: Scene, size: Size, seed: int):
+    def __init__(self, cluster: Cluster, scene: Scene, size: Size, seed: int, upgrade: Upgrade | None = None):
+        self.upgrade = upgrade
         self.cluster, self.scene, self.size, self.seed = cluster, scene, size, seed
         self.rng = random.Random(seed)
         self.counts = Counter()
@@ -70,7 +85,7 @@ class Rig:
         people = [Person(account.user, account.username, account.password, account.token) for account in scene.accounts]
         # The last sixth are second devices of the first people: one account, one session, two sockets.
         self.clients = [
-            Client(f"client.{number}", people[number % len(people)], port)
+            Client(f"client.{number}", people[number % len(people)], port, speeches(upgrade)[number % 2])
             for number, port in enumerate(cluster.client_ports)
         ]
         self.load = Load(self.clients, scene.chats, scene.crowd, size.rate, seed)
@@ -152,13 +167,13 @@ class Rig:
         counts = self.counts + readings.of_clients(evidence) + counters.counts
         counts["swallowed"] = sum(link.get("swallowed", 0) for link in self.cluster.links.counts().values())
         violations = [str(violation) for violation in checker.check(evidence)] + self.problems
-        toothless = [name for name in fault.proves if not counts[name]]
+        new_kinds = self.upgrade is not None and self.upgrade.new_kinds
         return Verdict(
             fault.name,
             self.seed,
             violations,
             counts,
-            toothless,
+            (*fault.proves, *(readings.OF_A_NEW_KIND if new_kinds else ())),
             slowest_repair(evidence),
             max(evidence.memory.values()),
             seconds,

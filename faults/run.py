@@ -1,9 +1,9 @@
 """`make faults`: every fault once, or one; and the mutants, which must be caught.
 
-    python -m faults.run [--fault NAME] [--seed N] [--seconds N] [--clients N] [--rate N] [--keep DIRECTORY]
+    python -m faults.run [--fault NAME] [--seed N] [--seconds N] [--clients N] [--rate N] [--from COMMIT] [--keep DIRECTORY]
 
-`--fault mutants` runs the five mutants, `--fault NAME --mutant NAME` one of them. `--keep` writes the clients' logs of a trial with
-violations, as JSON lines.
+`--from` is the release that `upgrade` starts from, instead of the newest one before this. `--fault mutants` runs the six mutants,
+`--fault NAME --mutant NAME` one of them. `--keep` writes the clients' logs of a trial with violations, as JSON lines.
 """
 
 import argparse
@@ -13,21 +13,24 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from faults import catalog, cluster
+from faults import catalog, cluster, releases
 from faults.cluster import Cluster
 from faults.disk import SmallDisk
 from faults.mutants import MUTANTS
 from faults.people import Scene, prepare
+from faults.releases import Upgrade
 from faults.rig import NotRun, Rig, Size, Verdict, keep
+from local.builds import HERE, Build
 from local.guard import guard
 from local.instance import Instance, migrate
 from local.processes import Trouble, free_port, raise_file_limit
 from local.valkey import Valkey
 
 DISK_MIB = 260
+ON_THEIR_OWN = {"disk-full", "upgrade"}  # on a stage of their own
 FIGURES = {
     "operations": "operations",
     "acknowledged": "acknowledged",
@@ -41,9 +44,10 @@ FIGURES = {
 
 
 class Stage:
-    """PostgreSQL with the prepared database, for any number of trials."""
+    """PostgreSQL with the database prepared by a build, for any number of trials."""
 
-    def __init__(self, directory: Path, size: Size, seed: int):
+    def __init__(self, directory: Path, size: Size, seed: int, build: Build = HERE):
+        self.build = build
         self.directory, self.size, self.seed = directory, size, seed
         directory.chmod(0o711)
         self.postgres = cluster.postgres(directory / "postgres", directory / "pg")
@@ -54,9 +58,9 @@ class Stage:
         self.postgres.start()
         self.postgres.create_database(cluster.PREPARED)
         url = self.postgres.url(cluster.PREPARED)
-        migrate(url)
+        migrate(url, build=self.build)
         valkey = Valkey(self.directory / "valkey", port=free_port())
-        instance = Instance("web.0", url, valkey.url, port=free_port(), env=cluster.SETTINGS)
+        instance = Instance("web.0", url, valkey.url, port=free_port(), env=cluster.SETTINGS, build=self.build)
         try:
             valkey.start()
             instance.start()
@@ -70,16 +74,23 @@ class Stage:
         self.postgres.kill()
 
     def trial(
-        self, fault: catalog.Fault, seed: int, seconds: float | None = None, mutant: str | None = None
+        self,
+        fault: catalog.Fault,
+        seed: int,
+        seconds: float | None = None,
+        mutant: str | None = None,
+        upgrade: Upgrade | None = None,
     ) -> Verdict:
-        """One trial on a fresh copy of the database. Raises `NotRun`."""
+        """One trial on a fresh copy of the database; `upgrade` is for the fault of that name. Raises `NotRun`."""
         self._trials += 1
         name = f"trial_{self._trials}"
         self.postgres.create_database(name, cluster.PREPARED)
-        parts = Cluster(self.directory / name, self.postgres, name, clients=self.size.clients, mutant=mutant)
+        parts = Cluster(
+            self.directory / name, self.postgres, name, clients=self.size.clients, mutant=mutant, build=self.build
+        )
         try:
             parts.start()
-            return asyncio.run(Rig(parts, self.scene, self.size, seed).trial(fault, seconds or fault.seconds))
+            return asyncio.run(Rig(parts, self.scene, self.size, seed, upgrade).trial(fault, seconds or fault.seconds))
         finally:
             parts.stop()
             self.postgres.thaw()
@@ -88,7 +99,7 @@ class Stage:
 
 
 @contextmanager
-def stage(size: Size, seed: int, fault: str | None = None):
+def stage(size: Size, seed: int, fault: str | None = None, build: Build = HERE):
     """A started `Stage` in a directory of its own; for `disk-full` on a small file system. Raises `NotRun`."""
     raise_file_limit()
     directory = Path(tempfile.mkdtemp(prefix="faults-", dir="/tmp"))
@@ -96,7 +107,7 @@ def stage(size: Size, seed: int, fault: str | None = None):
     try:
         if disk and (why := disk.mount()):
             raise NotRun(why)
-        made = Stage(directory, size, seed)
+        made = Stage(directory, size, seed, build)
         try:
             made.start()
             yield made
@@ -109,15 +120,23 @@ def stage(size: Size, seed: int, fault: str | None = None):
 
 
 def run_one(
-    name: str, seed: int, size: Size, seconds=None, mutant=None, kept: Path | None = None, on: Stage | None = None
+    name: str,
+    seed: int,
+    size: Size,
+    seconds=None,
+    mutant=None,
+    kept: Path | None = None,
+    on: Stage | None = None,
+    start: str | None = None,
 ) -> Verdict | None:
-    """Run and report one trial; None where this machine cannot have the fault."""
+    """Run and report one trial; None where this machine cannot have the fault. `start`: the commit that an upgrade starts from."""
     fault = catalog.load()[name]
     print(f"{name}: {fault.what}" + (f" With the mutant {mutant}." if mutant else ""), flush=True)
     try:
-        if on is None or name == "disk-full":
-            with stage(size, seed, name) as own:
-                verdict = own.trial(fault, seed, seconds, mutant)
+        if on is None or name in ON_THEIR_OWN:
+            upgrade = _upgrade(start, mutant) if name == "upgrade" else None
+            with stage(size, seed, name, upgrade.before if upgrade else HERE) as own:
+                verdict = own.trial(fault, seed, seconds, mutant, upgrade)
         else:
             verdict = on.trial(fault, seed, seconds, mutant)
     except NotRun as why:
@@ -130,10 +149,23 @@ def run_one(
     return verdict
 
 
+def _upgrade(start, mutant) -> Upgrade:
+    if mutant:  # the patch is this build's
+        return Upgrade(HERE, new_kinds=True)
+    try:
+        upgrade = releases.upgrade(start)
+    except Trouble as trouble:
+        raise NotRun(str(trouble)) from None
+    print(
+        f"  from {upgrade.before.name}, {'with' if upgrade.new_kinds else 'without'} events of a new kind", flush=True
+    )
+    return upgrade
+
+
 def report(verdict: Verdict):
     counts = verdict.counts
     print(f"  {_figures(counts)}; slowest repair {verdict.slowest_repair:.2f} s; {verdict.seconds:.0f} s in all")
-    if proves := [f"{counts[name]:.0f} {name.replace('_', ' ')}" for name in catalog.load()[verdict.fault].proves]:
+    if proves := [f"{counts[name]:.0f} {name.replace('_', ' ')}" for name in verdict.proves]:
         print(f"  bit: {', '.join(proves)}")
     if verdict.held_up > 0.5:
         print(f"  the rig itself was held up for {verdict.held_up:.1f} s: this machine has too much to do for it")
@@ -168,6 +200,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=60)
     parser.add_argument("--rate", type=float, default=150.0)
     parser.add_argument("--quiet", type=float, default=15.0)
+    parser.add_argument("--from", dest="start", metavar="COMMIT", help="the release that upgrade starts from")
     parser.add_argument("--keep", type=Path)
     given = parser.parse_args()
     known = catalog.load()
@@ -192,10 +225,7 @@ def main() -> int:
 def run(given, size: Size, known) -> list[str]:
     """Names of what failed."""
     failed = []
-    if given.faults == ["disk-full"]:  # which has a stage of its own
-        verdict = run_one("disk-full", given.seed, size, given.seconds, given.mutant, given.keep)
-        return failed if verdict is None or verdict.passed else given.faults
-    with stage(size, given.seed) as shared:
+    with nullcontext() if ON_THEIR_OWN.issuperset(given.faults) else stage(size, given.seed) as shared:
         if given.fault == "mutants":
             for mutant, (_, fault) in MUTANTS.items():
                 verdict = run_one(fault, given.seed, size, given.seconds, mutant, given.keep, shared)
@@ -204,7 +234,7 @@ def run(given, size: Size, known) -> list[str]:
                     failed.append(mutant)
         else:
             verdicts = [
-                run_one(name, given.seed, size, given.seconds, given.mutant, given.keep, shared)
+                run_one(name, given.seed, size, given.seconds, given.mutant, given.keep, shared, given.start)
                 for name in given.faults
             ]
             verdicts = [verdict for verdict in verdicts if verdict]

@@ -3,23 +3,34 @@
 import http.client
 import json
 import socket
-import sys
 from pathlib import Path
 
-from local.processes import ROOT, Command, Process, inherited_environment
+from local.builds import HERE, Build
+from local.processes import Command, Process, inherited_environment
 
 # What says who and where an instance is: never inherited from the one who starts it.
 OWN = ("PORT", "HOST", "LISTEN", "WEB_CONCURRENCY", "INSTANCE_NAME", "DYNO", "DATABASE_URL", "REDIS_URL")
-SERVER = ROOT / "server.py"
 
 
 class Instance(Process):
-    """One instance. `env` are further settings of it."""
+    """One instance. `env` are further settings of it; `build` is whose code it runs, which may change between two starts."""
 
     stop_seconds = 25.0  # draining: DRAIN_SECONDS and a little
 
-    def __init__(self, name, database_url, redis_url, *, socket_path: Path | None = None, port=None, env=None, **rest):
+    def __init__(
+        self,
+        name,
+        database_url,
+        redis_url,
+        *,
+        socket_path: Path | None = None,
+        port=None,
+        env=None,
+        build: Build = HERE,
+        **rest,
+    ):
         super().__init__(name, **rest)
+        self.build = build
         self.socket_path, self.port = socket_path, port
         self.settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "INSTANCE_NAME": name, **(env or {})}
 
@@ -33,15 +44,19 @@ class Instance(Process):
         """Its own address for clients, past nginx; only with a port."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def cwd(self) -> Path:
+        return self.build.folder
+
     def command(self):
-        return [sys.executable, SERVER]
+        return [self.build.python, self.build.server]
 
     def environment(self):
         if self.socket_path:
             listen = {"LISTEN": f"unix:{self.socket_path}"}
         else:
             listen = {"PORT": str(self.port), "HOST": "127.0.0.1"}
-        return {**inherited_environment(*OWN), "PYTHONUNBUFFERED": "1", **listen, **self.settings}
+        return {**environment(self.build), **listen, **self.settings}
 
     def ready(self):
         try:
@@ -79,7 +94,13 @@ def get(connection, path) -> tuple:
         connection.close()
 
 
-def migrate(database_url, *, env=None, **options):
-    """Bring the database to this code's schema: `python server.py migrate`."""
-    settings = {**inherited_environment(*OWN), "PYTHONUNBUFFERED": "1", "DATABASE_URL": database_url, **(env or {})}
-    Command("migrate", [sys.executable, SERVER, "migrate"], env=settings, **options).run()
+def migrate(database_url, *, env=None, build: Build = HERE, **options):
+    """Bring the database to this build's schema: `python server.py migrate`."""
+    settings = {**environment(build), "DATABASE_URL": database_url, **(env or {})}
+    Command("migrate", [build.python, build.server, "migrate"], env=settings, cwd=build.folder, **options).run()
+
+
+def environment(build: Build) -> dict:
+    """What a program of this build inherits from us. Another build must not find our modules where it has none."""
+    ours = OWN if build is HERE else (*OWN, "PYTHONPATH", "PYTHONHOME")
+    return {**inherited_environment(*ours), "PYTHONUNBUFFERED": "1"}

@@ -38,6 +38,7 @@ class Process:
     """
 
     failure = "did not start"
+    cwd = ROOT  # the directory that it is started in
     stop_signal = signal.SIGTERM
     stop_seconds = 10.0
     ready_seconds = 30.0
@@ -94,7 +95,7 @@ class Process:
         self.log.clear()
         self._popen = subprocess.Popen(
             [str(word) for word in self.command()],
-            cwd=ROOT,
+            cwd=self.cwd,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -206,9 +207,9 @@ class Command(Process):
 
     failure = "failed"
 
-    def __init__(self, name, command, *, env=None, **options):
+    def __init__(self, name, command, *, env=None, cwd=ROOT, **options):
         super().__init__(name, **options)
-        self._command, self._env = command, env
+        self._command, self._env, self.cwd = command, env, cwd
 
     def command(self):
         return self._command

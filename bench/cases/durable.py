@@ -7,15 +7,15 @@ without HTTP as well, as the handlers call it on an instance's pool of connectio
 import os
 import re
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from statistics import median
 
 from bench import report
 from bench.events import CONTENT
-from bench.load.process import Load
+from bench.load.senders import PLANNING
 from bench.people import body
+from bench.versus import Figure, compared
 from local import binaries
-from store.database import PLANNING
 
 CONCURRENT = 64
 RUNS = 5
@@ -37,14 +37,8 @@ def _case(stage, case, mark, what, groups):
     with ExitStack() as stack:
         people = stack.enter_context(stage.database())
         people.add(2 * CONCURRENT)
-        ids = people.chats(groups, "group" if len(groups) == 1 else "direct")
-        senders = [
-            (members[number // len(groups)], ids[number % len(groups)])
-            for number in range(CONCURRENT)
-            for members in [groups[number % len(groups)]]
-        ]
-        plan = [[people.ids[user], chat] for user, chat in senders]
-        senders_load = stack.enter_context(Load("senders"))
+        plan = _plan(people, groups)
+        senders_load = stack.enter_context(stage.senders())
         script = _script(stage, people, plan)
         ours, single = [], []
         for _ in range(RUNS):
@@ -57,12 +51,46 @@ def _case(stage, case, mark, what, groups):
         yield report.times(case, what, median(ours), median(single), mark, "messages/s", "one commit a message")
         instance = stack.enter_context(stage.instance(people))
         load = stack.enter_context(stage.requests())
-        asked = [["POST", f"/api/chats/{chat}/messages", people.headers(user), body(CONTENT)] for user, chat in senders]
+        asked = [
+            ["POST", f"/api/chats/{chat}/messages", people.headers(people.ids.index(user)), body(CONTENT)]
+            for user, chat in plan
+        ]
         rates = [
             load("run", at=instance.port, requests=asked, concurrent=CONCURRENT, seconds=SECONDS) for _ in range(3)
         ]
         figure = f"{median(rate['rate'] for rate in rates):,.0f} messages/s, p99 {median(rate['p99'] for rate in rates):.0f} ms"
         yield report.shown(case, f"{what}, over HTTP to one instance", figure)
+
+
+def chats_between(sides):
+    """Two builds into 64 chats of two, without HTTP."""
+    groups = [(2 * n, 2 * n + 1) for n in range(CONCURRENT)]
+    yield from _between("chats", sides, "64 at a time over 64 chats", groups)
+
+
+def hot_between(sides):
+    """Two builds into one chat of 64."""
+    yield from _between("hot", sides, "64 at a time into one chat", [range(CONCURRENT)])
+
+
+def _between(case, sides, what, groups):
+    @contextmanager
+    def set_up(side):
+        with side.database() as people, side.senders() as load:
+            people.add(2 * CONCURRENT)
+            plan = _plan(people, groups)
+            yield lambda: load(
+                "run", url=people.url, plan=plan, concurrent=CONCURRENT, seconds=SECONDS, content=CONTENT
+            )
+
+    yield from compared(case, sides, {"rate": Figure(what, "messages/s", more=True)}, set_up)
+
+
+def _plan(people, groups) -> list:
+    """`[user, chat]` of each of the senders."""
+    ids = people.chats(groups, "group" if len(groups) == 1 else "direct")
+    places = [(number % len(groups), number // len(groups)) for number in range(CONCURRENT)]
+    return [[people.ids[groups[group][place]], ids[group]] for group, place in places]
 
 
 def _script(stage, people, plan):
@@ -72,7 +100,7 @@ def _script(stage, people, plan):
     people.rows("analyze plan")
     path = stage.directory / "send.sql"
     path.write_text(
-        f"select sent.* from plan, send_message(actor, gen_random_uuid(), 0, chat, '{CONTENT}', 50) sent where n = :client_id;\n"
+        f"select sent.* from plan, {stage.send_message('actor', 'chat', CONTENT)} sent where n = :client_id;\n"
     )
     return path
 

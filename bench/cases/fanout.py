@@ -1,10 +1,12 @@
 """One event to 1,000 sockets: over TCP and over a unix socket, one at a time and ten together, and through nginx."""
 
+from contextlib import contextmanager
 from statistics import median
 
 from bench import report
 from bench.fanout import Arena, alternate, missing
 from bench.peers import servers
+from bench.versus import Figure, compared
 
 RUNS = 5
 RUNS_OF_LIMITS = 9  # what is so near needs more
@@ -98,6 +100,54 @@ def asked_for(stage):
             "one at a time, the clients asking for unread counts as well: CPU per delivered message",
             f"{ours.used[-1]:.3g} µs",
         )
+
+
+def tcp_between(sides):
+    """Two builds over TCP, one event at a time and ten together."""
+    yield from _between("fanout", sides, ROUNDS)
+
+
+def unix_between(sides):
+    """The same over a unix socket."""
+    yield from _between("unix", sides, 2 * ROUNDS, unix=True)
+
+
+def _between(case, sides, rounds, **where):
+    @contextmanager
+    def set_up(side):
+        with Arena(side, **where) as arena:
+            ours = arena.ours(name=side.name)
+
+            def measure():
+                ours.run(rounds, 1)
+                ours.run(rounds // 2, 10)
+                return {"single": ours.used[-2], "ten": ours.used[-1]}
+
+            yield measure
+
+    figures = {
+        "single": Figure("one at a time, CPU per delivery", "µs", 1.03),
+        "ten": Figure("ten together, CPU per delivery", "µs", 1.03),
+    }
+    yield from compared(case, sides, figures, set_up)
+
+
+def asked_for_between(sides):
+    """Two builds, the clients asking for unread counts as well."""
+
+    @contextmanager
+    def set_up(side):
+        with Arena(side) as arena:
+            ours = arena.ours({}, side.name)
+
+            def measure():
+                ours.run(ROUNDS, 1)
+                return {"used": ours.used[-1]}
+
+            yield measure
+
+    what = "one at a time, the clients asking for unread counts as well: CPU per delivered message"
+    yield from compared("counts", sides, {"used": Figure(what, "µs")}, set_up)
 
 
 def _names(contenders) -> str:

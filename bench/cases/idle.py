@@ -1,7 +1,7 @@
 """10,000 idle sockets: memory of the process for each, against a bare Tornado handler and the peers, and pauses for garbage."""
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 from bench import report
 from bench.fanout import missing
@@ -10,6 +10,7 @@ from bench.measure import Meter, memory
 from bench.peers import servers
 from bench.people import body
 from bench.stage import running
+from bench.versus import Figure, compared
 from local.processes import free_port
 
 SOCKETS = 10_000
@@ -68,6 +69,34 @@ def memory_and_pauses(stage):
             f"{worst:.0f} ms ({len(pauses)} above 1 ms)",
             f"≤ {PAUSE:g} ms",
         )
+
+
+def between(sides):
+    """Two builds: memory for each socket, and of an instance on which nothing happens; a new instance for each run."""
+
+    @contextmanager
+    def set_up(side):
+        with side.database() as people:
+            people.add(SOCKETS)
+            people.chats([range(first, first + IN_A_CHAT) for first in range(0, SOCKETS, IN_A_CHAT)])
+            people.rows("analyze")
+            yield lambda: _measured(side, people)
+
+    figures = {
+        "socket": Figure("memory of the process per socket", "KB", 1.03),
+        "alone": Figure("memory of an instance without sockets", "MB"),
+        "opening": Figure("CPU of the instance to open a socket, signed in and greeted", "ms"),
+    }
+    yield from compared("idle", sides, figures, set_up, times=1, runs=3, warm_up=0)
+
+
+def _measured(side, people) -> dict:
+    with side.sockets() as sockets, side.instance(people) as instance:
+        time.sleep(1)
+        alone = memory(instance.pid)
+        words = [[people.token(number), {}] for number in range(SOCKETS)]
+        each, opening = _of_each(sockets, instance, "parley", "/ws", words)
+        return {"socket": each, "alone": alone / 1e6, "opening": opening}
 
 
 def _lines(path) -> list[str]:

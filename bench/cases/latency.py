@@ -1,13 +1,14 @@
 """End to end: from the moment a message is sent to the moment each of its sockets has it, on two processes behind nginx with 1,000 sockets."""
 
 import math
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from statistics import median
 
 from bench import report
 from bench.fanout import missing
 from bench.peers import servers
 from bench.together import SMALL, SOCKETS, Service, prepared
+from bench.versus import Figure, compared
 
 RATE = 50
 SECONDS = 2.0
@@ -38,6 +39,23 @@ def end_to_end(stage):
                 f"{where}, the clients asking for all that a browser asks for, p50 and p99",
                 f"{mine['p50']:.1f} ms, {mine['p99']:.1f} ms ({shares})",
             )
+
+
+def between(sides):
+    """Two builds, the clients asking for the messages alone."""
+    for where, size in ((f"in chats of {SMALL}", SMALL), (f"in one chat of {SOCKETS:,}", SOCKETS)):
+
+        @contextmanager
+        def set_up(side, size=size):
+            with ExitStack() as stack:
+                people, chat, small = prepared(stack, side)
+                chats = small if size == SMALL else [chat]
+                service = stack.enter_context(Service(side, people, chat))
+                service.connect()
+                yield lambda: _run(service, chats, size, SECONDS)
+
+        figures = {name: Figure(f"{where}, sent → received, {name}", "ms") for name in ("p50", "p99")}
+        yield from compared("latency", sides, figures, set_up)
 
 
 def _compared(where, services, chats, size, why):

@@ -1,12 +1,14 @@
 """Saturation: the rate of deliveries at which p99 passes 100 ms, one server and 1,000 sockets over TCP."""
 
 import time
+from contextlib import contextmanager
 from statistics import median
 
 from bench import report
 from bench.fanout import SOCKETS, Arena, missing
 from bench.measure import Meter
 from bench.peers import servers
+from bench.versus import Figure, compared
 
 PEERS = (servers.Ws, servers.SocketIo, servers.Graphql)
 MOST_P99 = 100.0
@@ -47,6 +49,20 @@ def saturation(stage):
             else:
                 yield report.not_run("saturation", f"deliveries a second, against {kind.name}", why[kind.name])
         yield report.shown("saturation", "the load's share of a processor, at most", f"{busiest:.0%}")
+
+
+def between(sides):
+    """Two builds, each from the lowest rate on."""
+
+    @contextmanager
+    def set_up(side):
+        with Arena(side) as arena:
+            ours = arena.ours(name=side.name)
+            ours.warm_up(1)
+            yield lambda: {"rate": _ramp(arena, ours, 100.0)[0] * SOCKETS}
+
+    figures = {"rate": Figure("deliveries a second with p99 ≤ 100 ms", "/s", more=True)}
+    yield from compared("saturation", sides, figures, set_up, times=2, runs=3, warm_up=0)
 
 
 def _ramp(arena, contender, rate) -> tuple[float, float]:

@@ -1,21 +1,27 @@
 """createMessage over HTTP in chats of two, 16 at a time: against a bare Tornado handler and against the document's stack."""
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from statistics import median
 
 from bench import report
+from bench.backends import Backends
 from bench.events import CONTENT
 from bench.fanout import missing
 from bench.measure import Meter
 from bench.peers import servers
 from bench.people import body
 from bench.stage import running
+from bench.versus import Figure, compared
 from local.processes import free_port
 
 CONCURRENT = 16
 RUNS = 5
 COUNT = 600  # messages of a run
+
+
+CPU_OF_POSTGRES = "CPU of PostgreSQL per message"  # of the backends and of what writes for them, see bench/backends.py
+SETTLING = 5.0  # seconds in which what is owed after a message must be done
 
 
 class Sender:
@@ -117,6 +123,55 @@ def small(stage):
             if contender.server is not bare:
                 figure += f", {median(contender.database_used):.0f} µs of CPU in PostgreSQL for each"
             yield report.shown("send", f"{contender.name}, messages", figure)
+
+
+def between(sides):
+    """Two builds: what a message costs the instance and PostgreSQL, which is measured until nothing is owed any more."""
+    figures = {
+        "server": Figure("CPU of the instance per message", "µs", 1.03),
+        "postgres": Figure(CPU_OF_POSTGRES, "µs", 0.85),
+        "with consumers": Figure(f"{CPU_OF_POSTGRES}, with what is owed after it", "µs", 1.05),
+        "rate": Figure("messages a second, 16 at a time", "/s", more=True),
+    }
+    yield from compared("send", sides, figures, _measured)
+
+
+@contextmanager
+def _measured(side):
+    """A function that sends once and answers what a message cost."""
+    with side.database() as people, side.requests() as load:
+        people.add(2 * CONCURRENT)
+        chats = people.chats([(2 * number, 2 * number + 1) for number in range(CONCURRENT)], "direct")
+        asked = [
+            ["POST", f"/api/chats/{chat}/messages", people.headers(2 * number), body(CONTENT)]
+            for number, chat in enumerate(chats)
+        ]
+        with side.instance(people) as instance:
+            sender = Sender(side.name, instance, side.postgres, load, asked)
+
+            def measure():
+                with Backends(people) as until_settled:
+                    with Backends(people) as until_answered:
+                        sender.run()
+                    _settle(people)
+                return {
+                    "server": sender.used[-1],
+                    "postgres": until_answered.senders / COUNT * 1e6,
+                    "with consumers": until_settled.total / COUNT * 1e6,
+                    "rate": sender.rates[-1],
+                }
+
+            yield measure
+
+
+def _settle(people):
+    """Wait until no backend of this database has done anything for a moment, so that one build's work is not in the other's run."""
+    until = time.monotonic() + SETTLING
+    while time.monotonic() < until:
+        with Backends(people) as used:
+            time.sleep(0.1)
+        if used.total < 0.002:
+            return
 
 
 def _statements(stage, people, load, asked) -> float:

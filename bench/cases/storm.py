@@ -2,10 +2,12 @@
 
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench import report
 from bench.measure import memory
+from bench.versus import Figure, compared
 
 CLIENTS = 5000
 IN_A_CHAT = 10
@@ -17,66 +19,93 @@ POOL = 8  # DATABASE_POOL
 
 def storm(stage):
     """All of them must be told what they missed."""
-    with stage.database() as people, stage.sockets() as sockets:
+    with _crowd(stage) as measure:
+        found = measure()
+    yield report.at_most(
+        "storm",
+        "seconds until all 5,000 are synced",
+        found["seconds"] if found["whole"] else float("inf"),
+        MOST_SECONDS,
+        f"{found['seconds']:.1f} s, {found['events']:,} of {CLIENTS * MISSED:,} missed events told, "
+        f"{found['tries'] - CLIENTS:,} connections tried again",
+        f"all, within {MOST_SECONDS:g} s",
+    )
+    yield report.at_most(
+        "storm",
+        "memory of the instance, at its most",
+        found["memory"],
+        MOST_MEMORY,
+        f"{found['memory']:.0f} MB",
+        f"≤ {MOST_MEMORY} MB more",
+    )
+    yield report.at_most(
+        "storm",
+        "connections to the database, at most",
+        found["connections"],
+        POOL,
+        f"{found['connections']}; somebody else's query took up to {found['slowest'] * 1000:.0f} ms",
+        f"≤ {POOL}",
+    )
+
+
+def between(sides):
+    """Two builds, each time with instances of their own."""
+    figures = {
+        "seconds": Figure("seconds until all 5,000 are synced", "s"),
+        "memory": Figure("memory of the instance, at its most", "MB"),
+    }
+    yield from compared("storm", sides, figures, _crowd, times=3, runs=1, warm_up=0)
+
+
+@contextmanager
+def _crowd(side):
+    """A function that lets the storm come, once, and answers how it went."""
+    with side.database() as people, side.sockets() as sockets:
         people.add(CLIENTS)
         chats = people.chats([range(first, first + IN_A_CHAT) for first in range(0, CLIENTS, IN_A_CHAT)])
         people.rows("analyze")
-        with stage.instance(people, 1) as first, stage.instance(people, 2) as second:
-            sockets(
-                "open",
-                group="first",
-                at=first.port,
-                dialect="parley",
-                words=[people.token(number) for number in range(CLIENTS)],
-            )
-            first.kill()
-            sockets("close", group="first")
-            for number, chat in enumerate(chats):
-                people.write(chat, number * IN_A_CHAT, ["Missed"] * MISSED)
-            words = [
-                [people.token(number), {"epoch": people.epoch, "cursors": {chats[number // IN_A_CHAT]: 1}}]
-                for number in range(CLIENTS)
-            ]
-            before = memory(second.pid)
-            with Watch(people, "parley web.2") as watch:
-                answer = sockets(
+
+        def measure():
+            with side.instance(people, 1) as first, side.instance(people, 2) as second:
+                sockets(
                     "open",
-                    group="second",
-                    at=second.port,
+                    group="first",
+                    at=first.port,
                     dialect="parley",
-                    words=words,
-                    at_once=CLIENTS,
-                    seconds=110,
-                    patient=True,
+                    words=[people.token(number) for number in range(CLIENTS)],
                 )
-            state = sockets("state", group="second")
-            peak = (_peak(second.pid) - before) / 1e6
-            whole = state["events"] == CLIENTS * MISSED
-            yield report.at_most(
-                "storm",
-                "seconds until all 5,000 are synced",
-                answer["seconds"] if whole else float("inf"),
-                MOST_SECONDS,
-                f"{answer['seconds']:.1f} s, {state['events']:,} of {CLIENTS * MISSED:,} missed events told, "
-                f"{answer['tries'] - CLIENTS:,} connections tried again",
-                f"all, within {MOST_SECONDS:g} s",
-            )
-            yield report.at_most(
-                "storm",
-                "memory of the instance, at its most",
-                peak,
-                MOST_MEMORY,
-                f"{peak:.0f} MB",
-                f"≤ {MOST_MEMORY} MB more",
-            )
-            yield report.at_most(
-                "storm",
-                "connections to the database, at most",
-                watch.connections,
-                POOL,
-                f"{watch.connections}; somebody else's query took up to {watch.slowest * 1000:.0f} ms",
-                f"≤ {POOL}",
-            )
+                first.kill()
+                sockets("close", group="first")
+                for number, chat in enumerate(chats):
+                    people.write(chat, number * IN_A_CHAT, ["Missed"] * MISSED)
+                words = [
+                    [people.token(number), {"epoch": people.epoch, "cursors": {chats[number // IN_A_CHAT]: 1}}]
+                    for number in range(CLIENTS)
+                ]
+                before = memory(second.pid)
+                with Watch(people, "parley web.2") as watch:
+                    answer = sockets(
+                        "open",
+                        group="second",
+                        at=second.port,
+                        dialect="parley",
+                        words=words,
+                        at_once=CLIENTS,
+                        seconds=110,
+                        patient=True,
+                    )
+                events = sockets("state", group="second")["events"]
+                return {
+                    "seconds": answer["seconds"],
+                    "tries": answer["tries"],
+                    "events": events,
+                    "whole": events == CLIENTS * MISSED,
+                    "memory": (_peak(second.pid) - before) / 1e6,
+                    "connections": watch.connections,
+                    "slowest": watch.slowest,
+                }
+
+        yield measure
 
 
 class Watch:

@@ -3,11 +3,13 @@
 import time
 import urllib.request
 import uuid
+from contextlib import contextmanager
 from statistics import median
 
 from bench import events, report
 from bench.measure import Meter
 from bench.stage import address
+from bench.versus import Figure, compared
 
 RUNS = 5
 MESSAGES = 1500  # of a run
@@ -17,15 +19,8 @@ MARK = 5.0
 
 def unwanted(stage):
     """Messages of other people's chats: three envelopes each."""
-    with stage.database() as people, stage.sockets() as sockets, stage.bus() as bus:
-        people.add(4)
-        people.chat([0, 1])
-        other = people.chat([2, 3])
-        batch = [
-            events.Message(str(uuid.uuid4()), other, people.ids[2], events.CONTENT, "2026-01-01T00:00:00.000Z", 2, 2)
-        ] * TOGETHER
-        envelopes = events.published(batch, people.epoch)
-        per_event, heard = _cost(stage, people, sockets, bus, envelopes)
+    with _other_chats(stage) as (others, envelopes, other):
+        per_event, heard = _cost(stage, *others, envelopes)
         yield report.at_most(
             "unwanted",
             "CPU of the instance per event",
@@ -35,9 +30,36 @@ def unwanted(stage):
             f"≤ {MARK:g} µs",
         )
         scoped = [(f"{channel}.{other}", payload) for channel, payload in envelopes]
-        per_event, heard = _cost(stage, people, sockets, bus, scoped, CHANNEL_SCOPE="chat")
+        per_event, heard = _cost(stage, *others, scoped, CHANNEL_SCOPE="chat")
         figure = f"{heard} heard of {RUNS * MESSAGES * len(envelopes) // TOGETHER} ({per_event:.2f} µs)"
         yield report.at_most("unwanted", "the same with CHANNEL_SCOPE=chat", heard, 0, figure, "none at all")
+
+
+def between(sides):
+    """Two builds, a new instance for each figure."""
+
+    @contextmanager
+    def set_up(side):
+        with _other_chats(side) as (others, envelopes, _):
+            yield lambda: {"event": _cost(side, *others, envelopes)[0]}
+
+    figures = {"event": Figure("CPU of the instance per event", "µs")}
+    yield from compared("unwanted", sides, figures, set_up, times=1, runs=5, warm_up=0)
+
+
+@contextmanager
+def _other_chats(side):
+    """`(people, sockets, bus)`, the envelopes of messages in a chat where nobody is connected, and that chat."""
+    with side.database() as people, side.sockets() as sockets, side.bus() as bus:
+        people.add(4)
+        people.chat([0, 1])
+        other = people.chat([2, 3])
+        batch = [
+            side.events.Message(
+                str(uuid.uuid4()), other, people.ids[2], events.CONTENT, "2026-01-01T00:00:00.000Z", 2, 2
+            )
+        ] * TOGETHER
+        yield (people, sockets, bus), side.events.published(batch, people.epoch), other
 
 
 def _cost(stage, people, sockets, bus, envelopes, **settings) -> tuple[float, int]:

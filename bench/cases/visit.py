@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench import report
+from bench.versus import Figure, compared
 
 ROUND_TRIP_MS = 100
 BYTES_PER_SECOND = 1_500_000 / 8
@@ -55,6 +56,19 @@ def visit(stage):
         yield report.shown(
             "visit", f"first visit through {way}: requests for static files, until the chats are there", figure
         )
+
+
+def between(sides):
+    """The same, behind nginx, for two builds."""
+    figures = {
+        "requests": Figure("second visit: requests for static files", "requests"),
+        "second": Figure("second visit: until the chats are there", "ms", 0.35),
+        "first": Figure("first visit: until the chats are there", "ms"),
+    }
+    try:
+        yield from compared("visit", sides, figures, ready, times=1, runs=RUNS)
+    except Missing as why:
+        yield report.not_run("visit", "the page, signed in, behind nginx", str(why))
 
 
 @contextmanager

@@ -3,10 +3,10 @@
 import json
 import select
 import subprocess
-import sys
 
+from local.builds import HERE, Build
 from local.guard import guard
-from local.processes import ROOT
+from local.instance import environment
 
 
 class LoadError(Exception):
@@ -14,16 +14,20 @@ class LoadError(Exception):
 
 
 class Load:
-    """`with Load("sockets") as sockets: sockets("open", …)` answers what the process says."""
+    """`with Load("sockets") as sockets: sockets("open", …)` answers what the process says.
 
-    def __init__(self, name: str):
-        self._name = name
+    `build`: whose program it is; that of another build calls its own modules.
+    """
+
+    def __init__(self, name: str, build: Build = HERE):
+        self._name, self._build = name, build
 
     def __enter__(self):
         # A session of its own, so that Ctrl-C reaches only us; the guard ends it if we are killed.
         self._popen = subprocess.Popen(
-            [sys.executable, "-m", f"bench.load.{self._name}"],
-            cwd=ROOT,
+            [self._build.python, "-m", f"bench.load.{self._name}"],
+            cwd=self._build.folder,
+            env=environment(self._build),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

@@ -1,4 +1,8 @@
-"""`python -m bench.load.senders`: the mutation as the handlers call it, from many callers at once and without HTTP."""
+"""`python -m bench.load.senders`: the mutation as the handlers call it, from many callers at once and without HTTP.
+
+The one module of the bench that calls the server's own. Another build's senders run in its folder, so what they are asked is the same for
+builds of different age.
+"""
 
 import asyncio
 import time
@@ -8,7 +12,9 @@ import uvloop
 
 from bench.load import service
 from chat import messages
-from store.database import Database
+from store.database import PLANNING, Database
+
+__all__ = ["PLANNING"]  # of every connection of an instance, for who measures the database without one
 
 UNREAD_LIMIT = 50  # UNREAD_PUBLISH_LIMIT
 

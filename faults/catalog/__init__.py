@@ -36,6 +36,6 @@ def fault(name: str, seconds: float, *proves: str):
 
 def load() -> dict[str, Fault]:
     """All faults, in the order of docs/reliability.md."""
-    from faults.catalog import instances, redis, database, edges  # noqa: F401, I001  in this order
+    from faults.catalog import instances, upgrades, redis, database, edges  # noqa: F401, I001  in this order
 
     return FAULTS

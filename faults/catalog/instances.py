@@ -97,18 +97,23 @@ async def deploy(rig, seconds):
     for number in range(DEPLOYS):
         server = rig.cluster.instances[number % len(rig.cluster.instances)]
         with rig.hurting("instance", server.name):
-            began = time.monotonic()
-            server.terminate()
-            while server.alive and time.monotonic() < began + EXIT_SECONDS:
-                await asyncio.sleep(0.02)
-            took = time.monotonic() - began
-            rig.counts["slowest exit, ms"] = max(rig.counts["slowest exit, ms"], round(took * 1000))
-            if server.alive or server.exit_status != 0:
-                rig.problems.append(
-                    f"{server.name} did not end in good order within {EXIT_SECONDS} s of SIGTERM: {server.explain()}"
-                )
-            await to_thread(server.kill)
+            await end_in_good_order(rig, server)
             await to_thread(server.start)
         rig.counts["deploys"] += 1
         if time.monotonic() > end:
             return
+
+
+async def end_in_good_order(rig, server):
+    """SIGTERM, and a problem noted where the instance does not take it as it should."""
+    began = time.monotonic()
+    server.terminate()
+    while server.alive and time.monotonic() < began + EXIT_SECONDS:
+        await asyncio.sleep(0.02)
+    took = time.monotonic() - began
+    rig.counts["slowest exit, ms"] = max(rig.counts["slowest exit, ms"], round(took * 1000))
+    if server.alive or server.exit_status != 0:
+        rig.problems.append(
+            f"{server.name} did not end in good order within {EXIT_SECONDS} s of SIGTERM: {server.explain()}"
+        )
+    await to_thread(server.kill)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from faults.evidence import Evidence
+from faults.evidence import LOGGED, Evidence
 from faults.invariants.once import LOGGED_KINDS
 from faults.invariants.streams import walk
 
@@ -50,6 +50,10 @@ def all_agree(evidence: Evidence) -> str | None:
     texts, taken_back = _texts(evidence), _taken_back(evidence)
     for history in evidence.histories:
         for step in walk(history):
+            if step.channel not in LOGGED:
+                if problem := _of_a_later_release(evidence, step):
+                    return f"{history.client} got {problem}"
+                continue
             identity = step.data["id"]
             other = first.setdefault((step.epoch, step.chat, step.seq), (step.channel, identity, history.client))
             if other[1] != identity or not _same_kind(other[0], step.channel):
@@ -76,6 +80,14 @@ def all_agree(evidence: Evidence) -> str | None:
                 f"seq {seq} of chat {chat} is {event.kind} of {event.message or event.chat} in the final history, and "
                 f"{channel} of {identity} to {client}"
             )
+
+
+def _of_a_later_release(evidence, step):
+    """An unknown kind is passed on as it is, or with nothing but its seq; but it stands for nothing that is known."""
+    event = evidence.by_place.get((step.chat, step.seq))
+    if step.epoch != evidence.final.epoch or event and event.kind not in LOGGED:
+        return None
+    return f"seq {step.seq} of chat {step.chat} as {step.channel}; in the final history it is {event.kind if event else 'nothing'}"
 
 
 def _same_kind(one, other):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from faults.evidence import LOGGED
+from faults.evidence import takes_a_seq
 from faults.history import Closed, History, Opened, Saw
 
 
@@ -47,7 +47,7 @@ def walk(history: History) -> Iterator[Step]:
                         life[chat] = life.get(chat, 0) + 1
                 case "left":
                     positions.pop(chat, None)
-                case "event" if frame["channel"] in LOGGED:
+                case "event" if takes_a_seq(frame):
                     yield Step(
                         record.at,
                         record.socket,
@@ -58,7 +58,7 @@ def walk(history: History) -> Iterator[Step]:
                         positions.get(chat),
                         life.get(chat, 0),
                         frame["channel"],
-                        frame["data"],
+                        frame.get("data") or {},
                     )
                     positions[chat] = frame["seq"]
 
@@ -90,7 +90,7 @@ def cursors(history: History) -> dict[str, list]:
                 move(chat, record.at, frame["head"])
             case "left":
                 move(chat, record.at, None)
-            case "event" if frame["channel"] in LOGGED:
+            case "event" if takes_a_seq(frame):
                 move(chat, record.at, frame["seq"])
     return found
 

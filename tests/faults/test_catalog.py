@@ -15,6 +15,7 @@ NAMES = [
     "tail-loss",
     "instance-freeze",
     "deploy",
+    "upgrade",
     "redis-kill",
     "redis-freeze",
     "redis-kick",
@@ -31,7 +32,7 @@ NAMES = [
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 
-def test_the_sixteen_faults_have_their_names_and_something_to_prove():
+def test_the_seventeen_faults_have_their_names_and_something_to_prove():
     faults = catalog.load()
     assert list(faults) == NAMES
     assert all(fault.proves and fault.what and 0 < fault.seconds <= 100 for fault in faults.values())

@@ -133,3 +133,38 @@ def test_the_text_of_a_message_that_a_restore_took_back_before_it_was_acknowledg
         evidence = world.evidence(lost=(3.5, 5.0))
         evidence.final.epoch = "another"  # what was heard before the restore is not in the final history
         assert isinstance(all_agree(evidence), verdict)
+
+
+def with_a_later_kind(channel="rigFlagged", **data):
+    """Anna and Ben hear seq 4, of a kind that only a later release knows, and then a message at 5."""
+    world = right()
+    world.events += [event(4, "rigFlagged", actor="nobody"), event(5, message="m5", actor="nobody", key="of nobody")]
+    for client in (world.anna, world.ben):
+        client.hears(4, 4, channel, identity=CHAT, **data)
+        client.hears(5, 5, identity="m5")
+    return world
+
+
+@pytest.mark.parametrize("invariant", [seq_is_contiguous, nothing_twice, all_agree])
+def test_a_kind_of_a_later_release_takes_its_seq_like_any_other(invariant):
+    assert invariant(with_a_later_kind().evidence()) is None
+
+
+def test_a_seq_that_was_skipped_without_a_word_is_a_gap():
+    world = right()
+    world.events += [event(4, "rigFlagged", actor="nobody")]
+    world.ben.hears(5, 5)
+    assert "ben got seq 5 of chat chat after 3: 1 missing" in seq_is_contiguous(world.evidence())
+
+
+def test_a_kind_of_a_later_release_that_comes_twice_is_noticed():
+    world = with_a_later_kind()
+    world.ben.hears(6, 4, "rigFlagged", identity=CHAT)
+    assert "ben got seq 4 of chat chat twice" in nothing_twice(world.evidence())
+
+
+def test_a_known_event_that_is_told_as_an_unknown_one_is_noticed():
+    world = right()
+    world.events.append(event(4, message="m4", actor="nobody"))
+    world.ben.hears(4, 4, "rigFlagged", identity=CHAT)
+    assert "as rigFlagged; in the final history it is messageAdded" in all_agree(world.evidence())

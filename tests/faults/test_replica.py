@@ -103,3 +103,17 @@ def test_a_reset_drops_the_chat_and_a_left_one_is_forgotten():
     assert not made.chats[CHAT].loaded
     made.apply({"type": "left", "chatId": CHAT})
     assert made.hello()["cursors"] == {}
+
+
+def test_an_event_of_an_unknown_kind_moves_the_cursor_and_nothing_else():
+    made = replica()
+    before = made.chats[CHAT].view()
+    made.apply(logged(6, "rigFlagged"))
+    assert made.hello()["cursors"] == {CHAT: 6}
+    assert made.chats[CHAT].view() == before
+
+
+def test_a_projection_does_not_move_the_cursor():
+    made = replica()
+    made.apply(logged(6, "chatMessageNotification"))
+    assert made.hello()["cursors"] == {CHAT: 5}

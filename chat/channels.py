@@ -1,7 +1,10 @@
-"""The nine channels, declared once. Subscriptions, routing, metric labels and contract tests are derived from `CHANNELS`."""
+"""The channels, declared once. Subscriptions, routing, states, metric labels and contract tests are derived from `CHANNELS`."""
 
 from dataclasses import dataclass
 from enum import Enum
+
+from chat import reads, unread
+from chat.states import State
 
 
 class Kind(Enum):
@@ -24,6 +27,7 @@ class Channel:
     fields: tuple[str, ...]  # the object's keys, in this order
     projects: str | None = None  # the logged channel that a projection is derived from
     default: bool = True  # sent to clients that do not say which channels they want
+    state: State | None = None  # of a state channel: which value replaces which, and how the present ones are read
 
 
 _MESSAGE = ("id", "content", "senderId", "chatId", "createdAt", "isEdited", "editedAt")
@@ -49,14 +53,22 @@ CHANNELS = {
             projects="messageAdded",
             default=False,
         ),
-        Channel("unreadCountUpdated", Kind.STATE, Audience.USER, ("chatId", "userId", "unreadCount")),
-        Channel("messageReadUpdated", Kind.STATE, Audience.PARTICIPANTS, ("messageId", "userId", "readAt")),
+        Channel(
+            "unreadCountUpdated", Kind.STATE, Audience.USER, ("chatId", "userId", "unreadCount"), state=unread.STATE
+        ),
+        Channel(
+            "messageReadUpdated",
+            Kind.STATE,
+            Audience.PARTICIPANTS,
+            ("messageId", "userId", "readAt"),
+            state=reads.STATE,
+        ),
     )
 }
 
 LOGGED = frozenset(name for name, channel in CHANNELS.items() if channel.kind is Kind.LOGGED)
 PROJECTIONS = frozenset(name for name, channel in CHANNELS.items() if channel.kind is Kind.PROJECTION)
-STATES = frozenset(name for name, channel in CHANNELS.items() if channel.kind is Kind.STATE)
+STATES = {name: channel.state for name, channel in CHANNELS.items() if channel.state is not None}
 ABOUT_CHATS = frozenset(name for name, channel in CHANNELS.items() if channel.fields is _CHAT)
 DEFAULT = frozenset(name for name, channel in CHANNELS.items() if channel.default) - LOGGED
 

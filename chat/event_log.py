@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from chat import payloads
+from chat.channels import ABOUT_CHATS, LOGGED
 from chat.events import Event
 from store.database import array
 
@@ -59,7 +60,10 @@ async def replay(db, positions: dict[str, int], users, limit: int) -> dict[str, 
 
 def _rendered(row, participant_ids) -> Event:
     """A pointer of the log as it reads today."""
-    if row.kind in ("chatAdded", "chatUpdated"):
+    if row.kind not in LOGGED:
+        # Of a kind that only another release knows: its seq counts, and its content is nobody's here.
+        return Event(row.kind, row.chat_id, row.event_seq, {})
+    if row.kind in ABOUT_CHATS:
         data = payloads.chat(row._replace(id=row.chat_id, participant_ids=participant_ids))
     elif row.kind == "messageDeleted" or row.kind == "messageUpdated" and row.content == "":
         return Event("messageDeleted", row.chat_id, row.event_seq, payloads.deleted_message(row))

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from chat import payloads
 from chat.events import Event, Outcome
+from chat.states import Asked, State, by_seq, seq_of
 from chat.unread import count_event
 from errors import Refused
 from store.database import array
@@ -96,3 +97,15 @@ async def since(db, chat_ids, moment: datetime, actor: str | None = None) -> lis
         )
         for row in rows
     ]
+
+
+async def _afresh(db, asked: Asked) -> list[Event]:
+    """The watermarks that moved since the client last asked; none where it fetches them with each chat."""
+    return await since(db, asked.chat_ids, asked.since, asked.user_id) if asked.since is not None else []
+
+
+async def _moved(db, chat_ids, moment) -> list[Event]:
+    return await since(db, chat_ids, moment)
+
+
+STATE = State(key=("userId",), kept=seq_of, age=by_seq, afresh=_afresh, moved=_moved, moment="readAt")

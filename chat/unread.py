@@ -1,9 +1,9 @@
 """Unread counts: always derived from the messages and the watermark, never counted up. Also which of two counts is the newer."""
 
-from enum import Enum
-
 from chat import payloads
 from chat.events import Event
+from chat.memberships import Standing
+from chat.states import Age, Asked, State
 from errors import Refused
 from store.database import array
 
@@ -17,12 +17,6 @@ def count_event(chat_id: str, user_id: str, unread: int, head: int, read_seq: in
     return Event("unreadCountUpdated", chat_id, head, payloads.unread(chat_id, user_id, unread), {"readSeq": read_seq})
 
 
-class Age(Enum):
-    NEWER = "newer"
-    STALE = "stale"
-    UNCLEAR = "unclear"
-
-
 def compare(known: tuple[int, int] | None, found: tuple[int, int]) -> Age:
     """Whether the count at `found` (head, watermark) replaces the one at `known`.
 
@@ -34,6 +28,28 @@ def compare(known: tuple[int, int] | None, found: tuple[int, int]) -> Age:
     if found[0] <= known[0] and found[1] <= known[1]:
         return Age.STALE
     return Age.UNCLEAR
+
+
+def standing_event(user_id: str, chat_id: str, standing: Standing) -> Event:
+    """A user's count as it was read together with where they stand."""
+    return count_event(chat_id, user_id, standing.unread, standing.head, standing.read_seq)
+
+
+def _age(known: Event | None, event: Event) -> Age:
+    return compare(known and (known.seq, known.meta["readSeq"]), (event.seq, event.meta["readSeq"]))
+
+
+async def _afresh(db, asked: Asked) -> list[Event]:
+    """The counts above zero, and those of chats of which something was missed."""
+    return [
+        standing_event(asked.user_id, chat_id, standing)
+        for chat_id, standing in asked.membership.chats.items()
+        if standing.unread or chat_id in asked.missed
+    ]
+
+
+# A count that was lost on its way is worked out after the event that it goes with, so nothing tells which ones moved.
+STATE = State(key=("userId",), kept=lambda event: event, age=_age, afresh=_afresh)
 
 
 async def counts(db, chat_id: str, users) -> list[Event]:

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from handlers.pages import Page
 from handlers.stream import StreamHandler
-from realtime.protocol.frames import Close
+from realtime.protocol.close_codes import Close
 from realtime.transport.socket_writer import SocketWriter
 
 

@@ -5,7 +5,8 @@ import logging
 from tornado.websocket import WebSocketHandler
 
 from errors import Refused
-from realtime.protocol.frames import HELLO_BYTES, Close
+from realtime.protocol.client_frames import HELLO_BYTES
+from realtime.protocol.close_codes import Close
 from realtime.transport.socket_writer import SocketWriter
 from web.base_handler import Base
 from web.websocket import INTERNAL_ERROR, Protocol

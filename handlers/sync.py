@@ -2,7 +2,7 @@
 
 from chat.payloads import page
 from errors import Refused
-from realtime.protocol.frames import HELLO_BYTES, BadFrame
+from realtime.protocol.client_frames import HELLO_BYTES, BadFrame
 from web.api_handler import ApiHandler
 from web.openapi.operation import operation
 

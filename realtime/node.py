@@ -24,7 +24,7 @@ from realtime.bus.connections import Publisher, Subscriber
 from realtime.bus.inbox import Inbox
 from realtime.presence.notifier import PresenceNotifier
 from realtime.protocol import frames
-from realtime.protocol.frames import Close
+from realtime.protocol.close_codes import Close
 from realtime.stream import polling
 from realtime.stream.client import Client
 from realtime.stream.event_stream import EventStream

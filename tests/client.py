@@ -18,26 +18,13 @@ from dataclasses import dataclass
 from tornado.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest
 from tornado.websocket import WebSocketClosedError, websocket_connect
 
+from chat.channels import ABOUT_CHATS, CHANNELS, LOGGED, PROJECTIONS, STATES
+
 SUBPROTOCOL = "parley.v1"
 NO_ANSWER = (OSError, HTTPError)  # no connection, or one that ended before the answer
 COME_BACK = (None, 1001, 1006, 1012, 1013)  # close codes after which a client connects again
 
-MESSAGE = ["id", "content", "senderId", "chatId", "createdAt", "isEdited", "editedAt"]
-CHAT = ["id", "name", "description", "chatType", "participantIds", "createdAt", "updatedAt"]
-NOTICE = ["chatId", "message", "senderId"]
-LOGGED = {
-    "messageAdded": MESSAGE,
-    "messageUpdated": MESSAGE,
-    "messageDeleted": ["id", "chatId"],
-    "chatAdded": CHAT,
-    "chatUpdated": CHAT,
-}
-PROJECTIONS = {"chatMessageNotification": NOTICE, "messageUpdateForChatList": NOTICE}
-STATES = {
-    "unreadCountUpdated": ["chatId", "userId", "unreadCount"],
-    "messageReadUpdated": ["messageId", "userId", "readAt"],
-}
-NINE = {**LOGGED, **PROJECTIONS, **STATES}
+OBJECTS = {name: list(channel.fields) for name, channel in CHANNELS.items()}
 
 _numbers = itertools.count(1)
 
@@ -209,6 +196,7 @@ class Replica:
         self.notices = []  # (channel, data) of the projections
         self.unread = {}  # chat id → count
         self.watermarks = {}  # (chat id, user id) → seq
+        self.values = {}  # (chat id, channel, *key) → (seq, object) of every other state
         self.joins, self.leaves, self.resets = [], [], []  # the frames
         self.synced = False
         self._fresh()
@@ -247,10 +235,12 @@ class Replica:
 
     def _on_event(self, frame):
         channel, chat_id, seq, data = frame["channel"], frame["chatId"], frame["seq"], frame["data"]
-        assert list(data) == NINE[channel], f"the object of {channel}"
+        assert data is None or list(data) == OBJECTS[channel], f"the object of {channel}"
         assert chat_id not in self._void, "an event before the reset"
-        if channel in LOGGED:
-            assert data["id" if channel in ("chatAdded", "chatUpdated") else "chatId"] == chat_id
+        if channel not in PROJECTIONS:
+            # An instance has no object of an event whose kind only another release knows; its seq counts like any other.
+            assert (data is None) is (channel not in LOGGED), "an object of something else"
+            assert data is None or data["id" if channel in ABOUT_CHATS else "chatId"] == chat_id
             assert seq == self.cursors[chat_id] + 1, "a gap or a double"
             self.cursors[chat_id] = seq
             self.log.setdefault(chat_id, []).append((seq, channel, data))
@@ -265,15 +255,18 @@ class Replica:
     def _on_state(self, frame):
         channel, chat_id, seq, data = frame["channel"], frame["chatId"], frame["seq"], frame["data"]
         assert channel in (STATES if self.channels is None else self.channels)
-        assert list(data) == STATES[channel], f"the object of {channel}"
+        assert list(data) == OBJECTS[channel], f"the object of {channel}"
         assert chat_id in self.cursors, "a state of a foreign chat"
         if channel == "unreadCountUpdated":
             assert (data["chatId"], data["userId"]) == (chat_id, self.user.id)
             assert seq >= self._counted.get(chat_id, 0), "an older count after a newer one"
             self._counted[chat_id] = seq
             self.unread[chat_id] = data["unreadCount"]
-        else:
+        elif channel == "messageReadUpdated":
             self._read_up_to(seq, chat_id, data["userId"])
+        else:
+            key = (chat_id, channel, *(data[name] for name in STATES[channel].key))
+            self.values[key] = max(self.values.get(key, (0, {})), (seq, data), key=lambda value: value[0])
 
     def _read_up_to(self, seq, *reader):
         self.watermarks[reader] = max(seq, self.watermarks.get(reader, 0))

@@ -13,7 +13,7 @@ from chat.channels import CHANNELS
 from errors import Unavailable
 from realtime.bus.channel_names import channel_of
 from realtime.bus.connections import FAILURES, Publisher
-from realtime.protocol.frames import Close
+from realtime.protocol.close_codes import Close
 
 logger = logging.getLogger("parley.demo")
 

@@ -17,7 +17,7 @@ from chat.channels import CHANNELS, Kind
 from realtime.activity.trace import Trace
 from realtime.bus.channel_names import ACTIVITY
 from realtime.protocol import frames
-from realtime.protocol.frames import Close
+from realtime.protocol.close_codes import Close
 from realtime.tasks import ended
 from realtime.transport.backpressure import Backpressure
 

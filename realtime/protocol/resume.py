@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from chat.event_log import Log
 from chat.events import Event
-from chat.memberships import Membership, Standing
-from chat.unread import count_event
+from chat.memberships import Membership
 from realtime.protocol import frames
-from realtime.protocol.frames import Hello
-from realtime.protocol.position import void
+from realtime.protocol.client_frames import Hello
+from realtime.protocol.position import Reset, void
 
 
 @dataclass(slots=True)
@@ -60,14 +60,29 @@ def some(missing: dict[str, int], page: int, most: int) -> list[str]:
     return chosen
 
 
-def counts(user_id: str, membership: Membership, missed) -> list[Event]:
-    """The unread counts that a client which comes back is told: those above zero, and those that may have changed."""
-    return [
-        count(user_id, chat_id, standing)
-        for chat_id, standing in membership.chats.items()
-        if standing.unread or chat_id in missed
-    ]
+@dataclass(slots=True)
+class Continuation:
+    """How one chat goes on for a reader at `position`, by one snapshot of the log in which the chat's newest event was `head`."""
+
+    chat_id: str
+    position: int
+    head: int
+    left: bool  # the reader is not in the chat
+    reset: Reset | None  # why the position is void: the chat goes on after `head`
+    events: list[Event]  # the next ones after the position, in order
+
+    def frames(self) -> list[dict]:
+        """What the reader is told."""
+        if self.left:
+            return [frames.left(self.chat_id)]
+        if self.reset is not None:
+            return [frames.reset(self.chat_id, self.head, self.reset.value)]
+        return [frames.of_event(event) for event in self.events]
 
 
-def count(user_id: str, chat_id: str, standing: Standing) -> Event:
-    return count_event(chat_id, user_id, standing.unread, standing.head, standing.read_seq)
+def continuation(chat_id: str, position: int, page: Log | None, user_id: str, limit: int) -> Continuation:
+    """How the chat goes on from a page of its log; None where there is no such chat."""
+    if page is None or user_id not in page.members:
+        return Continuation(chat_id, position, 0 if page is None else page.head, True, None, [])
+    reset = void(position, page.head, page.floor, limit)
+    return Continuation(chat_id, position, page.head, False, reset, [] if reset else page.events)

@@ -20,8 +20,7 @@ class ChatStream(Broadcast):
         "count_due",
         "pulling",
         "behind",
-        "counts",
-        "reads",
+        "latest",
         "waiting",
         "stale_counts",
         "participants",
@@ -35,8 +34,7 @@ class ChatStream(Broadcast):
         self.count_due = None  # the newest event that published unread counts go with, until the next check
         self.pulling = False
         self.behind = {}  # client → its position
-        self.counts = {}  # user id → the unread count last sent, as its event
-        self.reads = {}  # user id → the watermark last sent
+        self.latest = {}  # (channel, *key) → what is kept of the state last sent
         self.waiting = []  # states that presuppose events not delivered yet
         self.stale_counts = None  # users whose unread counts are being worked out
         # For presence, a frozenset: empty where there are too many participants, None where nobody has asked for them yet.

@@ -6,12 +6,17 @@ import time
 from datetime import datetime
 
 import metrics
-from chat import event_log, memberships, reads
+from chat import memberships
+from chat.channels import STATES
 from chat.events import Event
+from chat.states import Asked
 from errors import ParleyError
-from realtime.protocol import frames, resume
-from realtime.protocol.frames import BadFrame, Close, Hello, Ping, Typing
-from realtime.protocol.position import Step, step, void
+from realtime.protocol import client_frames, frames, resume
+from realtime.protocol.client_frames import BadFrame, Hello, Ping, Typing, Unknown
+from realtime.protocol.close_codes import Close
+from realtime.protocol.position import Step, step
+from realtime.protocol.resume import Continuation
+from realtime.stream import replay
 
 logger = logging.getLogger("parley.session")
 
@@ -40,7 +45,7 @@ class Client:
         "_said_hello",
         "_opened",
         "_missed_state",
-        "_missed_reads_since",
+        "_missed_since",
         "_allowance",
         "_allowance_at",
         "_typed",
@@ -62,7 +67,7 @@ class Client:
         self._said_hello = False
         self._opened = False  # every chat of the user is watched; `synced` may be still to come
         self._missed_state = False
-        self._missed_reads_since = None
+        self._missed_since = None
         self._allowance = 2.0 * realtime.limits.frames_per_second
         self._allowance_at = time.monotonic()
         self._typed = NOTHING_TYPED
@@ -99,9 +104,9 @@ class Client:
 
     def missed_state(self, event: Event):
         """A state was left out because the socket is slow; the present ones are told when it has drained."""
-        if event.channel == "messageReadUpdated":
-            read_at = datetime.fromisoformat(event.data["readAt"].replace("Z", "+00:00"))
-            self._missed_reads_since = min(read_at, self._missed_reads_since or read_at)
+        if moment := STATES[event.channel].moment:
+            moved_at = datetime.fromisoformat(event.data[moment].replace("Z", "+00:00"))
+            self._missed_since = min(moved_at, self._missed_since or moved_at)
         self._missed_state = True
         self.catch_up()
 
@@ -131,7 +136,7 @@ class Client:
         if self.closed or not self._within_rate():
             return
         try:
-            frame = frames.parse(message)
+            frame = client_frames.parse(message)
             if isinstance(frame, Hello) is self._said_hello:
                 raise BadFrame("The first frame, and only the first, is hello.", "type")
         except BadFrame as error:
@@ -147,6 +152,11 @@ class Client:
             self.try_send(frames.PONG)
         elif isinstance(frame, Typing):
             self._type(frame.chat_id)
+        elif isinstance(frame, Unknown):
+            # A newer client says what older instances do not know. It is told so, and goes on.
+            self.try_send(
+                frames.encode(frames.error("invalid_value", "This instance does not know this type.", "type"))
+            )
 
     def _within_rate(self):
         now, rate = time.monotonic(), self._realtime.limits.frames_per_second
@@ -208,9 +218,7 @@ class Client:
             await realtime.event_stream.refresh_memberships([self.user_id])
         # This instance may not have heard of everything yet that the welcome has named.
         await self._replay({chat_id: standing.head for chat_id, standing in membership.chats.items()})
-        await self._tell_counts(resume.counts(self.user_id, membership, plan.missed))
-        if hello.since is not None:
-            await self._tell_reads(hello.since)
+        await self._send_states(membership, plan.missed, hello.since)
         self.send(
             frames.synced({chat_id: self._position(stream) for chat_id, stream in self.streams.items()}, membership.at)
         )
@@ -218,18 +226,14 @@ class Client:
         if hello.presence:
             realtime.hub.ask(self)
 
-    async def _tell_counts(self, events):
-        if "unreadCountUpdated" in self.channels:
-            for event in events:
-                await self._room()
-                self._realtime.event_stream.latest_values.count_afresh(self, event)
-
-    async def _tell_reads(self, since):
-        if "messageReadUpdated" in self.channels:
-            for event in await reads.since(self._realtime.db, self.streams, since, self.user_id):
-                await self._room()
-                if event.chat_id in self.streams:
-                    self.send_state(event)
+    async def _send_states(self, membership, missed, since):
+        """Send the present values that may differ from those that the client has."""
+        asked = Asked(self.user_id, membership, missed, since, tuple(self.streams))
+        for channel, state in STATES.items():
+            if channel in self.channels:
+                for event in await state.afresh(self._realtime.db, asked):
+                    await self._room()
+                    self._realtime.event_stream.latest_values.send_afresh(self, event)
 
     def _position(self, stream):
         return stream.position_of(self)
@@ -246,15 +250,10 @@ class Client:
         await self._replay()
         if self._missed_state:
             await self.writer.drained()
-            await self._tell_states()
+            since, self._missed_state, self._missed_since = self._missed_since, False, None
+            membership = await memberships.membership(self._realtime.db, self.user_id)
+            await self._send_states(membership, set(membership.chats), since)
         self._finish()
-
-    async def _tell_states(self):
-        since, self._missed_state, self._missed_reads_since = self._missed_reads_since, False, None
-        membership = await memberships.membership(self._realtime.db, self.user_id)
-        await self._tell_counts(resume.counts(self.user_id, membership, set(membership.chats)))
-        if since is not None:
-            await self._tell_reads(since)
 
     def _finish(self):
         self.catching_up = False
@@ -273,36 +272,37 @@ class Client:
 
     async def _replay(self, heads=None):
         """Replay page by page, as fast as the socket takes it, until it is where this instance is, and at these heads at least."""
-        realtime, page = self._realtime, self._realtime.limits.replay_page
+        realtime = self._realtime
         while self._missing(heads):
             await self.writer.drained()
             async with realtime.catch_ups:
-                chosen = resume.some(self._missing(heads), page, REPLAY_EVENTS)
-                positions = {chat_id: self._position(self.streams[chat_id]) for chat_id in chosen}
-                logs = await event_log.replay(realtime.db, positions, [self.user_id], page)
+                positions = {chat_id: self._position(stream) for chat_id, stream in self.streams.items()}
+                parts = await replay.continuations(
+                    realtime, self.user_id, self._missing(heads), positions, REPLAY_EVENTS
+                )
             moved = False
-            for chat_id, position in positions.items():
-                stream = self.streams.get(chat_id)
+            for part in parts:
+                stream = self.streams.get(part.chat_id)
                 # Only where nothing has happened to this socket in this chat since the question was asked.
-                if stream is not None and self._position(stream) == position:
-                    moved |= self._apply(stream, position, logs.get(chat_id))
+                if stream is not None and self._position(stream) == part.position:
+                    moved |= self._apply(stream, part)
             if not moved:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    def _apply(self, stream, position, page) -> bool:
-        """Hand over a page of one chat; whether that changed anything."""
-        event_stream, hub = self._realtime.event_stream, self._realtime.hub
-        if page is not None and page.head < stream.position:
+    def _apply(self, stream, part: Continuation) -> bool:
+        """Hand over how one chat goes on; whether that changed anything."""
+        event_stream = self._realtime.event_stream
+        if part.head < stream.position and not (part.left and part.head == 0):
             return False  # older than what this instance has seen: ask again
-        if page is None or self.user_id not in page.members:
+        if part.left:
             event_stream.leave(self, stream)
             return True
-        start = position
-        if reason := void(position, page.head, page.floor, self._realtime.limits.replay_limit):
-            metrics.resets.labels(reason.value).inc()
-            self.send(frames.reset(stream.chat_id, page.head, reason.value))
-            position = page.head
-        for event in page.events:
+        position = part.position
+        if part.reset is not None:
+            metrics.resets.labels(part.reset.value).inc()
+            self.send(frames.reset(stream.chat_id, part.head, part.reset.value))
+            position = part.head
+        for event in part.events:
             if step(position, event.seq) is Step.DELIVER:
                 if not self.try_send(frames.encode(frames.of_event(event))):
                     break
@@ -311,10 +311,9 @@ class Client:
                     event_stream.trace.replayed(event)
                 position = event.seq
                 if event.channel == "chatUpdated":
-                    event_stream.latest_values.refresh_counts(
-                        stream, {self.user_id}
-                    )  # this user may have left and come back meanwhile
-        hub.attach(self, stream, position)
+                    # This user may have left and come back meanwhile.
+                    event_stream.latest_values.refresh_counts(stream, {self.user_id})
+        self._realtime.hub.attach(self, stream, position)
         if position > stream.position:
             event_stream.pull(stream, position, "replay")
-        return position != start
+        return position != part.position

@@ -6,10 +6,9 @@ Nobody here watches such a chat yet, and what is committed after the answer must
 import time
 from contextlib import contextmanager
 
-from chat import memberships
+from chat import memberships, unread
 from chat.channels import LOGGED
 from chat.events import Event
-from realtime.protocol import resume
 from realtime.stream.hub import Hub
 
 
@@ -65,8 +64,8 @@ class JoinBuffer:
         Answers whether the user's other sockets have been told of a newer unread count than that.
         """
         event_stream, stream = self._event_stream, self._hub.stream(chat_id, standing.head)
-        count = resume.count(client.user_id, chat_id, standing)
-        event_stream.latest_values.send_count(stream, count)
+        count = unread.standing_event(client.user_id, chat_id, standing)
+        event_stream.latest_values.send(stream, count)
         self._hub.attach(client, stream, position)
         heard = max(standing.head, self._heads.get(chat_id, 0))
         if heard > stream.position:
@@ -75,9 +74,10 @@ class JoinBuffer:
             client.catch_up()
         if stream.position > standing.head or (chat_id, client.user_id) in self._counted:
             event_stream.latest_values.refresh_counts(stream, {client.user_id})
-        return stream.counts[client.user_id] != count
+        return event_stream.latest_values.known(stream, count) != count
 
     def let_in(self, client, chat_id: str, position: int, standing: memberships.Standing):
         """The same for a socket that has been open: what its user has not read of this chat, or the user's others were told, it is told at once."""
         if self.begin(client, chat_id, position, standing) or standing.unread:
-            self._event_stream.latest_values.count_afresh(client, resume.count(client.user_id, chat_id, standing))
+            count = unread.standing_event(client.user_id, chat_id, standing)
+            self._event_stream.latest_values.send_afresh(client, count)

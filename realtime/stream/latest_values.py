@@ -1,7 +1,7 @@
-"""Unread counts and watermarks to the sockets here: absolute values, of which a newer one is never followed by an older.
+"""States to the clients here: absolute values, of which a newer one is never followed by an older.
 
-A value that comes ahead of the events that it tells of waits for them. Counts that nobody published, or that were lost on their way, are
-worked out from the database, some together and some later.
+A value that comes ahead of the events that it tells of waits for them. Unread counts that nobody published, or that were lost on their
+way, are worked out from the database, some together and some later.
 """
 
 import asyncio
@@ -9,22 +9,24 @@ import logging
 
 import metrics
 from chat import unread
+from chat.channels import CHANNELS, STATES, Audience
 from chat.events import Event
-from chat.unread import Age
+from chat.states import Age
 from errors import ParleyError
 from realtime.protocol import frames
 from realtime.stream.chat_stream import ChatStream
 from realtime.stream.hub import Hub
 
-logger = logging.getLogger("parley.latest_values")
+logger = logging.getLogger("parley.states")
 
-COUNT_DELAY = 0.1  # unread counts of large chats are worked out together for so long
+COUNT = "unreadCountUpdated"
+COUNT_DELAY = 0.1  # seconds for which unread counts of one chat are worked out together
 COUNT_RETRY = 1.0
 MAX_WAITING = 1000
 
 
 class LatestValues:
-    """The states of one instance. `feed` pulls the events that a state is ahead of, and runs what is to be repaired."""
+    """The states of one instance. `event_stream` pulls the events that a state is ahead of, and runs what is to be repaired."""
 
     def __init__(self, db, hub: Hub, event_stream):
         self._db = db
@@ -38,10 +40,8 @@ class LatestValues:
             if len(stream.waiting) < MAX_WAITING:
                 stream.waiting.append(event)
             self._event_stream.pull(stream, event.meta.get("head", event.seq), "state")
-        elif event.channel == "unreadCountUpdated":
-            self.send_count(stream, event)
         else:
-            self._send_read(stream, event)
+            self.send(stream, event)
 
     def offer_waiting(self, stream: ChatStream):
         """The instance has come to another position of this chat."""
@@ -49,26 +49,47 @@ class LatestValues:
         for event in waiting:
             self.offer(stream, event)
 
-    def send_count(self, stream: ChatStream, event: Event):
-        """Tell a user's sockets their unread count, unless they were told a newer one."""
-        user_id = event.data["userId"]
-        clients = self._hub.users.get(user_id)
-        if not clients:
-            return  # nobody here was told, and whoever comes is told how they stand
-        age = _age(stream.counts.get(user_id), event)
+    def send(self, stream: ChatStream, event: Event):
+        """Send a value to its audience here, unless they were told a newer one."""
+        state = STATES[event.channel]
+        if CHANNELS[event.channel].audience is Audience.USER:
+            users_clients = self._hub.users.get(event.data["userId"])
+            if not users_clients:
+                return  # nobody here was told, and whoever comes is told how they stand
+            clients = [client for client in users_clients if stream.chat_id in client.streams]
+        else:
+            clients = stream.clients()
+        age = self._age(stream, event)
         if age is Age.NEWER:
-            stream.counts[user_id] = event
-            self._send_state(event, [s for s in clients if stream.chat_id in s.streams])
+            stream.latest[state.key_of(event)] = state.kept(event)
+            self._send(event, clients)
         elif age is Age.UNCLEAR:
-            self.refresh_counts(stream, {user_id})
+            self.refresh_counts(stream, {event.data["userId"]})
 
-    def _send_read(self, stream, event):
-        user_id = event.data["userId"]
-        if event.seq > stream.reads.get(user_id, 0):
-            stream.reads[user_id] = event.seq
-            self._send_state(event, stream.clients())
+    def send_afresh(self, client, event: Event):
+        """Send a value as just read from the database to one client, or a newer one that others were told meanwhile."""
+        stream = client.streams.get(event.chat_id)
+        if stream is None:
+            return
+        if CHANNELS[event.channel].audience is not Audience.USER:
+            client.send_state(event)
+        elif self._age(stream, event) is Age.STALE:
+            client.send_state(self.known(stream, event))
+        else:
+            self.send(stream, event)  # to the user's other clients too
 
-    def _send_state(self, event, clients):
+    def is_known(self, stream: ChatStream, event: Event) -> bool:
+        """Whether this value, or a newer one, was told here."""
+        return self._age(stream, event) is Age.STALE
+
+    def known(self, stream: ChatStream, event: Event):
+        """What is kept of the value that this one would replace; None where there is none."""
+        return stream.latest.get(STATES[event.channel].key_of(event))
+
+    def _age(self, stream, event):
+        return STATES[event.channel].age(self.known(stream, event), event)
+
+    def _send(self, event, clients):
         wanting = [client for client in clients if event.channel in client.channels]
         if wanting:
             frame = frames.encode(frames.of_event(event))
@@ -79,11 +100,13 @@ class LatestValues:
             if self._event_stream.trace is not None:
                 self._event_stream.trace.delivered(event.channel, event, len(wanting))
 
+    # Unread counts, which are derived
+
     def refresh_counts(self, stream: ChatStream, user_ids):
-        """Work out the unread counts of these users' sockets here (None: of all) and send those that are new; soon, and together."""
-        if not self._hub.listening["unreadCountUpdated"]:
+        """Work out the unread counts of these users' clients here (None: of all) and send those that are new; soon, and together."""
+        if not self._hub.listening[COUNT]:
             return
-        wanting = {s.user_id for s in stream.clients() if "unreadCountUpdated" in s.channels}
+        wanting = {client.user_id for client in stream.clients() if COUNT in client.channels}
         wanting = wanting if user_ids is None else wanting & set(user_ids)
         if not wanting:
             return
@@ -97,11 +120,14 @@ class LatestValues:
         """Work out the counts that should have come after an event and did not."""
         event, stream.count_due = stream.count_due, None
         if event is not None:
+            counts = [kept for (channel, *_), kept in stream.latest.items() if channel == COUNT]
             # Only a sender who had read everything is told nothing.
             fresh = (
-                user_id
-                for user_id, count in stream.counts.items()
-                if count.seq >= event.seq or (user_id == event.data.get("senderId") and not count.data["unreadCount"])
+                count.data["userId"]
+                for count in counts
+                if count.seq >= event.seq
+                or count.data["userId"] == event.data.get("senderId")
+                and not count.data["unreadCount"]
             )
             self.refresh_counts(stream, stream.user_ids().difference(fresh))
 
@@ -122,19 +148,3 @@ class LatestValues:
                 if self._event_stream.watched(stream):
                     self.offer(stream, event)
         stream.stale_counts = None
-
-    def count_afresh(self, client, event: Event):
-        """Tell a socket its user's unread count as just read from the database, or a newer one that others were told meanwhile."""
-        stream = client.streams.get(event.chat_id)
-        if stream is None:
-            return
-        known = stream.counts.get(client.user_id)
-        if _age(known, event) is Age.STALE:
-            client.send_state(known)
-        else:
-            self.send_count(stream, event)
-
-
-def _age(known: Event | None, found: Event) -> Age:
-    """Whether an unread count replaces the one last sent."""
-    return unread.compare(known and (known.seq, known.meta["readSeq"]), (found.seq, found.meta["readSeq"]))

@@ -7,7 +7,8 @@ from datetime import timedelta
 from itertools import islice
 
 import metrics
-from chat import head_check, reads
+from chat import head_check
+from chat.channels import STATES
 from errors import ParleyError
 from realtime.stream.event_stream import EventStream
 from realtime.stream.hub import Hub
@@ -16,6 +17,7 @@ logger = logging.getLogger("parley.reconciler")
 
 CHATS = 1000  # compared at a time after they were subscribed to
 RETRY_SECONDS = 0.5
+READ = "messageReadUpdated"
 
 
 class Reconciler:
@@ -30,7 +32,7 @@ class Reconciler:
         self._comparing = False
 
     async def check(self, session_ids, since, doubtful=True) -> head_check.Changes:
-        """Compare this instance with the truth and repair what differs; with `since`, watermarks that moved since then too.
+        """Compare this instance with the truth and repair what differs; with `since`, states that moved since then too.
 
         Where nothing was `doubtful`, only those of them count that nobody has told: their instance died after the commit, or never
         got the database's answer. Otherwise counts may be missing whose watermark came. Raises `Unavailable`.
@@ -47,7 +49,7 @@ class Reconciler:
         for stream in list(streams.values()):
             self._event_stream.latest_values.demand_counts(stream)
         if since is not None and streams:
-            await self._tell_reads(list(streams), since, doubtful)
+            await self._tell_states(list(streams), since, doubtful)
         return changes
 
     def compare(self, chats: dict[str, float]):
@@ -83,7 +85,7 @@ class Reconciler:
         self._pull(changes.heads, "subscribed")
         # By the clock of the database. It was asked before now, so this is rather too early than too late.
         since = changes.at - timedelta(seconds=time.monotonic() - min(chats.values()))
-        await self._tell_reads(list(positions), since, doubtful=True)
+        await self._tell_states(list(positions), since, doubtful=True)
 
     def _pull(self, heads, reason):
         for chat_id, head in heads.items():
@@ -91,10 +93,12 @@ class Reconciler:
             if stream is not None and head > stream.position:
                 self._event_stream.pull(stream, head, reason)
 
-    async def _tell_reads(self, chat_ids, since, doubtful):
-        for event in await reads.since(self._db, chat_ids, since):
-            stream = self._hub.streams.get(event.chat_id)
-            if stream is not None and (doubtful or event.seq > stream.reads.get(event.data["userId"], 0)):
-                self._event_stream.latest_values.offer(stream, event)
-                if event.data["userId"] in self._hub.users:
-                    self._event_stream.latest_values.refresh_counts(stream, {event.data["userId"]})
+    async def _tell_states(self, chat_ids, since, doubtful):
+        values = self._event_stream.latest_values
+        for state in [state for state in STATES.values() if state.moved is not None]:
+            for event in await state.moved(self._db, chat_ids, since):
+                stream = self._hub.streams.get(event.chat_id)
+                if stream is not None and (doubtful or not values.is_known(stream, event)):
+                    values.offer(stream, event)
+                    if event.channel == READ and event.data["userId"] in self._hub.users:
+                        values.refresh_counts(stream, {event.data["userId"]})  # whoever reads has less unread

@@ -128,7 +128,8 @@ def test_every_body_says_what_it_takes_and_nothing_else(built):
         if "requestBody" in one
     }
     for name in bodies:
-        assert built["components"]["schemas"][name]["additionalProperties"] is False
+        # Who comes back may be of a later release than the instance: what it asks for in vain is passed over.
+        assert built["components"]["schemas"][name]["additionalProperties"] is (name == "SyncRequest")
 
 
 def test_the_limits_of_the_settings_are_in_the_document():

@@ -6,7 +6,7 @@ import json
 import pytest
 import redis.asyncio
 
-from tests.client import NINE, User
+from tests.client import OBJECTS, User
 
 
 class Listener:
@@ -19,7 +19,7 @@ class Listener:
 
     async def start(self):
         subscription = self._client.pubsub(ignore_subscribe_messages=True)
-        await subscription.subscribe(*NINE)
+        await subscription.subscribe(*OBJECTS)
         self._task = asyncio.ensure_future(self._listen(subscription))
         return self
 

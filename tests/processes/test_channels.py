@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from tests.client import CHAT, MESSAGE, NINE
+from tests.client import OBJECTS
 
 MOST_COUNTS = 4
 
@@ -24,7 +24,7 @@ class Heard:
         self.meta = [body["_"] for _, body in messages]
         for channel, body in messages:
             assert list(body) == [channel, "_"], "the object under the channel's own key, ours beside it"
-            assert list(body[channel]) == NINE[channel]
+            assert list(body[channel]) == OBJECTS[channel]
 
     def check_meta(self, chat_id, seq, name):
         """Of all but states, whose seq means something else."""
@@ -55,23 +55,23 @@ async def test_each_operation_publishes_what_the_table_of_its_ways_says_and_noth
     chat = created.body["id"]
     found = await heard(1, 1, "web.1", chat)
     assert found.channels == ["chatAdded"]
-    assert found.objects == [{name: created.body[name] for name in CHAT}]
+    assert found.objects == [{name: created.body[name] for name in OBJECTS["chatAdded"]}]
     assert found.objects[0]["participantIds"] == sorted([ann.id, ben.id])
 
     # Add, rename, describe
     added = await ann.do("POST", f"/api/chats/{chat}/participants", {"userIds": [cid.id]}, at=web_2)
     found = await heard(1, 2, "web.2", chat)
     assert found.channels == ["chatUpdated"]
-    assert found.objects == [{name: added.body[name] for name in CHAT}]
+    assert found.objects == [{name: added.body[name] for name in OBJECTS["chatAdded"]}]
     for change in ({"name": "Another"}, {"description": None}):
         changed = await ben.do("PATCH", f"/api/chats/{chat}", change)
         found = await heard(1, changed.seq, "web.1", chat)
         assert found.channels == ["chatUpdated"]
-        assert found.objects == [{name: changed.body[name] for name in CHAT}]
+        assert found.objects == [{name: changed.body[name] for name in OBJECTS["chatAdded"]}]
 
     # Send: to people who have read everything, and by one who had not
     first = await ann.send(chat, "One", at=web_2)
-    message = {name: first[name] for name in MESSAGE}
+    message = {name: first[name] for name in OBJECTS["messageAdded"]}
     notice = {"chatId": chat, "message": message, "senderId": ann.id}
     found = await heard(5, 5, "web.2", chat)
     assert found.channels == ["messageAdded", "chatMessageNotification", "messageUpdateForChatList"] + 2 * [
@@ -94,7 +94,7 @@ async def test_each_operation_publishes_what_the_table_of_its_ways_says_and_noth
     edited = (await ann.do("PATCH", f"/api/messages/{first['id']}", {"content": "One, edited"})).body
     found = await heard(1, 7, "web.1", chat)
     assert found.channels == ["messageUpdated"]
-    assert found.objects == [{name: edited[name] for name in MESSAGE}]
+    assert found.objects == [{name: edited[name] for name in OBJECTS["messageAdded"]}]
     assert edited["isEdited"] is True and edited["editedAt"] is not None
 
     # Read
@@ -193,7 +193,7 @@ async def test_other_programs_on_our_channels_disturb_nobody(parley, party):
         b"", b"\xff\xfe", b"null", b"[1]", b'{"messageAdded": {}}', b'{"messageAdded": {}, "_": {"v": 2}}',
         b'{"messageAdded": null, "_": {"v": 1, "chatId": "x", "seq": 1, "epoch": "e", "from": "f"}}',
     ]  # fmt: skip
-    for channel in NINE:
+    for channel in OBJECTS:
         for payload in strangers:
             await listener.publish(channel, payload)
     foreign = {**body, "_": {**body["_"], "seq": body["_"]["seq"] + 1, "epoch": str(uuid.uuid4())}}

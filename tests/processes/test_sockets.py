@@ -37,10 +37,10 @@ async def connected(party, user, url, **options):
     [
         "not JSON", "", "null", "[]", '"hello"', b"binary", "[" * 5000, '{"type": "hello"', {}, {"type": 1}, {"type": "unheard-of"},
         {"type": "ping"}, {"type": "typing", "chatId": NEVER},
-        {"type": "hello", "more": 1}, {"type": "hello", "epoch": 1}, {"type": "hello", "cursors": []},
+        {"type": "hello", "epoch": 1}, {"type": "hello", "cursors": []},
         {"type": "hello", "cursors": {"x": 1}}, {"type": "hello", "cursors": {NEVER: -1}}, {"type": "hello", "cursors": {NEVER: 1.5}},
         {"type": "hello", "cursors": {NEVER: True}}, {"type": "hello", "cursors": {NEVER: 2**63}},
-        {"type": "hello", "channels": "messageReadUpdated"}, {"type": "hello", "channels": ["unheardOf"]}, {"type": "hello", "channels": [1]},
+        {"type": "hello", "channels": "messageReadUpdated"}, {"type": "hello", "channels": [1]},
         {"type": "hello", "since": "yesterday"}, {"type": "hello", "since": 0}, {"type": "hello", "since": "2026-11-23T10:12:00"},
     ],
     ids=str,
@@ -62,7 +62,6 @@ async def test_a_second_hello_and_garbage_on_an_open_stream_close_with_4400(part
         {"type": "hello"},
         {"type": "typing"},
         {"type": "typing", "chatId": 1},
-        {"type": "ping", "more": 1},
         "garbage",
         b"\x00",
     ):

@@ -2,10 +2,10 @@
 
 import json
 
-from chat.channels import CHANNELS, DEFAULT, PROJECTIONS, Kind
+from chat.channels import CHANNELS, DEFAULT, LOGGED, PROJECTIONS, STATES, Audience
 
 FRAMES = {
-    "welcome": {"userId", "epoch", "instance", "heads"},
+    "welcome": {"userId", "epoch", "instance", "version", "channels", "heads"},
     "event": {"channel", "chatId", "seq", "data"},
     "state": {"channel", "chatId", "seq", "data"},
     "joined": {"chatId", "seq"},
@@ -37,6 +37,7 @@ class Client:
         self.cursors = {}
         self.unread = {}  # chat → (seq, count)
         self.watermarks = {}  # chat → {user: seq}
+        self.values = {}  # chat → {(channel, *key): (seq, data)} of every other state
         self.frames = []
         self.logged = []  # (chat, seq, channel, data) of everything that moved a cursor
         self.is_synced = False
@@ -84,14 +85,14 @@ class Client:
 
     def _event(self, frame):
         channel, chat_id, seq, data = frame["channel"], frame["chatId"], frame["seq"], frame["data"]
-        assert tuple(data) == CHANNELS[channel].fields, f"{channel} is {tuple(data)}"
+        assert data is None or tuple(data) == CHANNELS[channel].fields, f"{channel} is {tuple(data)}"
         assert chat_id in self.cursors, f"an event of a chat that this client is not in: {frame}"
         if channel in PROJECTIONS:
             assert channel in self.channels, f"{channel} was not asked for"
             assert data["senderId"] != self.user_id, "a projection to the sender"
             assert seq == self.cursors[chat_id], f"a projection of {seq} at {self.cursors[chat_id]}"
             return
-        assert CHANNELS[channel].kind is Kind.LOGGED
+        assert (channel in LOGGED) is (data is not None), "only of what the instance does not know it has no object"
         assert seq == self.cursors[chat_id] + 1, f"{seq} follows {self.cursors[chat_id]} in {chat_id}"
         assert (self.epoch, chat_id, seq) not in self._had, f"{seq} of {chat_id} again"
         self._had.add((self.epoch, chat_id, seq))
@@ -104,13 +105,18 @@ class Client:
 
     def _state(self, frame):
         channel, chat_id, seq, data = frame["channel"], frame["chatId"], frame["seq"], frame["data"]
-        assert CHANNELS[channel].kind is Kind.STATE and channel in self.channels
+        assert channel in STATES and channel in self.channels
         assert tuple(data) == CHANNELS[channel].fields
         assert chat_id in self.cursors, f"a state of a chat that this client is not in: {frame}"
         if channel == "messageReadUpdated":
             self._raise(chat_id, data["userId"], seq)
             return
-        assert data["userId"] == self.user_id, "somebody else's unread count"
+        if CHANNELS[channel].audience is Audience.USER:
+            assert data["userId"] == self.user_id, "somebody else's value"
+        if channel != "unreadCountUpdated":
+            values, key = self.values.setdefault(chat_id, {}), (channel, *(data[name] for name in STATES[channel].key))
+            values[key] = max(values.get(key, (0, {})), (seq, data), key=lambda value: value[0])
+            return
         self._counted.add(chat_id)
         if seq >= self.unread.get(chat_id, (0, 0))[0]:
             self.unread[chat_id] = (seq, data["unreadCount"])
@@ -180,7 +186,7 @@ class Client:
 
     def _forget(self, chat_id):
         self._missing.discard(chat_id)
-        for known in (self.cursors, self.unread, self.watermarks):
+        for known in (self.cursors, self.unread, self.watermarks, self.values):
             known.pop(chat_id, None)
 
     def _raise(self, chat_id, user_id, seq):

@@ -156,11 +156,15 @@ def _inputs(settings):
                 },
                 "channels": {
                     "type": "array",
-                    "items": {"enum": list(CHANNELS)},
-                    "description": "State and projection channels wanted; the logged ones always come.",
+                    "items": {"type": "string"},
+                    "description": "State and projection channels wanted, of "
+                    + ", ".join(f"`{name}`" for name in CHANNELS)
+                    + ". The logged ones always come; names that this instance does not know are passed over.",
                 },
                 "since": {**_or_null(_TIME), "description": "The `at` of the last `synced`."},
-            }
+            },
+            # The client may be of a later release than this instance.
+            additionalProperties=True,
         ),
     }
 

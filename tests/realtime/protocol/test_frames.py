@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from chat.channels import CHANNELS, DEFAULT, Kind
 from chat.events import Event
-from realtime.protocol import frames
-from realtime.protocol.frames import BadFrame, Hello, Ping, Typing, parse
+from realtime.protocol import client_frames, frames
+from realtime.protocol.client_frames import BadFrame, Hello, Ping, Typing, parse
 
 CHAT = "0d9c1f6e-0000-4000-8000-00000000abcd"
 
@@ -61,12 +61,12 @@ def test_states_are_state_frames_and_all_other_channels_event_frames():
 def test_the_least_and_the_fullest_hello():
     assert parse('{"type":"hello"}') == Hello(None, {}, DEFAULT, None)
     full = parse(json.dumps({
-        "type": "hello", "epoch": "e", "cursors": {CHAT.upper(): 0, "1" * 8 + CHAT[8:]: frames.MAX_SEQ},
+        "type": "hello", "epoch": "e", "cursors": {CHAT.upper(): 0, "1" * 8 + CHAT[8:]: client_frames.MAX_SEQ},
         "channels": ["chatMessageNotification", "chatMessageNotification"], "since": "2026-11-23T10:12:00.123Z",
     }))  # fmt: skip
     since = datetime(2026, 11, 23, 10, 12, 0, 123000, timezone.utc)
     assert full == Hello(
-        "e", {CHAT: 0, "1" * 8 + CHAT[8:]: frames.MAX_SEQ}, frozenset(["chatMessageNotification"]), since
+        "e", {CHAT: 0, "1" * 8 + CHAT[8:]: client_frames.MAX_SEQ}, frozenset(["chatMessageNotification"]), since
     )
 
 
@@ -82,6 +82,15 @@ def test_null_stands_for_what_is_left_out():
     assert parse('{"type":"hello","epoch":null,"cursors":null,"channels":null,"since":null}') == parse(
         '{"type":"hello"}'
     )
+
+
+def test_what_a_newer_client_says_is_passed_over():
+    asked = parse(hello(channels=["unreadCountUpdated", "everything", "x" * 2**20], token="of another release"))
+    assert asked.channels == {"unreadCountUpdated"}
+    assert parse(hello(channels=["everything"])).channels == frozenset(), "and not what one gets who names none"
+    assert parse('{"type":"hallo","at":1}') == client_frames.Unknown("hallo")
+    assert parse('{"type":"typing","chatId":"%s","words":3}' % CHAT) == client_frames.Typing(CHAT)
+    assert isinstance(parse('{"type":"ping","at":1}'), client_frames.Ping)
 
 
 def test_no_channels_are_wanted_where_none_are_named():
@@ -121,7 +130,6 @@ ZOO = {
     "objects nested too deep": '{"a":' * 10_000 + "1" + "}" * 10_000,
     "a lone surrogate": '{"type":"typing","chatId":"\\ud800"}',
     "a lone surrogate, not escaped": '{"type":"typing","chatId":"\ud800"}',
-    "a lone surrogate as a field": '{"type":"ping","\\udfff":1}',
     "binary": b'{"type":"ping"}',
     "binary rubbish": b"\xff\xfe\x00",
     "null": "null",
@@ -129,14 +137,10 @@ ZOO = {
     "a string": '"ping"',
     "a list": '[{"type":"ping"}]',
     "no type": "{}",
-    "an unknown type": '{"type":"hallo"}',
-    "a server's type": '{"type":"welcome"}',
     "a type of another kind": '{"type":["ping"]}',
     "a type that is an object": '{"type":{"ping":1}}',
     "a null type": '{"type":null}',
-    "ping with a field": '{"type":"ping","at":1}',
     "typing without a chat": '{"type":"typing"}',
-    "typing with another field": '{"type":"typing","chatId":"%s","userId":"%s"}' % (CHAT, CHAT),
     "typing in a null chat": '{"type":"typing","chatId":null}',
     "typing in a list": '{"type":"typing","chatId":["%s"]}' % CHAT,
     "typing in no UUID": '{"type":"typing","chatId":"general"}',
@@ -147,7 +151,6 @@ ZOO = {
     "another script's digits": json.dumps({"type": "typing", "chatId": "٠" + CHAT[1:]}),
     "a long s, whose capital is another letter": json.dumps({"type": "typing", "chatId": "ſ" + CHAT[1:]}),
     "a UUID and a line break": json.dumps({"type": "typing", "chatId": CHAT + "\n"}),
-    "an unknown field": hello(token="secret"),
     "an epoch that is a number": hello(epoch=1),
     "an epoch that is a list": hello(epoch=["e"]),
     "cursors as a list": hello(cursors=[CHAT]),
@@ -164,13 +167,13 @@ ZOO = {
     "a cursor beyond 64 bits": hello(cursors={CHAT: 2**64}),
     "a cursor of 400 digits": '{"type":"hello","cursors":{"%s":%s}}' % (CHAT, "9" * 400),
     "a cursor of 5,000 digits": '{"type":"hello","cursors":{"%s":%s}}' % (CHAT, "9" * 5000),
-    "too many cursors": hello(cursors={f"{number:08x}{CHAT[8:]}": 0 for number in range(frames.MAX_CURSORS + 1)}),
+    "too many cursors": hello(
+        cursors={f"{number:08x}{CHAT[8:]}": 0 for number in range(client_frames.MAX_CURSORS + 1)}
+    ),
     "channels as a string": hello(channels="unreadCountUpdated"),
     "channels as an object": hello(channels={"unreadCountUpdated": True}),
     "a channel that is a number": hello(channels=[1]),
     "a channel that is null": hello(channels=[None]),
-    "an unknown channel": hello(channels=["unreadCountUpdated", "everything"]),
-    "an unknown channel of a megabyte": hello(channels=["x" * 2**20]),
     "since as a number": hello(since=1700000000),
     "since as true": hello(since=True),
     "since as a list": hello(since=["2026-11-23T10:12:00Z"]),
@@ -209,9 +212,9 @@ def is_parsed_or_refused(text):
     except BadFrame as error:
         orjson.dumps(frames.error("invalid_value", str(error), error.field))
         return
-    assert isinstance(frame, Hello | Typing | Ping)
+    assert isinstance(frame, Hello | Typing | Ping | client_frames.Unknown)
     if isinstance(frame, Hello):
-        assert all(type(cursor) is int and 0 <= cursor <= frames.MAX_SEQ for cursor in frame.cursors.values())
+        assert all(type(cursor) is int and 0 <= cursor <= client_frames.MAX_SEQ for cursor in frame.cursors.values())
         assert all(chat_id == chat_id.lower() and len(chat_id) == 36 for chat_id in frame.cursors)
         assert frame.channels <= CHANNELS.keys()
         assert frame.since is None or frame.since.tzinfo is not None
@@ -236,6 +239,6 @@ def test_any_bytes_are_a_bad_frame(data):
 @given(st.dictionaries(st.text(), ANYTHING))
 def test_the_fields_of_sync_are_a_value_or_a_bad_frame(fields):
     try:
-        assert isinstance(frames.hello(fields), Hello)
+        assert isinstance(client_frames.hello(fields), Hello)
     except BadFrame:
         pass

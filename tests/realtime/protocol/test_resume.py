@@ -1,13 +1,18 @@
 """What a client that comes back is told, against a plan made in the most naive way."""
 
+import asyncio
 from datetime import datetime, timezone
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat import unread
+from chat.channels import CHANNELS
 from chat.memberships import Membership, Standing
+from chat.states import Asked
 from realtime.protocol import resume
-from realtime.protocol.frames import Hello
+from realtime.protocol.client_frames import Hello
+from version import VERSION
 
 LIMIT = 5
 CHATS = [f"chat {number}" for number in range(5)]
@@ -34,7 +39,8 @@ def plan(membership, hello):
 def test_the_welcome_comes_first_and_names_the_head_of_every_chat(membership, hello):
     first = plan(membership, hello).first[0]
     heads = {chat_id: standing.head for chat_id, standing in membership.chats.items()}
-    assert first == {"type": "welcome", "userId": "me", "epoch": "now", "instance": "web.1", "heads": heads}
+    release = {"version": VERSION, "channels": list(CHANNELS)}
+    assert first == {"type": "welcome", "userId": "me", "epoch": "now", "instance": "web.1", "heads": heads, **release}
 
 
 @given(MEMBERSHIPS, HELLOS)
@@ -74,7 +80,8 @@ def test_a_cursor_that_can_be_continued_is_never_reset(membership, hello):
 @given(MEMBERSHIPS, HELLOS)
 def test_counts_are_told_of_chats_with_unread_messages_and_of_those_where_something_was_missed(membership, hello):
     planned = plan(membership, hello)
-    told = {event.chat_id: event for event in resume.counts("me", membership, planned.missed)}
+    asked = Asked("me", membership, planned.missed, None, tuple(membership.chats))
+    told = {event.chat_id: event for event in asyncio.run(unread.STATE.afresh(None, asked))}
     for chat_id, standing in membership.chats.items():
         cursor = hello.cursors.get(chat_id)
         missed = cursor is not None and (cursor != standing.head or hello.epoch != "now")

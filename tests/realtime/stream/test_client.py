@@ -14,6 +14,7 @@ from realtime.protocol import frames
 from tests.chat.conftest import key
 from tests.realtime.client import Client
 from tests.realtime.sockets import until
+from version import VERSION
 
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 
@@ -45,6 +46,8 @@ async def test_the_first_hello_is_welcomed_with_the_heads_and_synced_without_a_r
         "userId": ada,
         "epoch": node.epoch,
         "instance": "web.1",
+        "version": VERSION,
+        "channels": list(CHANNELS),
         "heads": {chat_id: 2},
     }
     assert count["data"] == {"chatId": chat_id, "userId": ada, "unreadCount": 1} and count["seq"] == 2
@@ -358,7 +361,13 @@ async def test_a_socket_that_takes_nothing_is_closed_and_one_that_takes_a_little
 
 @pytest.mark.parametrize(
     "frame",
-    ['{"type":"ping"}', '{"type":"typing","chatId":"%s"}' % NOBODYS, "nonsense", b"binary", '{"type":"hello","x":1}'],
+    [
+        '{"type":"ping"}',
+        '{"type":"typing","chatId":"%s"}' % NOBODYS,
+        "nonsense",
+        b"binary",
+        '{"type":"hello","epoch":1}',
+    ],
 )
 @pytest.mark.gen_test
 async def test_a_frame_before_hello_and_one_that_breaks_the_contract_are_told_of_and_end_the_socket(

@@ -37,8 +37,8 @@ async def test_a_count_read_for_a_new_socket_before_others_were_told_a_newer_one
     for head in (191, 193):
         event_stream.offer(count_event(CHAT, USER, 3, head, 180))
     late = Socket(hub)
-    event_stream.latest_values.count_afresh(late, count_event(CHAT, USER, 2, 190, 180))
+    event_stream.latest_values.send_afresh(late, count_event(CHAT, USER, 2, 190, 180))
     event_stream.offer(count_event(CHAT, USER, 3, 192, 180))
-    event_stream.latest_values.count_afresh(late, count_event(CHAT, USER, 5, 195, 180))
+    event_stream.latest_values.send_afresh(late, count_event(CHAT, USER, 5, 195, 180))
     assert steady.told == [191, 193, 195]
     assert late.told == [193, 195]

@@ -1,0 +1,16 @@
+"""Why the server closes a socket; what a client does about each code stands in docs/protocol.md."""
+
+from enum import IntEnum
+
+
+class Close(IntEnum):
+    """1xxx: come back. 44xx: ours, see docs/protocol.md."""
+
+    RESTART = 1012
+    TRY_AGAIN = 1013
+    BAD_FRAME = 4400
+    SIGNED_OUT = 4401
+    FORBIDDEN = 4403
+    NO_HELLO = 4408
+    TOO_MANY_SOCKETS = 4409
+    TOO_FAST = 4429

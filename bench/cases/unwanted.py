@@ -82,7 +82,7 @@ def _cost(stage, people, sockets, bus, envelopes, **settings) -> tuple[float, in
 
 
 def _heard(instance) -> int:
-    """Events of the nine channels that the instance has heard."""
+    """Events of the channels that the instance has heard."""
     with urllib.request.urlopen(f"{instance.url}/metrics") as answer:
         lines = [line.split() for line in answer.read().decode().splitlines()]
     return sum(

@@ -8,6 +8,7 @@ and nothing else. Names, ids, counts and times are told; never a text, and no us
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
 
@@ -27,6 +28,7 @@ LEASE_SECONDS = 6.0
 RENEW_SECONDS = 2.0
 BATCH_SECONDS = 0.1
 REPORT_SECONDS = 1.0  # between two reports of how the instance is
+NEVER = -math.inf  # and not 0.0, which is a moment ago on a machine that has just started
 MOST_BYTES = 256 * 1024  # of a batch from another instance
 
 
@@ -84,7 +86,7 @@ class Activity:
         self._instance, self._boot, self._most_viewers = instance, boot, most_viewers
         self.backpressure = backpressure
         self._report, self._publish, self._control, self._on_trace = report, publish, control, on_trace
-        self._leased_until = self._renewed_at = self._reported_at = 0.0  # monotonic
+        self._leased_until = self._renewed_at = self._reported_at = NEVER  # monotonic
         self._task = None
 
     @property
@@ -99,14 +101,14 @@ class Activity:
             return viewer
         self.viewers.add(viewer)
         viewer.try_send(frames.encode({"type": "welcome", "instance": self._instance, "channels": _channels()}))
-        self._renewed_at = self._reported_at = 0.0
+        self._renewed_at = self._reported_at = NEVER
         self._begin()
         return viewer
 
     def lease(self, seconds, is_new=False):
         """Somebody watches, here or elsewhere, for so long. Who `is_new` is told at once where the counts stand, to count from there."""
         if is_new is True:
-            self._reported_at = 0.0
+            self._reported_at = NEVER
         if isinstance(seconds, int | float) and seconds > 0:
             self._leased_until = max(self._leased_until, time.monotonic() + min(seconds, LEASE_SECONDS))
             self._begin()
@@ -138,8 +140,11 @@ class Activity:
         try:
             while self.viewers or time.monotonic() < self._leased_until:
                 now = time.monotonic()
-                if self.viewers and now - self._renewed_at >= RENEW_SECONDS:
-                    self._control({"kind": "activity", "seconds": LEASE_SECONDS, "new": not self._renewed_at})
+                is_due = self.viewers and now - self._renewed_at >= RENEW_SECONDS
+                # While Redis does not take it, it is said again with the next batch.
+                if is_due and self._control(
+                    {"kind": "activity", "seconds": LEASE_SECONDS, "new": self._renewed_at is NEVER}
+                ):
                     self._renewed_at = now
                 reports = now - self._reported_at >= REPORT_SECONDS
                 self._reported_at = now if reports else self._reported_at

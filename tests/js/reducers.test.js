@@ -80,6 +80,17 @@ test("an event of a channel that this page does not know moves the cursor, and c
   assert.deepEqual(apply(inChat(), event("messagePinned", 5, {})).gap, { chatId: "c", cursor: 2, seq: 5 });
 });
 
+test("an event that its instance does not know moves the cursor, and a page that knows the channel reads the chat anew", () => {
+  for (const channel of ["messageAdded", "chatUpdated"]) {
+    const state = apply(inChat(), { ...event(channel, 3, {}), data: null });
+    assert.equal(state.cursors.c, 3);
+    assert.deepEqual(state.wanted, { c: true });
+    assert.equal(apply(state, { ...event(channel, 3, {}), data: null }).cursors.c, 3);
+  }
+  const state = inChat();
+  assert.deepEqual(apply(state, { ...event("messagePinned", 3, {}), data: null }), { ...state, cursors: { c: 3 } });
+});
+
 test("a state of a channel that this page does not know, and a frame of an unknown type, change nothing", () => {
   const before = inChat();
   for (const name of unknown) {

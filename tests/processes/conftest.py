@@ -10,7 +10,7 @@ from tests.client import OBJECTS, User
 
 
 class Listener:
-    """Another program on the same Redis, which subscribes to the nine channels."""
+    """Another program on the same Redis, which subscribes to the channels."""
 
     def __init__(self, url: str):
         self._client = redis.asyncio.Redis.from_url(url)

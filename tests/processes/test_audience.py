@@ -1,4 +1,4 @@
-"""Who hears each of the nine channels, and who does not, on whichever instance they are."""
+"""Who hears each channel, and who does not, on whichever instance they are."""
 
 import pytest
 

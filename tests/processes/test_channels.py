@@ -50,7 +50,7 @@ async def test_each_operation_publishes_what_the_table_of_its_ways_says_and_noth
         return found
 
     # Create
-    body = {"chatType": "group", "name": "Channels", "description": "All nine", "participantIds": [ben.id]}
+    body = {"chatType": "group", "name": "Channels", "description": "All of them", "participantIds": [ben.id]}
     created = await ann.do("POST", "/api/chats", body)
     chat = created.body["id"]
     found = await heard(1, 1, "web.1", chat)

@@ -2,7 +2,8 @@
  *
  * Cursors advance here and nowhere else. What this page does not know is no error: releases of different age live together. A
  * frame of an unknown type and a state of an unknown channel are ignored; an event of an unknown channel is a logged one, since
- * only those come without being asked for: it moves the cursor, and no more.
+ * only those come without being asked for: it moves the cursor, and no more. Where the *instance* does not know the channel, the
+ * event has no data: a page that knows it reads the chat anew.
  */
 import { arrived } from "./arrivals.js";
 import { channelReducers, isProjection } from "./channel-reducers.js";
@@ -30,6 +31,7 @@ const frameReducers = {
     if (logged && cursor !== undefined && seq > cursor + 1) return { ...state, gap: { chatId, cursor, seq } };
     const news = logged && (cursor === undefined || seq === cursor + 1);
     if (news) state = { ...state, cursors: set(state.cursors, chatId, seq) };
+    if (frame.data === null) return news && channelReducers[channel] ? frameReducers.reset(state, { chatId, head: seq }) : state;
     state = channelReducers[channel]?.(state, frame) ?? state;
     return news && channel === "messageAdded" ? arrived(state, readMessage(frame.data, seq)) : state;
   },

@@ -3,8 +3,10 @@
 import ast
 import asyncio
 import json
+import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -243,8 +245,12 @@ async def test_a_report_says_how_the_instance_is(healthy, look, connect, world, 
     hers.take()
 
 
+@pytest.mark.parametrize("up", [0.0, 1e6], ids=["a machine that has just started", "one that has been up for long"])
 @pytest.mark.gen_test
-async def test_who_comes_is_told_at_once_where_all_instances_stand(healthy, look, short, monkeypatch):
+async def test_who_comes_is_told_at_once_where_all_instances_stand(healthy, look, short, monkeypatch, up):
+    began = time.monotonic()
+    clock = SimpleNamespace(monotonic=lambda: up + time.monotonic() - began, time=time.time)
+    monkeypatch.setattr(viewers, "time", clock)
     here, there = await healthy()
     first = look(here)
     await until(lambda: first.reports("web.1") and first.reports("web.2"))

@@ -150,6 +150,16 @@ create table chat_events (
 create unique index chat_events_op on chat_events (actor_id, op_id);
 create index chat_events_at on chat_events using brin (at);
 
+-- The keys of operations that leave no event.
+create table operations (
+    actor_id  uuid not null,
+    op_id     uuid not null,
+    op_digest bigint not null,
+    at        timestamptz not null,
+    primary key (actor_id, op_id)
+);
+create index operations_at on operations using brin (at);
+
 -- When each watermark was reached: "read by whom, when" for every message, without a row per message and reader.
 create table reads (
     chat_id uuid not null,
@@ -196,6 +206,16 @@ begin
         perform refuse('idempotency_key_reused', 'Idempotency-Key');
     end if;
     return e;
+end $$;
+
+-- The same for an operation that leaves no event: notes its key. Whoever waits here waits for the other's commit, and then finds its key.
+create or replace function claim_operation(p_actor uuid, p_op uuid, p_digest bigint) returns void language plpgsql as $$
+begin
+    insert into operations (actor_id, op_id, op_digest, at) values (p_actor, p_op, p_digest, now_ms()) on conflict do nothing;
+    if exists (select from operations where actor_id = p_actor and op_id = p_op and op_digest <> p_digest)
+            or exists (select from chat_events where actor_id = p_actor and op_id = p_op) then
+        perform refuse('idempotency_key_reused', 'Idempotency-Key');
+    end if;
 end $$;
 
 create or replace function check_participant(p_chat uuid, p_user uuid) returns void language plpgsql as $$

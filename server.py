@@ -12,7 +12,7 @@ import psycopg2
 from tornado.netutil import bind_sockets, bind_unix_socket
 
 import settings
-from chat import event_log
+from chat import event_log, operations
 from chat.accounts import Accounts, AttemptLimits
 from chat.operator_commands import make_owner, reset_password
 from errors import ParleyError, Unavailable
@@ -240,6 +240,7 @@ class Instance:
             try:
                 while await event_log.prune(db, days):
                     await asyncio.sleep(1)
+                await operations.forget(db, days)
                 await accounts.forget_old()
             except ParleyError as error:
                 log.warning("housekeeping: %s", getattr(error, "why", error))

@@ -6,7 +6,8 @@ from urllib.parse import parse_qsl
 
 from tornado.web import HTTPError
 
-from chat.events import Outcome
+from chat import operations
+from chat.events import Outcome, digest
 from errors import Refused
 from web.base_handler import METHODS, SAFE_METHODS, Base
 from web.openapi.operation import Access, Operation
@@ -68,10 +69,13 @@ class ApiHandler(Base):
             self._name_the_operation()
             self._keep_pace()
         self.path_args = [self._id(text) for text in self.path_args]
-        checks = self.settings["contract"].checks(declared)
-        self.query = checks.query(self._query_pairs())
+        validator = self.settings["contract"].validator(declared)
+        self.query = validator.query(self._query_pairs())
         if declared.body:
-            self.body = checks.body(self._json_text())
+            self.body = validator.body(self._json_text())
+        if self.given_op and self.session and not declared.logged:
+            what = digest(declared.id, self.path_args, validator.without_secrets(self.body))
+            await operations.claim(self.db, self.user_id, self.given_op, what)
 
     def _declared(self) -> Operation:
         method = "get" if self.request.method == "HEAD" else self.request.method.lower()

@@ -29,7 +29,7 @@ class Operation:
     errors: tuple[str, ...] = ()
     access: Access = Access.SIGNED_IN
     mutation: bool = False  # takes an Idempotency-Key
-    logged: bool = False  # answers with Parley-Seq; the same key for something else is refused
+    logged: bool = False  # leaves an event; answers with Parley-Seq
     media: str = "application/json"  # of the answers
     description: str = ""
 
@@ -46,7 +46,7 @@ class Operation:
             codes.append("too_fast")
         if self.access is Access.OWNER:
             codes.append("not_the_server_owner")
-        if self.logged:
+        if self.mutation and self.access in (Access.SIGNED_IN, Access.OWNER):
             codes.append("idempotency_key_reused")
         if "{" in path:
             codes.append("not_found")

@@ -70,6 +70,8 @@ class RequestValidator:
 
     def __init__(self, declared: Operation, parameters: dict, components: dict):
         self._body = declared.body and Schema(shapes.ref(declared.body), components)
+        shape = components["schemas"][declared.body]["properties"] if declared.body else {}
+        self._secrets = {name for name, schema in shape.items() if schema.get("format") == "password"}
         known = [parameters[key] for key in declared.query]
         taken = {one["name"]: one["schema"] for one in known}
         self._integers = {name for name, schema in taken.items() if schema["type"] == "integer"}
@@ -94,6 +96,10 @@ class RequestValidator:
         self._body.check(value)
         return value
 
+    def without_secrets(self, body: dict | None) -> dict | None:
+        """The body without passwords: of what is kept of it, they must not be guessed."""
+        return body and {name: value for name, value in body.items() if name not in self._secrets}
+
     def query(self, pairs: list[tuple[str, str]]) -> dict:
         """The parameters by name: numbers as numbers, ids in lower case, defaults filled in.
 
@@ -111,16 +117,16 @@ class RequestValidator:
 
 
 class Contract:
-    """The document and every operation's checks, made once from the table of routes."""
+    """The document and every operation's validator, made once from the table of routes."""
 
     def __init__(self, routes, settings):
         self.document = document.build(routes, settings)
         self.text = orjson.dumps(self.document)
         components = {"schemas": self.document["components"]["schemas"]}
         parameters = shapes.parameters(settings)
-        self._checks = {
+        self._validators = {
             one.id: RequestValidator(one, parameters, components) for _, _, _, one in document.operations(routes)
         }
 
-    def checks(self, declared: Operation) -> RequestValidator:
-        return self._checks[declared.id]
+    def validator(self, declared: Operation) -> RequestValidator:
+        return self._validators[declared.id]

@@ -35,7 +35,7 @@ export function createApi({ fetch = (...all) => globalThis.fetch(...all), xsrf =
     const headers = { Accept: "application/json" };
     if (method !== "GET") {
       headers["X-Xsrftoken"] = xsrf();
-      headers["Idempotency-Key"] = key ?? uuid();
+      if (method !== "PUT" || key) headers["Idempotency-Key"] = key ?? uuid(); // what PUT sets is the same the second time
     }
     if (body !== undefined) headers["Content-Type"] = "application/json";
     let response;

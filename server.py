@@ -13,8 +13,9 @@ from tornado.netutil import bind_sockets, bind_unix_socket
 
 import settings
 from chat import event_log, operations
-from chat.accounts import Accounts, AttemptLimits
+from chat.accounts import Accounts
 from chat.operator_commands import make_owner, reset_password
+from chat.sign_in_attempts import AttemptLimits
 from errors import ParleyError, Unavailable
 from handlers.application import Services, make_application
 from realtime.gc_policy import GcPolicy

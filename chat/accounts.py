@@ -1,4 +1,4 @@
-"""Accounts and sessions: passwords (argon2, off the event loop), tokens (only their hashes are kept), and limits on guessing."""
+"""Accounts and sessions: passwords (argon2, off the event loop) and tokens (only their hashes are kept)."""
 
 import asyncio
 import hashlib
@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from chat import payloads
+from chat.sign_in_attempts import AttemptLimits, SignInAttempts
 from errors import Refused
 
 TOUCH_SECONDS = 3600  # `last_used_at` and the expiry move at most this often
@@ -25,15 +26,6 @@ class Login:
     owner: bool = field(default=False, compare=False)  # of the server
 
 
-@dataclass(frozen=True)
-class AttemptLimits:
-    """Failed sign-ins within `window` seconds, over all instances."""
-
-    per_account: int
-    per_address: int
-    window: int
-
-
 class Accounts:
     """Sign-up, sign-in and sessions on one database.
 
@@ -44,7 +36,7 @@ class Accounts:
         self, db, limits: AttemptLimits, *, days: int = 30, open: bool = True, hasher: PasswordHasher | None = None
     ):
         self._db = db
-        self._limits = limits
+        self._attempts = SignInAttempts(db, limits)
         self._days = days
         self.open = open
         self._hasher = hasher or PasswordHasher()
@@ -77,7 +69,7 @@ class Accounts:
         `invitation` is an invitation's token. Raises `Refused`: username_taken, invitation_needed, invitation_invalid,
         too_many_attempts, idempotency_key_reused.
         """
-        await self._take_attempt([f"address:{address}"], [self._limits.per_address])
+        await self._attempts.take(address)
         hashed = await self._in_thread(self._hasher.hash, password)
         row = await self._db.row(
             "select * from create_user(%s, %s, %s, %s, %s, %s)",
@@ -98,14 +90,13 @@ class Accounts:
         Raises `Refused`: wrong_credentials (whichever was wrong, after the same work), too_many_attempts, idempotency_key_reused.
         """
         # Per account *and* address: somebody else's guesses must not lock the owner out. The address alone bounds many accounts.
-        keys = [f"account:{username}@{address}", f"address:{address}"]
-        await self._take_attempt(keys, [self._limits.per_account, self._limits.per_address])
+        attempt = await self._attempts.take(address, f"account:{username}@{address}")
         row = await self._db.row("select * from users where lower(username) = lower(%s)", username)
         if self._decoy is None:
             self._decoy = await self._in_thread(self._hasher.hash, secrets.token_hex())
         if not await self._verifies(row.password_hash if row else self._decoy, password) or row is None:
             raise Refused("wrong_credentials")
-        await self._db.row("select return_sign_in_attempt(%s)", keys)
+        await self._attempts.give_back(attempt)
         return await self._sign_in(row, op, "sign-in", user_agent)
 
     async def session(self, token: str) -> Login | None:
@@ -133,8 +124,7 @@ class Accounts:
 
         Raises `Refused`: wrong_password, too_many_attempts.
         """
-        keys = [f"password:{session.user_id}", f"address:{address}"]
-        await self._take_attempt(keys, [self._limits.per_account, self._limits.per_address])
+        attempt = await self._attempts.take(address, f"password:{session.user_id}")
         row = await self._db.row("select password_hash from users where id = %s", session.user_id)
         # Who repeats a change whose answer was lost has the new password already, and has proved to know it.
         if not (await self._verifies(row.password_hash, current) or await self._verifies(row.password_hash, new)):
@@ -143,7 +133,7 @@ class Accounts:
         ended = await self._db.rows(
             "select ended from change_password(%s, %s, %s, %s)", session.user_id, session.id, row.password_hash, hashed
         )
-        await self._db.row("select return_sign_in_attempt(%s)", keys)
+        await self._attempts.give_back(attempt)
         return [one.ended for one in ended]
 
     async def sign_out(self, token: str) -> Login:
@@ -164,10 +154,7 @@ class Accounts:
         await self._db.rows(
             "delete from invitations where least(revoked_at, expires_at) < now() - interval '30 days' returning 1"
         )
-        await self._db.rows(
-            "delete from sign_in_attempts where window_start < now() - make_interval(secs => %s) returning 1",
-            2 * self._limits.window,
-        )
+        await self._attempts.forget_old()
 
     async def _sign_in(self, row, op, purpose, user_agent):
         token = secrets.token_urlsafe(32)
@@ -183,13 +170,6 @@ class Accounts:
             row.password_hash,
         )
         return {"user": payloads.me(row), "token": token}
-
-    async def _take_attempt(self, keys, limits):
-        wait = (
-            await self._db.row("select take_sign_in_attempt(%s, %s, %s) as wait", keys, limits, self._limits.window)
-        ).wait
-        if wait:
-            raise Refused("too_many_attempts", retry_after=wait)
 
     async def _verifies(self, hashed, password):
         try:

@@ -7,7 +7,8 @@ import threading
 import pytest
 from argon2 import PasswordHasher
 
-from chat.accounts import Accounts, AttemptLimits, Login
+from chat.accounts import Accounts, Login
+from chat.sign_in_attempts import AttemptLimits
 from errors import Refused
 from tests.chat.conftest import key, refused
 

@@ -6,7 +6,8 @@ import pytest
 from argon2 import PasswordHasher
 
 from chat import head_check, memberships
-from chat.accounts import Accounts, AttemptLimits
+from chat.accounts import Accounts
+from chat.sign_in_attempts import AttemptLimits
 from store.database import new_epoch
 from tests.chat.conftest import World, key
 

@@ -8,7 +8,8 @@ import pytest
 from argon2 import PasswordHasher
 
 from chat import invitations
-from chat.accounts import Accounts, AttemptLimits
+from chat.accounts import Accounts
+from chat.sign_in_attempts import AttemptLimits
 from errors import Refused
 from tests.chat.conftest import age, key, refused, until
 

@@ -15,7 +15,8 @@ from argon2 import PasswordHasher
 from tornado.netutil import bind_sockets
 
 import settings
-from chat.accounts import Accounts, AttemptLimits
+from chat.accounts import Accounts
+from chat.sign_in_attempts import AttemptLimits
 from handlers.application import ROUTES, Services, make_application
 from realtime.node import Node
 from store.database import Database

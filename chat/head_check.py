@@ -37,7 +37,7 @@ async def changes(db, heads: dict[str, int], versions: dict[str, int], sessions)
         array(versions.values()),
         array(sessions),
     )
-    found = {"chat": {}, "user": {}, "session": {}, "epoch": {}}
+    found: dict[str, dict[str, int]] = {"chat": {}, "user": {}, "session": {}, "epoch": {}}
     for row in rows:
         found[row.what][row.id] = row.value
     ran_back = any(head < heads[chat_id] for chat_id, head in found["chat"].items())

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from chat.events import Event
 from chat.memberships import Membership
@@ -36,8 +37,8 @@ class State:
     # The fields of the object that name the value within its chat: ("userId",) for one of each user, () for one of the chat.
     key: tuple[str, ...]
     # What is kept of a value that was told. `age` compares a later one with it.
-    kept: Callable[[Event], object]
-    age: Callable[[object, Event], Age]
+    kept: Callable[[Event], Any]
+    age: Callable[[Any, Event], Age]
     # The values that a returning client must be told.
     afresh: Callable[[object, Asked], Awaitable[list[Event]]]
     # The values of these chats that moved since a time of the database's clock: what a lost publication would have told. None where

@@ -36,7 +36,8 @@ def standing_event(user_id: str, chat_id: str, standing: Standing) -> Event:
 
 
 def _age(known: Event | None, event: Event) -> Age:
-    return compare(known and (known.seq, known.meta["readSeq"]), (event.seq, event.meta["readSeq"]))
+    before = None if known is None else (known.seq, known.meta["readSeq"])
+    return compare(before, (event.seq, event.meta["readSeq"]))
 
 
 async def _afresh(db, asked: Asked) -> list[Event]:

@@ -7,6 +7,8 @@ takes longer, another begins.
 
 import asyncio
 import math
+from collections.abc import Hashable
+from typing import Protocol
 
 from errors import ParleyError, Refused, Unavailable
 
@@ -14,6 +16,15 @@ MOST = 64  # calls in one transaction
 NOT_NOW = ("55P03", "40", "57014")  # SQLSTATEs: a lock not had in time, a deadlock, statement_timeout
 LANES = 2  # transactions at a time: one is worked on while another waits for the disk, or for a lock
 PATIENCE = 0.01  # seconds that one may take before another begins beside it
+
+
+class Item(Protocol):
+    """A call that can be made together with others."""
+
+    chat_id: str
+
+    @property
+    def key(self) -> Hashable: ...
 
 
 class Batches:
@@ -30,11 +41,11 @@ class Batches:
         self._run, self._run_alone = run, run_alone
         self._seconds = seconds
         self._most, self._lanes, self._patience = most, lanes, patience
-        self._waiting = []  # (item, future)
-        self._busy = set()  # chats under way
-        self._began = []  # when each transaction under way did, by the loop's clock
-        self._again = None  # the timer that begins another beside it
-        self._tasks = set()
+        self._waiting: list[tuple[Item, asyncio.Future]] = []
+        self._busy: set[str] = set()  # chats under way
+        self._began: list[float] = []  # when each transaction under way did, by the loop's clock
+        self._again: asyncio.TimerHandle | None = None  # begins another beside it
+        self._tasks: set[asyncio.Future] = set()
 
     async def call(self, item):
         """The item's result. Raises its `Refused`, or `Unavailable`, also where it has waited for `seconds`."""
@@ -87,7 +98,8 @@ class Batches:
         self._go_on()
 
     def _take(self):
-        batch, rest, keys = [], [], set()
+        batch: list[tuple[Item, asyncio.Future]] = []
+        rest, keys = [], set()
         for item, future in self._waiting:
             if future.done():
                 continue  # nobody waits for it any more

@@ -59,26 +59,25 @@ class Database:
         )
         self._size = size
         self._deadline = seconds + 1
-        self._pool = None
-        self._batches = {}
-        self.last_success = None  # time.time() of the last answer
-        self.last_failure = None
-        self.last_error = None
+        # No connection yet: an instance can start, and answer 503, before its database does.
+        self._pool = Pool(self._dsn, size)
+        self._batches: dict[object, Batches] = {}  # by the function that runs them
+        self.last_success: float | None = None  # time.time() of the last answer
+        self.last_failure: float | None = None
+        self.last_error: str | None = None
 
     async def open(self):
-        # No connection yet: an instance can start, and answer 503, before its database does.
+        """Have ids, arrays and JSON answered as our types. No connection is made before the first call."""
         _register_types()
-        self._pool = Pool(self._dsn, self._size)
 
     async def close(self):
         """End every connection; calls from now on, and those still running, raise `Unavailable`."""
-        if self._pool is not None:
-            self._pool.close()
+        self._pool.close()
 
     @property
     def pool_use(self) -> tuple[int, int]:
         """Connections in use, and the most there may be."""
-        return (self._pool.in_use if self._pool else 0, self._size)
+        return (self._pool.in_use, self._size)
 
     async def rows(self, sql: str, *parameters) -> list:
         """The rows as named tuples. Raises `Refused` or `Unavailable`."""
@@ -108,6 +107,7 @@ class Database:
             except (asyncio.TimeoutError, OSError) as error:
                 self._fail(error)
                 raise Unavailable("no answer from PostgreSQL in time") from error
+        raise AssertionError("the last try answers or raises")
 
     async def row(self, sql: str, *parameters):
         """The first row, or None."""

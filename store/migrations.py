@@ -78,7 +78,7 @@ class Schema:
         tables, mark, functions = (root / "schema.sql").read_text(encoding="utf-8").partition(FUNCTIONS)
         if not mark:
             raise ValueError(f"schema.sql has no line {FUNCTIONS.strip()!r}")
-        migrations = []
+        migrations: list[Migration] = []
         for path in sorted((root / "migrations").glob("*.sql")):
             if not re.fullmatch(r"\d{4}_[a-z0-9_]+", path.stem):
                 raise ValueError(f"{path.name} is not called like 0007_what_it_does.sql")
@@ -165,6 +165,7 @@ def _step(connection, schema, patience, tries, pause) -> int | None:
             if error.diag.message_primary is None:  # not the statement's fault: the connection is gone
                 raise
             raise MigrationFailed(FAILED.format(name, error.diag.message_primary)) from error
+    raise AssertionError("the last try answers or raises")
 
 
 def _take_turn(cursor, patience):

@@ -24,8 +24,8 @@ class Pool:
     def __init__(self, dsn: str, size: int):
         self._dsn = dsn
         self._turns = asyncio.Semaphore(size)
-        self._open = set()  # all cursors
-        self._idle = []  # those that nobody has; the one given back last is lent first
+        self._open: set[aiopg.Cursor] = set()  # all cursors
+        self._idle: list[aiopg.Cursor] = []  # those that nobody has; the one given back last is lent first
         self._closed = False
         self.in_use = 0
 
@@ -65,21 +65,24 @@ class Pool:
         return None
 
     async def _connect(self):
-        if not self._closed:
-            connection = await aiopg.connect(
-                self._dsn,
-                timeout=None,
-                enable_json=False,
-                enable_hstore=False,
-                enable_uuid=False,
-                cursor_factory=NamedTupleCursor,
-            )
-            cursor = await connection.cursor()
-            self._open.add(cursor)
-        if self._closed:
-            self.close()
-            raise Unavailable("the pool is closed")
+        self._refuse_if_closed()
+        connection = await aiopg.connect(
+            self._dsn,
+            timeout=None,  # type: ignore[arg-type]  # aiopg says float, and takes None for no limit
+            enable_json=False,
+            enable_hstore=False,
+            enable_uuid=False,
+            cursor_factory=NamedTupleCursor,
+        )
+        cursor = await connection.cursor()
+        self._open.add(cursor)
+        self._refuse_if_closed()
         return cursor
+
+    def _refuse_if_closed(self):
+        if self._closed:
+            self.close()  # also what was being opened meanwhile
+            raise Unavailable("the pool is closed")
 
     def _end(self, cursor):
         self._open.discard(cursor)

@@ -1,6 +1,6 @@
-"""Signing up, in and out; one's own name, password and sessions."""
+"""Signing up, in and out; one's own name and password."""
 
-from chat import sessions, users
+from chat import users
 from web.api_handler import ApiHandler
 from web.openapi.operation import Access, operation
 
@@ -116,28 +116,4 @@ class Password(AccountHandler):
                 self.session, self.body["currentPassword"], self.body["newPassword"], self.address
             )
         )
-        self.nothing()
-
-
-class Sessions(AccountHandler):
-    @operation("listSessions", "Where you are signed in", query=("after", "limit"), answers={200: "SessionList"})
-    async def get(self):
-        """Sessions of browsers and tokens of programs, the newest first."""
-        self.answer_json(
-            await sessions.live(self.db, self.session, after=self.query.get("after"), limit=self.query["limit"])
-        )
-
-    @operation("endOtherSessions", "Sign out everywhere else", answers={204: None}, mutation=True)
-    async def delete(self):
-        """Every session of the user ends but the one that asks, on every instance."""
-        self.ended(await sessions.end_others(self.db, self.session))
-        self.nothing()
-
-
-class Session(AccountHandler):
-    @operation("endSession", "Sign out of one of your sessions", answers={204: None}, mutation=True)
-    async def delete(self, session_id):
-        """It ends on every instance. Ending an ended session changes nothing."""
-        await sessions.end(self.db, self.session, session_id)
-        self.ended([session_id])
         self.nothing()

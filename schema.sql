@@ -3,7 +3,7 @@
 --
 -- A mutation is one autocommit call of one function, so that no lock ever waits for a Python process. Inside, always in this order:
 --   1. lock the chat (so commit order is seq order)
---   2. look for the operation's first run, by (actor_id, op_id); send_message finds it where its event cannot be written twice
+--   2. look for the operation's first run, by (actor_id, op_id); create_message finds it where its event cannot be written twice
 --   3. check membership and rights, after the lock: a removal that committed first counts
 --   4. write the state, append to chat_events, move chats.head_seq
 --   5. return everything that must be published
@@ -115,7 +115,8 @@ create table participants (
 create index participants_user on participants (user_id, chat_id);
 
 -- messages, chat_events and reads have no foreign keys, and they and chats no CHECKs: only the functions below write them, in chats that they
--- have locked or participants that they have found, and a check per row would be paid by every message.
+-- have locked or participants that they have found, and PostgreSQL parses a CHECK again for each statement, so that every message would pay for
+-- it. That a deleted message has no text is seen to where one is deleted: by `message_changed`.
 create table messages (
     id         uuid primary key default gen_random_uuid(),
     chat_id    uuid not null,
@@ -147,11 +148,14 @@ create table message_words (
 );
 create index message_words_words on message_words using gin (words) with (fastupdate = on, gin_pending_list_limit = 1024);
 
--- What follows from an edit or a deletion, whoever makes it: words of a text that is gone are not found, and not kept either.
+-- What follows from an edit or a deletion, whoever makes it: words of a text that is gone are not found, and not kept either. A function of
+-- a table: what changes it is a migration, and `migrate` does not make it anew.
 create function message_changed() returns trigger language plpgsql as $$
 begin
     if new.deleted_at is null then
         update message_words set words = to_tsvector('simple', new.content) where chat_id = new.chat_id and seq = new.seq;
+    elsif new.content <> '' then
+        raise check_violation using message = 'a deleted message has no text';
     elsif old.deleted_at is null then
         delete from message_words where chat_id = new.chat_id and seq = new.seq;
         insert into deletions (chat_id, seq) values (new.chat_id, new.seq);
@@ -261,15 +265,9 @@ returns table (unread integer) language sql stable as $$
         select count(*) from deletions where chat_id = p_chat and seq > p_read_seq) end)::integer
 $$;
 
--- As the release before calls it.
-create or replace function unread_of(p_chat uuid, p_message_count bigint, p_read_seq bigint, p_read_count bigint)
-returns table (unread integer) language sql stable as $$
-    select unread from unread_of(p_chat, p_message_count, p_read_seq + 1, p_read_seq, p_read_count)
-$$;
-
 create or replace function unread_count(p_chat uuid, p_message_count bigint, p_read_seq bigint, p_read_count bigint)
 returns integer language sql stable as $$
-    select unread from unread_of(p_chat, p_message_count, p_read_seq, p_read_count)
+    select unread from unread_of(p_chat, p_message_count, p_read_seq + 1, p_read_seq, p_read_count)
 $$;
 
 -- The counts of a chat's participants, with what orders two of them: head and watermark. It becomes part of the plan of whoever asks, who says whose.
@@ -305,8 +303,8 @@ do $$ begin
 exception when duplicate_object then null; end $$;
 
 do $$ begin
-    -- A Message and what happened to it. The release before reads these columns by their names.
-    create type message_outcome as (
+    -- A Message and what happened to it.
+    create type message_change as (
         repeated     boolean,
         event_seq    bigint,        -- null where nothing happened
         id           uuid,
@@ -327,23 +325,24 @@ create or replace function message_of(m messages) returns message language sql i
     select row(m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at, m.deleted_at)::message
 $$;
 
-create or replace function unread_for_all(p_chat uuid, p_except uuid, p_above bigint) returns json language sql stable as $$
+-- The counts of all whose watermark is below p_above, but for p_except, as `message_change` has them.
+create or replace function counts_below(p_chat uuid, p_above bigint, p_except uuid default null) returns json language sql stable as $$
     select coalesce(json_agg(json_build_array(user_id, unread, head_seq, read_seq)), '[]')
     from unread_counts(p_chat, null, p_except) where read_seq < p_above
 $$;
 
-create or replace function message_result(
+create or replace function change_of(
     m message, p_repeated boolean, p_seq bigint, p_read_now boolean, p_derive boolean, p_unread json
-) returns message_outcome language sql immutable as $$
+) returns message_change language sql immutable as $$
     select row(p_repeated, p_seq, m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at,
-               p_read_now, p_derive, p_unread, m.deleted_at)::message_outcome
+               p_read_now, p_derive, p_unread, m.deleted_at)::message_change
 $$;
 
 -- The steps of a mutation with as few statements as they take: it is the one that everybody waits for. Counts are differences unless somebody's
 -- watermark is below a deleted message.
-create or replace function send_message(
+create or replace function create_message(
     p_actor uuid, p_op uuid, p_digest bigint, p_chat uuid, p_content text, p_unread_limit integer
-) returns message_outcome language plpgsql as $$
+) returns message_change language plpgsql as $$
 declare
     new_id      uuid := gen_random_uuid();
     t           timestamptz := now_ms();
@@ -367,7 +366,7 @@ begin
     insert into chat_events (chat_id, seq, kind, message_id, actor_id, op_id, op_digest, at)
     values (p_chat, new_seq, 'messageAdded', new_id, p_actor, p_op, p_digest, t) on conflict (actor_id, op_id) do nothing;
     if not found then
-        return sent_before(p_actor, p_op, p_digest, p_chat, derive);
+        return created_before(p_actor, p_op, p_digest, p_chat, derive);
     end if;
 
     if derive then
@@ -390,14 +389,14 @@ begin
         insert into reads (chat_id, user_id, seq, at) values (p_chat, p_actor, new_seq, t);
     end if;
     if lowest_seq < gone_seq then
-        counts := unread_for_all(p_chat, case when not had_unread then p_actor end, new_seq + 1);
+        counts := counts_below(p_chat, new_seq + 1, case when not had_unread then p_actor end);
     end if;
     return row(false, new_seq, new_id, p_chat, new_seq, p_actor, p_content, t, null::timestamptz, had_unread, derive, counts, null::timestamptz);
 end $$;
 
--- The answer to a message that was sent before. `send_message` has taken a place for it, which the chat gets back.
-create or replace function sent_before(p_actor uuid, p_op uuid, p_digest bigint, p_chat uuid, p_derive boolean)
-returns message_outcome language plpgsql as $$
+-- The answer to a message that was sent before. `create_message` has taken a place for it, which the chat gets back.
+create or replace function created_before(p_actor uuid, p_op uuid, p_digest bigint, p_chat uuid, p_derive boolean)
+returns message_change language plpgsql as $$
 declare
     e chat_events := first_run(p_actor, p_op, p_digest);
     m messages;
@@ -406,12 +405,12 @@ begin
                      active_at = coalesce((select created_at from messages where chat_id = p_chat order by seq desc limit 1), created_at)
     where id = p_chat;
     select * into m from messages where id = e.message_id;
-    return message_result(message_of(m), true, e.seq, false, p_derive, '[]');
+    return change_of(message_of(m), true, e.seq, false, p_derive, '[]');
 end $$;
 
 -- Messages into any chats in one transaction, each with its own answer or refusal, in the order given. However many there are, it is two
 -- statements, and a chat's row is written once. Unread counts are the chat's last ones, and come with its last new message.
-create or replace function send_messages(
+create or replace function create_messages(
     p_actors uuid[], p_ops uuid[], p_digests bigint[], p_chats uuid[], p_contents text[], p_unread_limit integer
 ) returns table (
     item bigint, refusal text, repeated boolean, id uuid, chat_id uuid, seq bigint, sender_id uuid, content text,
@@ -477,8 +476,8 @@ begin
     from found f left join messages m on m.id = f.message_id where first_seq is not null or read_seq is null;
 end $$;
 
-create or replace function edit_message(p_actor uuid, p_op uuid, p_digest bigint, p_message uuid, p_content text)
-returns message_outcome language plpgsql as $$
+create or replace function update_message(p_actor uuid, p_op uuid, p_digest bigint, p_message uuid, p_content text)
+returns message_change language plpgsql as $$
 declare
     c chats := locked_chat((select chat_id from messages where id = p_message));
     e chat_events := first_run(p_actor, p_op, p_digest);
@@ -487,7 +486,7 @@ declare
 begin
     select * into m from messages where id = p_message;
     if e.seq is not null then
-        return message_result(message_of(m), true, e.seq, false, false, '[]');
+        return change_of(message_of(m), true, e.seq, false, false, '[]');
     end if;
     perform check_participant(c.id, p_actor);
     if m.sender_id <> p_actor then
@@ -496,11 +495,12 @@ begin
         perform refuse('message_is_deleted');
     end if;
     update messages set content = p_content, edited_at = t where id = p_message returning * into m;
-    return message_result(message_of(m), false, append_event(c, 'messageUpdated', m.id, null, p_actor, p_op, p_digest, t), false, false, '[]');
+    return change_of(message_of(m), false, append_event(c, 'messageUpdated', m.id, null, p_actor, p_op, p_digest, t), false, false, '[]');
 end $$;
 
-create or replace function delete_message(p_actor uuid, p_op uuid, p_digest bigint, p_message uuid, p_unread_limit integer)
-returns message_outcome language plpgsql as $$
+-- Leaves a tombstone.
+create or replace function remove_message(p_actor uuid, p_op uuid, p_digest bigint, p_message uuid, p_unread_limit integer)
+returns message_change language plpgsql as $$
 declare
     c chats := locked_chat((select chat_id from messages where id = p_message));
     e chat_events := first_run(p_actor, p_op, p_digest);
@@ -511,17 +511,17 @@ declare
 begin
     select * into m from messages where id = p_message;
     if e.seq is not null then
-        return message_result(message_of(m), true, e.seq, false, derive, '[]');
+        return change_of(message_of(m), true, e.seq, false, derive, '[]');
     end if;
     perform check_participant(c.id, p_actor);
     if m.sender_id <> p_actor and c.owner_id is distinct from p_actor then
         perform refuse('not_the_sender');
     elsif m.deleted_at is not null then
-        return message_result(message_of(m), true, null, false, derive, '[]');
+        return change_of(message_of(m), true, null, false, derive, '[]');
     end if;
     update messages set content = '', edited_at = null, deleted_at = t where id = p_message returning * into m;
     s := append_event(c, 'messageDeleted', m.id, null, p_actor, p_op, p_digest, t);
-    return message_result(message_of(m), false, s, false, derive, case when derive then '[]' else unread_for_all(c.id, null, m.seq) end);
+    return change_of(message_of(m), false, s, false, derive, case when derive then '[]' else counts_below(c.id, m.seq) end);
 end $$;
 
 
@@ -551,8 +551,7 @@ $$;
 create or replace function search_messages(
     p_actor uuid, p_query tsquery, p_marking text, p_chat uuid, p_before uuid, p_limit integer
 ) returns table (
-    id uuid, chat_id uuid, seq bigint, sender_id uuid, content text, created_at timestamptz, edited_at timestamptz, deleted_at timestamptz,
-    marked text
+    id uuid, chat_id uuid, seq bigint, sender_id uuid, content text, created_at timestamptz, edited_at timestamptz, marked text
 ) language sql stable set work_mem = '64MB' set plan_cache_mode = 'auto' as $$
     with own as materialized (
         select array(select p.chat_id from participants p where p.user_id = p_actor and (p_chat is null or p.chat_id = p_chat)) as chats
@@ -566,7 +565,7 @@ create or replace function search_messages(
               where b.id = p_before and b.chat_id in (select p.chat_id from participants p where p.user_id = p_actor)))
         order by w.created_at desc, w.chat_id desc, w.seq desc limit p_limit
     )
-    select (message_of(m)).*, ts_headline('simple', m.content, p_query, p_marking)
+    select m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at, ts_headline('simple', m.content, p_query, p_marking)
     from found f join messages m on m.chat_id = f.chat_id and m.seq = f.seq
     where m.deleted_at is null
     order by m.created_at desc, m.chat_id desc, m.seq desc
@@ -851,12 +850,6 @@ begin
     perform refuse_sign_up(p_invitation);  -- which names are taken is not told to those who may not sign up
 end $$;
 
--- As the release before calls it.
-create or replace function create_user(p_username text, p_display_name text, p_password_hash text, p_op_hash bytea)
-returns users language sql as $$
-    select * from create_user(p_username, p_display_name, p_password_hash, p_op_hash, true, null)
-$$;
-
 -- A session for this token, or the one that a first run of the same sign-in made.
 create or replace function create_session(p_user uuid, p_token_hash bytea, p_days integer, p_user_agent text)
 returns sessions language plpgsql as $$
@@ -971,6 +964,95 @@ begin
     select coalesce(sum(events), 0)::integer into n from raised;
     return n;
 end $$;
+
+
+-- As the release before calls it
+
+-- Its instances go on during a deploy, and perhaps after going back. What answers otherwise now has another name above; what stands here takes the
+-- arguments of the release before and answers as it did there. `message_result` and `unread_for_all` serve calls that were under way when the
+-- functions were made anew. Nobody works off there what is owed after a commit, so words are found in the transaction, as they were. The release
+-- after this one drops all of it: by name, in the list below.
+
+do $$ begin
+    create type message_outcome as (
+        repeated     boolean,
+        event_seq    bigint,
+        id           uuid,
+        chat_id      uuid,
+        seq          bigint,
+        sender_id    uuid,
+        content      text,
+        created_at   timestamptz,
+        edited_at    timestamptz,
+        read_now     boolean,
+        derive       boolean,
+        unread       jsonb
+    );
+exception when duplicate_object then null; end $$;
+
+create or replace function outcome_of(m message_change) returns message_outcome language sql immutable as $$
+    select row(m.repeated, m.event_seq, m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at,
+               m.read_now, m.derive, m.unread::jsonb)::message_outcome
+$$;
+
+create or replace function send_message(
+    p_actor uuid, p_op uuid, p_digest bigint, p_chat uuid, p_content text, p_unread_limit integer
+) returns message_outcome language sql as $$
+    with sent as materialized (
+        select m from create_message(p_actor, p_op, p_digest, p_chat, p_content, p_unread_limit) m
+    ), indexed as (
+        insert into message_words (chat_id, seq, created_at, words)
+        select (m).chat_id, (m).seq, (m).created_at, to_tsvector('simple', (m).content) from sent where not (m).repeated
+    )
+    select outcome_of(m) from sent
+$$;
+
+create or replace function send_messages(
+    p_actors uuid[], p_ops uuid[], p_digests bigint[], p_chats uuid[], p_contents text[], p_unread_limit integer
+) returns table (
+    item bigint, refusal text, repeated boolean, id uuid, chat_id uuid, seq bigint, sender_id uuid, content text,
+    created_at timestamptz, edited_at timestamptz, read_now boolean, derive boolean, unread jsonb
+) language sql as $$
+    with sent as materialized (
+        select * from create_messages(p_actors, p_ops, p_digests, p_chats, p_contents, p_unread_limit)
+    ), indexed as (
+        insert into message_words (chat_id, seq, created_at, words)
+        select chat_id, seq, created_at, to_tsvector('simple', content) from sent where refusal is null and not repeated
+    )
+    select item, refusal, repeated, id, chat_id, seq, sender_id, content, created_at, edited_at, read_now, derive, unread::jsonb from sent
+$$;
+
+create or replace function edit_message(p_actor uuid, p_op uuid, p_digest bigint, p_message uuid, p_content text)
+returns message_outcome language sql as $$
+    select outcome_of(m) from update_message(p_actor, p_op, p_digest, p_message, p_content) m
+$$;
+
+create or replace function delete_message(p_actor uuid, p_op uuid, p_digest bigint, p_message uuid, p_unread_limit integer)
+returns message_outcome language sql as $$
+    select outcome_of(m) from remove_message(p_actor, p_op, p_digest, p_message, p_unread_limit) m
+$$;
+
+create or replace function unread_for_all(p_chat uuid, p_except uuid, p_above bigint) returns jsonb language sql stable as $$
+    select counts_below(p_chat, p_above, p_except)::jsonb
+$$;
+
+create or replace function message_result(
+    m messages, p_repeated boolean, p_seq bigint, p_read_now boolean, p_derive boolean, p_unread jsonb
+) returns message_outcome language sql immutable as $$
+    select row(p_repeated, p_seq, m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at,
+               p_read_now, p_derive, p_unread)::message_outcome
+$$;
+
+create or replace function unread_of(p_chat uuid, p_message_count bigint, p_read_seq bigint, p_read_count bigint)
+returns table (unread integer) language sql stable as $$
+    select unread from unread_of(p_chat, p_message_count, p_read_seq + 1, p_read_seq, p_read_count)
+$$;
+
+create or replace function create_user(p_username text, p_display_name text, p_password_hash text, p_op_hash bytea)
+returns users language sql as $$
+    select * from create_user(p_username, p_display_name, p_password_hash, p_op_hash, true, null)
+$$;
+
 
 -- What no release calls any more that can still run: dropped here and not by a migration, because nothing above calls it from now on.
 

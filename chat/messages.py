@@ -61,9 +61,9 @@ async def send(db, actor: str, op: str, chat_id: str, content: str, unread_limit
 
 
 async def _send_alone(db, one: _Sending) -> _Sent:
-    # Does the same as send_messages, and is cheaper for one. As JSON, because a function in FROM has to be planned with all its columns.
+    # Does the same as create_messages, and is cheaper for one. As JSON, because a function in FROM has to be planned with all its columns.
     row = await db.row(
-        "select to_json(send_message(%s, %s, %s, %s, %s, %s)) as sent",
+        "select to_json(create_message(%s, %s, %s, %s, %s, %s)) as sent",
         one.actor,
         one.op,
         one.digest,
@@ -77,7 +77,7 @@ async def _send_alone(db, one: _Sending) -> _Sent:
 
 async def _send_together(db, several: list[_Sending]) -> list[_Sent | Refused]:
     rows = await db.rows(
-        "select * from send_messages(%s::uuid[], %s::uuid[], %s::bigint[], %s::uuid[], %s::text[], %s) order by item",
+        "select * from create_messages(%s::uuid[], %s::uuid[], %s::bigint[], %s::uuid[], %s::text[], %s) order by item",
         *(array(getattr(one, name) for one in several) for name in ("actor", "op", "digest", "chat_id")),
         [one.content for one in several],
         several[0].unread_limit,
@@ -93,7 +93,7 @@ async def _send_together(db, several: list[_Sending]) -> list[_Sent | Refused]:
 async def edit(db, actor: str, op: str, message_id: str, content: str) -> Outcome:
     """Edit a message; answers the Message. Raises `Refused`: not_found, not_the_sender, message_is_deleted, idempotency_key_reused."""
     row = await db.row(
-        "select * from edit_message(%s, %s, %s, %s, %s)",
+        "select * from update_message(%s, %s, %s, %s, %s)",
         actor,
         op,
         digest("edit", message_id, content),
@@ -108,7 +108,7 @@ async def edit(db, actor: str, op: str, message_id: str, content: str) -> Outcom
 async def delete(db, actor: str, op: str, message_id: str, unread_limit: int) -> Outcome:
     """Leave a tombstone; answers nothing. Raises `Refused`: not_found, not_the_sender, idempotency_key_reused."""
     row = await db.row(
-        "select * from delete_message(%s, %s, %s, %s, %s)",
+        "select * from remove_message(%s, %s, %s, %s, %s)",
         actor,
         op,
         digest("delete", message_id),

@@ -63,7 +63,7 @@ async def page(
     marking = f"StartSel={start}, StopSel={stop}, HighlightAll=true"
     try:
         rows = await db.rows(
-            f"select * from search_messages(%s, {terms}, %s, %s, %s, %s)",
+            f"select *, null::timestamptz as deleted_at from search_messages(%s, {terms}, %s, %s, %s, %s)",
             actor,
             *words,
             marking,

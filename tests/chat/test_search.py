@@ -264,7 +264,7 @@ async def test_a_message_that_is_being_deleted_is_not_indexed(world, database):
     chat = await world.group(ada, bob)
     message = await world.send(ada, chat, "walrus")
     with closing(psycopg2.connect(database)) as deleting, deleting.cursor() as cursor:
-        cursor.execute("select delete_message(%s, gen_random_uuid(), 1, %s, 50)", (ada, message))
+        cursor.execute("select remove_message(%s, gen_random_uuid(), 1, %s, 50)", (ada, message))
         indexing = asyncio.ensure_future(search.index(world.db, {chat: 0}, 10))
         await until(lambda: world.db.rows("select from pg_locks where not granted"))
         deleting.commit()

@@ -245,7 +245,7 @@ class Truth:
     def unread(self, chat, user):
         member = chat.members[user]
         above = [message for message in chat.messages.values() if message.seq > member.read_seq]
-        return sum(1 for message in above if message.content)
+        return sum(1 for message in above if message.deleted_at is None)
 
     def may_know(self, user, chat_id, seq=0, at=START) -> bool:
         """Whether something with this seq, committed at this time, may reach the user: all may but what came after a removal."""

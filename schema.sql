@@ -3,7 +3,7 @@
 --
 -- A mutation is one autocommit call of one function, so that no lock ever waits for a Python process. Inside, always in this order:
 --   1. lock the chat (so commit order is seq order)
---   2. look for the operation's first run, by (actor_id, op_id)
+--   2. look for the operation's first run, by (actor_id, op_id); create_message finds it where its event cannot be written twice
 --   3. check membership and rights, after the lock: a removal that committed first counts
 --   4. write the state, append to chat_events, move chats.head_seq
 --   5. return everything that must be published
@@ -83,7 +83,7 @@ create table sign_in_attempts (
 
 create table chats (
     id                uuid primary key,
-    chat_type         text not null check (chat_type in ('direct', 'group')),
+    chat_type         text not null,              -- direct or group
     name              text,
     description       text,
     owner_id          uuid references users,      -- null in direct chats
@@ -96,7 +96,8 @@ create table chats (
     active_at         timestamptz not null,       -- newest message, or the creation: orders the chat list
     created_at        timestamptz not null,
     updated_at        timestamptz not null,
-    deleted_at        timestamptz
+    deleted_at        timestamptz,
+    deleted_seq       bigint not null default 0   -- newest message that is deleted: for a watermark at or above it, unread is a plain difference
 ) with (fillfactor = 70);
 create unique index chats_direct on chats (direct_key) where deleted_at is null;
 
@@ -113,8 +114,9 @@ create table participants (
 ) with (fillfactor = 80);
 create index participants_user on participants (user_id, chat_id);
 
--- messages, chat_events and reads have no foreign keys: only the functions below write them, in chats that they have locked
--- or participants that they have found, and a check per row would be paid by every message.
+-- messages, chat_events and reads have no foreign keys, and they and chats no CHECKs: only the functions below write them, in chats that they
+-- have locked or participants that they have found, and PostgreSQL parses a CHECK again for each statement, so that every message would pay for
+-- it. That a deleted message has no text is seen to where one is deleted: by `message_changed`.
 create table messages (
     id         uuid primary key default gen_random_uuid(),
     chat_id    uuid not null,
@@ -124,15 +126,44 @@ create table messages (
     content    text not null,     -- empty when deleted
     created_at timestamptz not null,
     edited_at  timestamptz,
-    deleted_at timestamptz,
-    constraint messages_deleted_are_empty check (deleted_at is null or content = '')
+    deleted_at timestamptz
 );
 create unique index messages_chat on messages (chat_id, seq);
-create index messages_deleted on messages (chat_id, seq) where deleted_at is not null;
 
--- Search. GIN collects new words in a list and sorts them in by the megabyte: a send does not pay for each of its words. A deleted message has none.
-create index messages_text on messages using gin (to_tsvector('simple', content))
-    with (fastupdate = on, gin_pending_list_limit = 1024) where deleted_at is null;
+-- Which messages are deleted. A table and no partial index on messages: a send does not pay for it, and a plan that was made while messages had
+-- a few rows cannot take another index and read a chat's whole history.
+create table deletions (
+    chat_id uuid not null,
+    seq     bigint not null,
+    primary key (chat_id, seq)
+);
+
+-- Search. A message's words come here by `index_messages`, soon after its commit: a send does not wait for them. A deleted message has none.
+create table message_words (
+    chat_id    uuid not null,
+    seq        bigint not null,
+    created_at timestamptz not null,  -- of the message: search goes by it
+    words      tsvector not null,
+    primary key (chat_id, seq)
+);
+create index message_words_words on message_words using gin (words) with (fastupdate = on, gin_pending_list_limit = 1024);
+
+-- What follows from an edit or a deletion, whoever makes it: words of a text that is gone are not found, and not kept either. A function of
+-- a table: what changes it is a migration, and `migrate` does not make it anew.
+create function message_changed() returns trigger language plpgsql as $$
+begin
+    if new.deleted_at is null then
+        update message_words set words = to_tsvector('simple', new.content) where chat_id = new.chat_id and seq = new.seq;
+    elsif new.content <> '' then
+        raise check_violation using message = 'a deleted message has no text';
+    elsif old.deleted_at is null then
+        delete from message_words where chat_id = new.chat_id and seq = new.seq;
+        insert into deletions (chat_id, seq) values (new.chat_id, new.seq);
+        update chats set deleted_seq = greatest(deleted_seq, new.seq) where id = new.chat_id;
+    end if;
+    return null;
+end $$;
+create trigger message_changed after update of content, deleted_at on messages for each row execute function message_changed();
 
 -- The pointer log: what happened, without content, so that a replay shows the present and deleted text stays deleted.
 create table chat_events (
@@ -248,22 +279,23 @@ $$;
 -- Messages by others, not deleted, above the watermark. Own messages are never above it (sending moves it), so what is above is
 -- the messages sent since, less the deleted ones.
 -- One row. As a table it becomes part of the plan of whoever asks; a function of one value would be run by itself for each of many rows.
-create or replace function unread_of(p_chat uuid, p_message_count bigint, p_read_seq bigint, p_read_count bigint)
+create or replace function unread_of(p_chat uuid, p_message_count bigint, p_deleted_seq bigint, p_read_seq bigint, p_read_count bigint)
 returns table (unread integer) language sql stable as $$
-    select (p_message_count - p_read_count - (
-        select count(*) from messages where chat_id = p_chat and seq > p_read_seq and deleted_at is not null))::integer
+    select (p_message_count - p_read_count - case when p_read_seq >= p_deleted_seq then 0 else (
+        select count(*) from deletions where chat_id = p_chat and seq > p_read_seq) end)::integer
 $$;
 
 create or replace function unread_count(p_chat uuid, p_message_count bigint, p_read_seq bigint, p_read_count bigint)
 returns integer language sql stable as $$
-    select unread from unread_of(p_chat, p_message_count, p_read_seq, p_read_count)
+    select unread from unread_of(p_chat, p_message_count, p_read_seq + 1, p_read_seq, p_read_count)
 $$;
 
 -- The counts of a chat's participants, with what orders two of them: head and watermark. It becomes part of the plan of whoever asks, who says whose.
 create or replace function unread_counts(p_chat uuid)
 returns table (user_id uuid, unread integer, head_seq bigint, read_seq bigint) language sql stable as $$
     select p.user_id, u.unread, c.head_seq, p.read_seq
-    from chats c join participants p on p.chat_id = c.id cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count) u
+    from chats c join participants p on p.chat_id = c.id
+    cross join lateral unread_of(c.id, c.message_count, c.deleted_seq, p.read_seq, p.read_count) u
     where c.id = p_chat
 $$;
 
@@ -277,7 +309,22 @@ $$;
 -- Messages
 
 do $$ begin
-    create type message_outcome as (
+    -- A Message: what every function and query answers of one. `message_of` makes it.
+    create type message as (
+        id           uuid,
+        chat_id      uuid,
+        seq          bigint,
+        sender_id    uuid,
+        content      text,          -- empty when deleted
+        created_at   timestamptz,
+        edited_at    timestamptz,
+        deleted_at   timestamptz
+    );
+exception when duplicate_object then null; end $$;
+
+do $$ begin
+    -- A Message and what happened to it.
+    create type message_change as (
         repeated     boolean,
         event_seq    bigint,        -- null where nothing happened
         id           uuid,
@@ -289,102 +336,130 @@ do $$ begin
         edited_at    timestamptz,
         read_now     boolean,       -- sending moved the sender's watermark over messages of others
         derive       boolean,       -- too many participants: nobody's count is in `unread`
-        unread       jsonb          -- [[userId, unread, headSeq, readSeq], …] of those whose count changed
+        unread       json,          -- [[userId, unread, headSeq, readSeq], …] of those whose count changed
+        deleted_at   timestamptz
     );
 exception when duplicate_object then null; end $$;
 
-create or replace function unread_for_all(p_chat uuid, p_except uuid, p_above bigint) returns jsonb language sql stable as $$
-    select coalesce(jsonb_agg(jsonb_build_array(user_id, unread, head_seq, read_seq)), '[]')
+create or replace function message_of(m messages) returns message language sql immutable as $$
+    select row(m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at, m.deleted_at)::message
+$$;
+
+-- The counts of all whose watermark is below p_above, but for p_except, as `message_change` has them.
+create or replace function counts_below(p_chat uuid, p_above bigint, p_except uuid default null) returns json language sql stable as $$
+    select coalesce(json_agg(json_build_array(user_id, unread, head_seq, read_seq)), '[]')
     from unread_counts(p_chat, null, p_except) where read_seq < p_above
 $$;
 
-create or replace function message_result(
-    m messages, p_repeated boolean, p_seq bigint, p_read_now boolean, p_derive boolean, p_unread jsonb
-) returns message_outcome language sql immutable as $$
+create or replace function change_of(
+    m message, p_repeated boolean, p_seq bigint, p_read_now boolean, p_derive boolean, p_unread json
+) returns message_change language sql immutable as $$
     select row(p_repeated, p_seq, m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at,
-               p_read_now, p_derive, p_unread)::message_outcome
+               p_read_now, p_derive, p_unread, m.deleted_at)::message_change
 $$;
 
-create or replace function send_message(
+-- The steps of a mutation with as few statements as they take: it is the one that everybody waits for. Counts are differences unless somebody's
+-- watermark is below a deleted message.
+create or replace function create_message(
     p_actor uuid, p_op uuid, p_digest bigint, p_chat uuid, p_content text, p_unread_limit integer
-) returns message_outcome language plpgsql as $$
+) returns message_change language plpgsql as $$
 declare
-    c  chats := locked_chat(p_chat);
-    e  chat_events := first_run(p_actor, p_op, p_digest);
-    me participants;
-    m  messages;
-    t  timestamptz := greatest(now_ms(), c.last_at);
-    had_unread boolean;
-    derive boolean := c.participant_count > p_unread_limit;
-    counts jsonb;
+    new_id      uuid := gen_random_uuid();
+    t           timestamptz := now_ms();
+    new_seq     bigint;
+    new_ordinal bigint;
+    gone_seq    bigint;   -- chats.deleted_seq
+    derive      boolean;
+    my_seq      bigint;
+    my_count    bigint;
+    lowest_seq  bigint;
+    had_unread  boolean;
+    counts      json := '[]';
 begin
-    if e.seq is not null then
-        select * into m from messages where id = e.message_id;
-        return message_result(m, true, e.seq, false, derive, '[]');
-    end if;
-    select * into me from participants where chat_id = p_chat and user_id = p_actor for no key update;
+    -- Locks the chat and takes the next place in it.
+    update chats set head_seq = head_seq + 1, message_count = message_count + 1, last_at = greatest(last_at, t), active_at = greatest(last_at, t)
+    where id = p_chat
+    returning head_seq, message_count, last_at, deleted_seq, participant_count > p_unread_limit into new_seq, new_ordinal, t, gone_seq, derive;
     if not found then
         perform refuse('not_found');
     end if;
-    had_unread := c.message_count > me.read_count;
-    if had_unread then
-        had_unread := unread_count(p_chat, c.message_count, me.read_seq, me.read_count) > 0;
+    insert into chat_events (chat_id, seq, kind, message_id, actor_id, op_id, op_digest, at)
+    values (p_chat, new_seq, 'messageAdded', new_id, p_actor, p_op, p_digest, t) on conflict (actor_id, op_id) do nothing;
+    if not found then
+        return created_before(p_actor, p_op, p_digest, p_chat, derive);
     end if;
 
-    insert into messages (chat_id, seq, ordinal, sender_id, content, created_at)
-    values (p_chat, c.head_seq + 1, c.message_count + 1, p_actor, p_content, t)
-    returning * into m;
-    insert into chat_events (chat_id, seq, kind, message_id, actor_id, op_id, op_digest, at)
-    values (p_chat, m.seq, 'messageAdded', m.id, p_actor, p_op, p_digest, t);
-    update chats set head_seq = m.seq, message_count = m.ordinal, last_at = t, active_at = t where id = p_chat;
-    update participants set read_seq = m.seq, read_count = m.ordinal, read_at = t where chat_id = p_chat and user_id = p_actor;
-    if had_unread then
-        insert into reads (chat_id, user_id, seq, at) values (p_chat, p_actor, m.seq, t);
-    end if;
     if derive then
-        counts := '[]';
-    elsif exists (select from messages where chat_id = p_chat and deleted_at is not null) then
-        counts := unread_for_all(p_chat, case when not had_unread then p_actor end, m.seq + 1);
-    else  -- the same, at two thirds of the cost
-        select coalesce(jsonb_agg(jsonb_build_array(user_id, m.ordinal - read_count, m.seq, read_seq)), '[]') into counts
-        from participants where chat_id = p_chat and (had_unread or user_id <> p_actor);
+        select read_seq, read_count into my_seq, my_count from participants where chat_id = p_chat and user_id = p_actor;
+    else
+        select min(read_seq) filter (where user_id = p_actor), min(read_count) filter (where user_id = p_actor), min(read_seq), coalesce(
+            json_agg(case user_id when p_actor then json_build_array(user_id, 0, new_seq, new_seq)
+                                  else json_build_array(user_id, new_ordinal - read_count, new_seq, read_seq) end)
+            filter (where user_id <> p_actor or read_count < new_ordinal - 1), '[]')
+        into my_seq, my_count, lowest_seq, counts from participants where chat_id = p_chat;
     end if;
-    return message_result(m, false, m.seq, had_unread, derive, counts);
+    if my_seq is null then
+        perform refuse('not_found');
+    end if;
+    had_unread := my_count < new_ordinal - 1 and (my_seq >= gone_seq or unread_count(p_chat, new_ordinal - 1, my_seq, my_count) > 0);
+    insert into messages (id, chat_id, seq, ordinal, sender_id, content, created_at)
+    values (new_id, p_chat, new_seq, new_ordinal, p_actor, p_content, t);
+    update participants set read_seq = new_seq, read_count = new_ordinal, read_at = t where chat_id = p_chat and user_id = p_actor;
+    if had_unread then
+        insert into reads (chat_id, user_id, seq, at) values (p_chat, p_actor, new_seq, t);
+    end if;
+    if lowest_seq < gone_seq then
+        counts := counts_below(p_chat, new_seq + 1, case when not had_unread then p_actor end);
+    end if;
+    return row(false, new_seq, new_id, p_chat, new_seq, p_actor, p_content, t, null::timestamptz, had_unread, derive, counts, null::timestamptz);
 end $$;
 
--- Messages into any chats in one transaction, each with its own answer or refusal, in the order given. However many there are, it is four
+-- The answer to a message that was sent before. `create_message` has taken a place for it, which the chat gets back.
+create or replace function created_before(p_actor uuid, p_op uuid, p_digest bigint, p_chat uuid, p_derive boolean)
+returns message_change language plpgsql as $$
+declare
+    e chat_events := first_run(p_actor, p_op, p_digest);
+    m messages;
+begin
+    update chats set head_seq = head_seq - 1, message_count = message_count - 1,
+                     active_at = coalesce((select created_at from messages where chat_id = p_chat order by seq desc limit 1), created_at)
+    where id = p_chat;
+    select * into m from messages where id = e.message_id;
+    return change_of(message_of(m), true, e.seq, false, p_derive, '[]');
+end $$;
+
+-- Messages into any chats in one transaction, each with its own answer or refusal, in the order given. However many there are, it is two
 -- statements, and a chat's row is written once. Unread counts are the chat's last ones, and come with its last new message.
-create or replace function send_messages(
+create or replace function create_messages(
     p_actors uuid[], p_ops uuid[], p_digests bigint[], p_chats uuid[], p_contents text[], p_unread_limit integer
 ) returns table (
     item bigint, refusal text, repeated boolean, id uuid, chat_id uuid, seq bigint, sender_id uuid, content text,
-    created_at timestamptz, edited_at timestamptz, read_now boolean, derive boolean, unread jsonb
+    created_at timestamptz, edited_at timestamptz, deleted_at timestamptz, read_now boolean, derive boolean, unread json
 ) language plpgsql as $$
 #variable_conflict use_column
+declare t timestamptz;
 begin
     perform from chats where id = any(p_chats) order by id for no key update;
-    perform from unnest(p_chats, p_actors) as i (chat_id, user_id) join participants p using (chat_id, user_id)
-    order by chat_id, user_id for no key update of p;
+    t := now_ms();
 
     return query
     with found as (
-        select i.*, c.head_seq, c.message_count, c.participant_count, e.seq as first_seq, e.op_digest, e.message_id, p.read_seq, p.read_count,
-               greatest(now_ms(), c.last_at) as at
+        select i.*, c.head_seq, c.message_count, c.deleted_seq, c.participant_count, e.seq as first_seq, e.op_digest, e.message_id, p.read_seq, p.read_count,
+               greatest(t, c.last_at) as new_at
         from unnest(p_actors, p_ops, p_digests, p_chats, p_contents) with ordinality as i (actor, op, digest, chat_id, content, item)
         -- Laterals with a limit, so that no plan ever reads a whole table.
         left join lateral (select * from chats where id = i.chat_id limit 1) c on true
         left join lateral (select * from chat_events where actor_id = i.actor and op_id = i.op limit 1) e on true
         left join lateral (select * from participants where chat_id = i.chat_id and user_id = i.actor limit 1) p on true
     ), placed as (
-        select *, gen_random_uuid() as new_id, head_seq + n as new_seq, message_count + n as new_ordinal,
-               lag(message_count + n) over (partition by chat_id, actor order by item) as own_ordinal,
-               n = count(*) over (partition by chat_id) as is_last, min(at) over (partition by chat_id) as new_at
-        from (select *, row_number() over (partition by chat_id order by item) as n from found
-              where first_seq is null and read_seq is not null) f
+        select *, gen_random_uuid() as new_id, array_agg(actor) over before as earlier, lead(item) over before is null as is_last,
+               head_seq + row_number() over before as new_seq, message_count + row_number() over before as new_ordinal
+        from found where first_seq is null and read_seq is not null
+        window before as (partition by chat_id order by item rows between unbounded preceding and 1 preceding)
     ), new as (
         -- Sending moves the sender's watermark: over messages of others, if there are any since.
-        select *, coalesce(own_ordinal, read_count) < new_ordinal - 1 and (
-                  own_ordinal is not null or unread_count(chat_id, new_ordinal - 1, read_seq, read_count) > 0) as had_unread
+        select *, case when actor = any(earlier) then earlier[cardinality(earlier)] <> actor else read_count < new_ordinal - 1 and (
+                  read_seq >= deleted_seq or unread_count(chat_id, new_ordinal - 1, read_seq, read_count) > 0) end as had_unread
         from placed
     ), sent as (
         insert into messages (id, chat_id, seq, ordinal, sender_id, content, created_at)
@@ -405,24 +480,24 @@ begin
         insert into reads (chat_id, user_id, seq, at) select chat_id, actor, new_seq, new_at from new where had_unread
     ), counted as (
         -- This statement sees neither the messages nor the watermarks that it writes, so both come from above.
-        select item, jsonb_agg(jsonb_build_array(p.user_id, unread, new_seq, u.read_seq)) as counts
+        select item, json_agg(json_build_array(p.user_id, unread, new_seq, u.read_seq)) as counts
         from new join participants p on p.chat_id = new.chat_id left join senders s on s.chat_id = p.chat_id and s.actor = p.user_id
         cross join lateral (select coalesce(s.read_seq, p.read_seq) as read_seq, coalesce(s.read_count, p.read_count) as read_count) u
-        cross join lateral unread_of(new.chat_id, new_ordinal, u.read_seq, u.read_count)
+        cross join lateral unread_of(new.chat_id, new_ordinal, deleted_seq, u.read_seq, u.read_count)
         where is_last and participant_count <= p_unread_limit and (u.read_seq < new_seq or s.had_unread)
         group by item
     )
-    select item, null, false, new_id, chat_id, new_seq, actor, content, new_at, null::timestamptz, had_unread, participant_count > p_unread_limit,
-           coalesce(counts, '[]')
+    select item, null, false, new_id, chat_id, new_seq, actor, content, new_at, null::timestamptz, null::timestamptz,
+           had_unread, participant_count > p_unread_limit, coalesce(counts, '[]')
     from new left join counted using (item)
     union all
     select f.item, case when first_seq is null then 'not_found' when op_digest <> digest then 'idempotency_key_reused' end, true,
-           m.id, f.chat_id, m.seq, f.actor, m.content, m.created_at, m.edited_at, false, false, '[]'
+           m.id, f.chat_id, m.seq, f.actor, m.content, m.created_at, m.edited_at, m.deleted_at, false, false, '[]'
     from found f left join messages m on m.id = f.message_id where first_seq is not null or read_seq is null;
 end $$;
 
-create or replace function edit_message(p_actor uuid, p_op uuid, p_digest bigint, p_message uuid, p_content text)
-returns message_outcome language plpgsql as $$
+create or replace function update_message(p_actor uuid, p_op uuid, p_digest bigint, p_message uuid, p_content text)
+returns message_change language plpgsql as $$
 declare
     c chats := locked_chat((select chat_id from messages where id = p_message));
     e chat_events := first_run(p_actor, p_op, p_digest);
@@ -431,7 +506,7 @@ declare
 begin
     select * into m from messages where id = p_message;
     if e.seq is not null then
-        return message_result(m, true, e.seq, false, false, '[]');
+        return change_of(message_of(m), true, e.seq, false, false, '[]');
     end if;
     perform check_participant(c.id, p_actor);
     if m.sender_id <> p_actor then
@@ -440,11 +515,12 @@ begin
         perform refuse('message_is_deleted');
     end if;
     update messages set content = p_content, edited_at = t where id = p_message returning * into m;
-    return message_result(m, false, append_event(c, 'messageUpdated', m.id, null, p_actor, p_op, p_digest, t), false, false, '[]');
+    return change_of(message_of(m), false, append_event(c, 'messageUpdated', m.id, null, p_actor, p_op, p_digest, t), false, false, '[]');
 end $$;
 
-create or replace function delete_message(p_actor uuid, p_op uuid, p_digest bigint, p_message uuid, p_unread_limit integer)
-returns message_outcome language plpgsql as $$
+-- Leaves a tombstone.
+create or replace function remove_message(p_actor uuid, p_op uuid, p_digest bigint, p_message uuid, p_unread_limit integer)
+returns message_change language plpgsql as $$
 declare
     c chats := locked_chat((select chat_id from messages where id = p_message));
     e chat_events := first_run(p_actor, p_op, p_digest);
@@ -455,24 +531,43 @@ declare
 begin
     select * into m from messages where id = p_message;
     if e.seq is not null then
-        return message_result(m, true, e.seq, false, derive, '[]');
+        return change_of(message_of(m), true, e.seq, false, derive, '[]');
     end if;
     perform check_participant(c.id, p_actor);
     if m.sender_id <> p_actor and c.owner_id is distinct from p_actor then
         perform refuse('not_the_sender');
     elsif m.deleted_at is not null then
-        return message_result(m, true, null, false, derive, '[]');
+        return change_of(message_of(m), true, null, false, derive, '[]');
     end if;
     update messages set content = '', edited_at = null, deleted_at = t where id = p_message returning * into m;
     s := append_event(c, 'messageDeleted', m.id, null, p_actor, p_op, p_digest, t);
-    return message_result(m, false, s, false, derive, case when derive then '[]' else unread_for_all(c.id, null, m.seq) end);
+    return change_of(message_of(m), false, s, false, derive, case when derive then '[]' else counts_below(c.id, m.seq) end);
 end $$;
 
 
 -- Search
 
+-- Puts the words of messages where a search finds them: of each of these chats, up to p_limit messages after a seq. Answers the seq up to which
+-- the chat is indexed then, its head where nothing is left. As often as you like: what is there already stays. An edit or a deletion of one of
+-- the messages waits until this has committed, and then changes its words.
+create or replace function index_messages(p_chats uuid[], p_after bigint[], p_limit integer)
+returns table (chat_id uuid, indexed_seq bigint) language sql as $$
+    with page as materialized (
+        select a.chat, c.head_seq, m.id, m.seq
+        from unnest(p_chats, p_after) as a (chat, after) join chats c on c.id = a.chat left join lateral (
+            select id, seq from messages where chat_id = a.chat and seq > a.after order by seq limit p_limit) m on true
+    ), living as materialized (
+        select m.chat_id, m.seq, m.created_at, m.content from page join messages m on m.id = page.id where m.deleted_at is null for share of m
+    ), indexed as (
+        insert into message_words as w (chat_id, seq, created_at, words)
+        select chat_id, seq, created_at, to_tsvector('simple', content) from living
+        on conflict (chat_id, seq) do update set words = excluded.words where w.words <> excluded.words
+    )
+    select chat, case when count(seq) < p_limit then max(head_seq) else max(seq) end from page group by chat
+$$;
+
 -- Living messages that match, in the actor's chats or in one of them, newest first, with the matching words marked. The chats are an array so
--- that the index of words and messages_chat are combined: what others write is not fetched. Large bitmaps stay exact in this much memory.
+-- that the index of words and that of chats are combined: what others write is not fetched. Large bitmaps stay exact in this much memory.
 create or replace function search_messages(
     p_actor uuid, p_query tsquery, p_marking text, p_chat uuid, p_before uuid, p_limit integer
 ) returns table (
@@ -480,17 +575,20 @@ create or replace function search_messages(
 ) language sql stable set work_mem = '64MB' set plan_cache_mode = 'auto' as $$
     with own as materialized (
         select array(select p.chat_id from participants p where p.user_id = p_actor and (p_chat is null or p.chat_id = p_chat)) as chats
-    )
-    select f.*, ts_headline('simple', f.content, p_query, p_marking) from (
-        select m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at
-        from messages m
-        where to_tsvector('simple', m.content) @@ p_query and m.deleted_at is null and m.chat_id = any((select chats from own)::uuid[])
+    ), found as materialized (
+        select w.chat_id, w.seq
+        from message_words w
+        where w.words @@ p_query and w.chat_id = any((select chats from own)::uuid[])
           and querytree(p_query) not in ('', 'T')  -- else there is no word to look for, and the index would be read from end to end
-          and (p_before is null or (m.created_at, m.chat_id, m.seq) < (
+          and (p_before is null or (w.created_at, w.chat_id, w.seq) < (
               select b.created_at, b.chat_id, b.seq from messages b
               where b.id = p_before and b.chat_id in (select p.chat_id from participants p where p.user_id = p_actor)))
-        order by m.created_at desc, m.chat_id desc, m.seq desc limit p_limit) f
-    order by f.created_at desc, f.chat_id desc, f.seq desc
+        order by w.created_at desc, w.chat_id desc, w.seq desc limit p_limit
+    )
+    select m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at, ts_headline('simple', m.content, p_query, p_marking)
+    from found f join messages m on m.chat_id = f.chat_id and m.seq = f.seq
+    where m.deleted_at is null
+    order by m.created_at desc, m.chat_id desc, m.seq desc
 $$;
 
 
@@ -772,12 +870,6 @@ begin
     perform refuse_sign_up(p_invitation);  -- which names are taken is not told to those who may not sign up
 end $$;
 
--- As the release before calls it.
-create or replace function create_user(p_username text, p_display_name text, p_password_hash text, p_op_hash bytea)
-returns users language sql as $$
-    select * from create_user(p_username, p_display_name, p_password_hash, p_op_hash, true, null)
-$$;
-
 -- A session for this token, or the one that a first run of the same sign-in made.
 create or replace function create_session(p_user uuid, p_token_hash bytea, p_days integer, p_user_agent text)
 returns sessions language plpgsql as $$
@@ -893,7 +985,101 @@ begin
     return n;
 end $$;
 
+
+-- As the release before calls it
+
+-- Its instances go on during a deploy, and perhaps after going back. What answers otherwise now has another name above; what stands here takes the
+-- arguments of the release before and answers as it did there. `message_result` and `unread_for_all` serve calls that were under way when the
+-- functions were made anew. Nobody works off there what is owed after a commit, so words are found in the transaction, as they were. The release
+-- after this one drops all of it: by name, in the list below.
+
+do $$ begin
+    create type message_outcome as (
+        repeated     boolean,
+        event_seq    bigint,
+        id           uuid,
+        chat_id      uuid,
+        seq          bigint,
+        sender_id    uuid,
+        content      text,
+        created_at   timestamptz,
+        edited_at    timestamptz,
+        read_now     boolean,
+        derive       boolean,
+        unread       jsonb
+    );
+exception when duplicate_object then null; end $$;
+
+create or replace function outcome_of(m message_change) returns message_outcome language sql immutable as $$
+    select row(m.repeated, m.event_seq, m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at,
+               m.read_now, m.derive, m.unread::jsonb)::message_outcome
+$$;
+
+create or replace function send_message(
+    p_actor uuid, p_op uuid, p_digest bigint, p_chat uuid, p_content text, p_unread_limit integer
+) returns message_outcome language sql as $$
+    with sent as materialized (
+        select m from create_message(p_actor, p_op, p_digest, p_chat, p_content, p_unread_limit) m
+    ), indexed as (
+        insert into message_words (chat_id, seq, created_at, words)
+        select (m).chat_id, (m).seq, (m).created_at, to_tsvector('simple', (m).content) from sent where not (m).repeated
+    )
+    select outcome_of(m) from sent
+$$;
+
+create or replace function send_messages(
+    p_actors uuid[], p_ops uuid[], p_digests bigint[], p_chats uuid[], p_contents text[], p_unread_limit integer
+) returns table (
+    item bigint, refusal text, repeated boolean, id uuid, chat_id uuid, seq bigint, sender_id uuid, content text,
+    created_at timestamptz, edited_at timestamptz, read_now boolean, derive boolean, unread jsonb
+) language sql as $$
+    with sent as materialized (
+        select * from create_messages(p_actors, p_ops, p_digests, p_chats, p_contents, p_unread_limit)
+    ), indexed as (
+        insert into message_words (chat_id, seq, created_at, words)
+        select chat_id, seq, created_at, to_tsvector('simple', content) from sent where refusal is null and not repeated
+    )
+    select item, refusal, repeated, id, chat_id, seq, sender_id, content, created_at, edited_at, read_now, derive, unread::jsonb from sent
+$$;
+
+create or replace function edit_message(p_actor uuid, p_op uuid, p_digest bigint, p_message uuid, p_content text)
+returns message_outcome language sql as $$
+    select outcome_of(m) from update_message(p_actor, p_op, p_digest, p_message, p_content) m
+$$;
+
+create or replace function delete_message(p_actor uuid, p_op uuid, p_digest bigint, p_message uuid, p_unread_limit integer)
+returns message_outcome language sql as $$
+    select outcome_of(m) from remove_message(p_actor, p_op, p_digest, p_message, p_unread_limit) m
+$$;
+
+create or replace function unread_for_all(p_chat uuid, p_except uuid, p_above bigint) returns jsonb language sql stable as $$
+    select counts_below(p_chat, p_above, p_except)::jsonb
+$$;
+
+create or replace function message_result(
+    m messages, p_repeated boolean, p_seq bigint, p_read_now boolean, p_derive boolean, p_unread jsonb
+) returns message_outcome language sql immutable as $$
+    select row(p_repeated, p_seq, m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at,
+               p_read_now, p_derive, p_unread)::message_outcome
+$$;
+
+create or replace function unread_of(p_chat uuid, p_message_count bigint, p_read_seq bigint, p_read_count bigint)
+returns table (unread integer) language sql stable as $$
+    select unread from unread_of(p_chat, p_message_count, p_read_seq + 1, p_read_seq, p_read_count)
+$$;
+
+create or replace function create_user(p_username text, p_display_name text, p_password_hash text, p_op_hash bytea)
+returns users language sql as $$
+    select * from create_user(p_username, p_display_name, p_password_hash, p_op_hash, true, null)
+$$;
+
+
 -- What no release calls any more that can still run: dropped here and not by a migration, because nothing above calls it from now on.
 
 drop function if exists own_count(uuid, uuid);
 drop function if exists add_column(regclass, text, text);
+
+-- Indexes that nothing above uses. Until the functions above are made, those of the release before need them.
+
+drop index if exists messages_text;
+drop index if exists messages_deleted;

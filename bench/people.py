@@ -12,7 +12,7 @@ import psycopg2.extras
 from bench import events
 
 # The call that sends a message, for pgbench: the names of the columns are filled in, and the text.
-SEND = "send_message({actor}, gen_random_uuid(), 0, {chat}, '{content}', 50)"
+SEND = "create_message({actor}, gen_random_uuid(), 0, {chat}, '{content}', 50)"
 EVENTS_KEPT = 2000  # of a seeded history: the log is pruned by age, the messages are not
 
 

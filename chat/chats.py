@@ -1,9 +1,8 @@
 """Chats: create, change, join, leave, delete, and a participant's list of them."""
 
-from types import SimpleNamespace
-
 from chat import payloads, reads
 from chat.events import Event, Outcome, digest
+from chat.message import Message
 from errors import Refused
 
 
@@ -111,25 +110,14 @@ async def delete(db, actor: str, op: str, chat_id: str) -> Outcome:
 _VIEW = """
 select c.id, c.name, c.description, c.chat_type, participant_ids(c.id) as participant_ids, c.created_at, c.updated_at, c.owner_id,
        c.head_seq, c.active_at, p.muted, unread,
-       m.id as m_id, m.seq as m_seq, m.sender_id as m_sender_id, m.content as m_content,
-       m.created_at as m_created_at, m.edited_at as m_edited_at
-from participants p join chats c on c.id = p.chat_id cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count)
+       case when m.id is not null then to_json(message_of(m)) end as last_message
+from participants p join chats c on c.id = p.chat_id cross join lateral unread_of(c.id, c.message_count, c.deleted_seq, p.read_seq, p.read_count)
 left join lateral (select * from messages where chat_id = c.id and deleted_at is null order by seq desc limit 1) m on true
 """
 
 
 def _view(row) -> dict:
-    last = row.m_id and payloads.message_view(
-        SimpleNamespace(
-            id=row.m_id,
-            chat_id=row.id,
-            seq=row.m_seq,
-            sender_id=row.m_sender_id,
-            content=row.m_content,
-            created_at=row.m_created_at,
-            edited_at=row.m_edited_at,
-        )
-    )
+    last = row.last_message and payloads.message_view(Message.of_json(row.last_message))
     return payloads.chat_view(row, last)
 
 

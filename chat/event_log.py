@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from chat import payloads
 from chat.channels import ABOUT_CHATS, LOGGED
 from chat.events import Event
+from chat.message import Message
 from store.database import array
 
 
@@ -30,8 +31,8 @@ with asked as (
         select chat_id, seq, kind, message_id from chat_events where chat_id = a.chat_id and seq > a.after order by seq limit %s
     ) e
 )
-select c.id as chat_id, c.head_seq, c.floor_seq, e.seq as event_seq, e.kind, m.id, m.seq, m.content, m.sender_id,
-       m.edited_at, coalesce(m.created_at, c.created_at) as created_at, c.name, c.description, c.chat_type, c.updated_at,
+select c.id, c.head_seq, c.floor_seq, e.seq as event_seq, e.kind, to_json(message_of(m)) as message,
+       c.name, c.description, c.chat_type, c.created_at, c.updated_at,
        -- Long lists once: who is in the chat on its first row, the ids of the chat's object on its last event about the chat.
        case when e.seq is null or e.is_first then array(
            select user_id from participants p where p.chat_id = c.id and p.user_id = any(%s::uuid[])) end as members,
@@ -49,27 +50,27 @@ async def replay(db, positions: dict[str, int], users, limit: int) -> dict[str, 
     asked = frozenset(users)
     rows = await db.rows(_REPLAY, array(positions), array(positions.values()), limit, array(asked))
     logs = {}
-    chat_ids = {row.chat_id: row.participant_ids for row in rows if row.participant_ids is not None}
+    chat_ids = {row.id: row.participant_ids for row in rows if row.participant_ids is not None}
     for row in rows:
         if row.members is not None:
-            logs[row.chat_id] = Log(row.chat_id, row.head_seq, row.floor_seq, asked, frozenset(row.members), [])
+            logs[row.id] = Log(row.id, row.head_seq, row.floor_seq, asked, frozenset(row.members), [])
         if row.event_seq is not None:
-            logs[row.chat_id].events.append(_rendered(row, chat_ids.get(row.chat_id)))
+            logs[row.id].events.append(_rendered(row, chat_ids.get(row.id)))
     return logs
 
 
 def _rendered(row, participant_ids) -> Event:
-    """A pointer of the log as it reads today."""
+    """A pointer of the log as it reads today. A deleted message has been added, and is a tombstone; it has not been edited."""
     if row.kind not in LOGGED:
         # Of a kind that only another release knows: its seq counts, and its content is nobody's here.
-        return Event(row.kind, row.chat_id, row.event_seq, {})
+        return Event(row.kind, row.id, row.event_seq, {})
     if row.kind in ABOUT_CHATS:
-        data = payloads.chat(row._replace(id=row.chat_id, participant_ids=participant_ids))
-    elif row.kind == "messageDeleted" or row.kind == "messageUpdated" and row.content == "":
-        return Event("messageDeleted", row.chat_id, row.event_seq, payloads.deleted_message(row))
-    else:
-        data = payloads.message(row)
-    return Event(row.kind, row.chat_id, row.event_seq, data)
+        data = payloads.chat(row._replace(participant_ids=participant_ids))
+        return Event(row.kind, row.id, row.event_seq, data)
+    message = Message.of_json(row.message)
+    if row.kind == "messageDeleted" or row.kind == "messageUpdated" and message.deleted_at is not None:
+        return Event("messageDeleted", row.id, row.event_seq, payloads.deleted_message(message))
+    return Event(row.kind, row.id, row.event_seq, payloads.message(message))
 
 
 async def prune(db, days: int, limit: int = 5000) -> int:

@@ -38,7 +38,7 @@ async def memberships(db, user_ids) -> dict[str, Membership]:
         """select u.id as user_id, u.membership_version, (select epoch from parley) as epoch, clock_timestamp() as at, c.id, c.head_seq, c.floor_seq, p.read_seq,
                   p.joined_seq, unread
            from users u left join (participants p join chats c on c.id = p.chat_id
-                      cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count)) on p.user_id = u.id
+                      cross join lateral unread_of(c.id, c.message_count, c.deleted_seq, p.read_seq, p.read_count)) on p.user_id = u.id
            where u.id = any(%s::uuid[])""",
         array(user_ids),
     )
@@ -55,7 +55,7 @@ async def standings(db, chat_id: str, user_ids) -> dict[str, Standing]:
     """Where those of these users stand who are in the chat."""
     rows = await db.rows(
         """select p.user_id, c.head_seq, c.floor_seq, p.read_seq, p.joined_seq, unread
-           from participants p join chats c on c.id = p.chat_id cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count)
+           from participants p join chats c on c.id = p.chat_id cross join lateral unread_of(c.id, c.message_count, c.deleted_seq, p.read_seq, p.read_count)
            where p.chat_id = %s and p.user_id = any(%s::uuid[])""",
         chat_id,
         array(user_ids),

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from chat import payloads
 from chat.channels import projections_of
 from chat.events import Event, Outcome, digest
+from chat.message import COLUMNS, Message
 from chat.unread import count_events
 from errors import Refused
+from store.database import array
 
 _PROJECTIONS = projections_of("messageAdded")
 
@@ -27,27 +29,41 @@ class _Sending:
         return self.actor, self.op
 
 
+@dataclass(slots=True)
+class _Sent:
+    """What came of one: the Message, and what of it must be published."""
+
+    message: Message
+    repeated: bool
+    read_now: bool  # sending moved the sender's watermark over messages of others
+    derive: bool  # too many participants: nobody's count is in `unread`
+    unread: list  # [[user id, unread, head, watermark], …] of those whose count changed
+
+
 async def send(db, actor: str, op: str, chat_id: str, content: str, unread_limit: int) -> Outcome:
     """Send a message; answers the Message. Raises `Refused`: not_found, idempotency_key_reused."""
-    row = await db.batches(_send_together, _send_alone).call(
+    sent = await db.batches(_send_together, _send_alone).call(
         _Sending(actor, op, digest("send", chat_id, content), chat_id, content, unread_limit)
     )
-    message = payloads.message(row)
+    message, seq = sent.message, sent.message.seq
+    shown = payloads.message(message)
     events = []
-    if not row.repeated:
-        meta = {"unread": "derive"} if row.derive else {}
-        events.append(Event("messageAdded", chat_id, row.seq, message, meta))
-        events += [Event(name, chat_id, row.seq, payloads.notice(message), meta) for name in _PROJECTIONS]
-        events += count_events(chat_id, row.unread)
-        if row.read_now:
-            events.append(Event("messageReadUpdated", chat_id, row.seq, payloads.read(row.id, actor, row.created_at)))
-    return Outcome(payloads.placed(message, row.seq), events, row.seq, row.repeated)
+    if not sent.repeated:
+        meta = {"unread": "derive"} if sent.derive else {}
+        events.append(Event("messageAdded", chat_id, seq, shown, meta))
+        events += [Event(name, chat_id, seq, payloads.notice(shown), meta) for name in _PROJECTIONS]
+        events += count_events(chat_id, sent.unread)
+        if sent.read_now:
+            events.append(
+                Event("messageReadUpdated", chat_id, seq, payloads.read(message.id, actor, message.created_at))
+            )
+    return Outcome(payloads.answered(shown, seq), events, seq, sent.repeated)
 
 
-async def _send_alone(db, one: _Sending):
-    # Does the same as send_messages, and is a quarter cheaper for one.
-    return await db.row(
-        "select * from send_message(%s, %s, %s, %s, %s, %s)",
+async def _send_alone(db, one: _Sending) -> _Sent:
+    # Does the same as create_messages, and is cheaper for one. As JSON, because a function in FROM has to be planned with all its columns.
+    row = await db.row(
+        "select to_json(create_message(%s, %s, %s, %s, %s, %s)) as sent",
         one.actor,
         one.op,
         one.digest,
@@ -55,18 +71,21 @@ async def _send_alone(db, one: _Sending):
         one.content,
         one.unread_limit,
     )
+    sent = row.sent
+    return _Sent(Message.of_json(sent), sent["repeated"], sent["read_now"], sent["derive"], sent["unread"])
 
 
-async def _send_together(db, several: list[_Sending]) -> list:
+async def _send_together(db, several: list[_Sending]) -> list[_Sent | Refused]:
     rows = await db.rows(
-        "select * from send_messages(%s::uuid[], %s::uuid[], %s::bigint[], %s::uuid[], %s::text[], %s) order by item",
-        *([getattr(one, name) for one in several] for name in ("actor", "op", "digest", "chat_id", "content")),
+        "select * from create_messages(%s::uuid[], %s::uuid[], %s::bigint[], %s::uuid[], %s::text[], %s) order by item",
+        *(array(getattr(one, name) for one in several) for name in ("actor", "op", "digest", "chat_id")),
+        [one.content for one in several],
         several[0].unread_limit,
     )
     return [
         Refused(row.refusal, field="Idempotency-Key" if row.refusal == "idempotency_key_reused" else None)
         if row.refusal
-        else row
+        else _Sent(Message.of(row), row.repeated, row.read_now, row.derive, row.unread)
         for row in rows
     ]
 
@@ -74,21 +93,22 @@ async def _send_together(db, several: list[_Sending]) -> list:
 async def edit(db, actor: str, op: str, message_id: str, content: str) -> Outcome:
     """Edit a message; answers the Message. Raises `Refused`: not_found, not_the_sender, message_is_deleted, idempotency_key_reused."""
     row = await db.row(
-        "select * from edit_message(%s, %s, %s, %s, %s)",
+        "select * from update_message(%s, %s, %s, %s, %s)",
         actor,
         op,
         digest("edit", message_id, content),
         message_id,
         content,
     )
-    events = [] if row.repeated else [Event("messageUpdated", row.chat_id, row.event_seq, payloads.message(row))]
-    return Outcome(payloads.message_view(row), events, row.event_seq, row.repeated)
+    shown = payloads.message(Message.of(row))
+    events = [] if row.repeated else [Event("messageUpdated", row.chat_id, row.event_seq, shown)]
+    return Outcome(payloads.answered(shown, row.seq), events, row.event_seq, row.repeated)
 
 
 async def delete(db, actor: str, op: str, message_id: str, unread_limit: int) -> Outcome:
     """Leave a tombstone; answers nothing. Raises `Refused`: not_found, not_the_sender, idempotency_key_reused."""
     row = await db.row(
-        "select * from delete_message(%s, %s, %s, %s, %s)",
+        "select * from remove_message(%s, %s, %s, %s, %s)",
         actor,
         op,
         digest("delete", message_id),
@@ -98,12 +118,13 @@ async def delete(db, actor: str, op: str, message_id: str, unread_limit: int) ->
     events = []
     if not row.repeated:
         meta = {"unread": "derive"} if row.derive else {}
-        events.append(Event("messageDeleted", row.chat_id, row.event_seq, payloads.deleted_message(row), meta))
+        events.append(
+            Event("messageDeleted", row.chat_id, row.event_seq, payloads.deleted_message(Message.of(row)), meta)
+        )
         events += count_events(row.chat_id, row.unread)
     return Outcome(None, events, row.event_seq, row.repeated)
 
 
-_COLUMNS = "m.id, m.chat_id, m.seq, m.sender_id, m.content, m.created_at, m.edited_at"
 # Membership in the snapshot of the page itself: what is said after a removal is on no page of the removed.
 _MINE = "m.chat_id = (select p.chat_id from participants p where p.chat_id = %s and p.user_id = %s)"
 
@@ -140,9 +161,9 @@ async def page(
     if where == "around":
         older = limit - limit // 2
         rows = await db.rows(
-            f"""(select {_COLUMNS} from messages m where {_MINE} and m.seq <= %s order by m.seq desc limit %s)
+            f"""(select {COLUMNS} from messages m where {_MINE} and m.seq <= %s order by m.seq desc limit %s)
                 union all
-                (select {_COLUMNS} from messages m where {_MINE} and m.seq > %s order by m.seq limit %s) order by seq""",
+                (select {COLUMNS} from messages m where {_MINE} and m.seq > %s order by m.seq limit %s) order by seq""",
             chat_id,
             actor,
             start.seq,
@@ -152,11 +173,11 @@ async def page(
             start.seq,
             limit - older,
         )
-        return payloads.page([payloads.message_view(row) for row in rows], None)
+        return payloads.page([payloads.message_view(Message.of(row)) for row in rows], None)
     older = where == "before"
     compare, order = ("<", "desc") if older else (">", "asc")
     rows = await db.rows(
-        f"""select {_COLUMNS} from messages m where {_MINE} and (%s::bigint is null or m.seq {compare} %s)
+        f"""select {COLUMNS} from messages m where {_MINE} and (%s::bigint is null or m.seq {compare} %s)
             order by m.seq {order} limit %s""",
         chat_id,
         actor,
@@ -166,4 +187,4 @@ async def page(
     )
     following = rows[limit - 1].id if len(rows) > limit else None
     rows = rows[:limit][::-1] if older else rows[:limit]
-    return payloads.page([payloads.message_view(row) for row in rows], following)
+    return payloads.page([payloads.message_view(Message.of(row)) for row in rows], following)

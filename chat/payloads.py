@@ -5,6 +5,8 @@ A row is anything with the named columns as attributes; ids are strings, times a
 
 from datetime import datetime, timezone
 
+from chat.message import Message
+
 
 def iso(moment: datetime | None) -> str | None:
     """`2026-11-23T10:12:00.123Z`: ISO 8601, UTC, milliseconds."""
@@ -15,37 +17,40 @@ def iso(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-def message(row) -> dict:
-    """The object of `messageAdded` and `messageUpdated`. A deleted message has an empty content."""
-    return {
-        "id": row.id,
-        "content": row.content,
-        "senderId": row.sender_id,
-        "chatId": row.chat_id,
-        "createdAt": iso(row.created_at),
-        "isEdited": row.edited_at is not None,
-        "editedAt": iso(row.edited_at),
+def message(m: Message) -> dict:
+    """The object of `messageAdded` and `messageUpdated`. That of a deleted message has an empty content and `deletedAt`."""
+    shown = {
+        "id": m.id,
+        "content": m.content,
+        "senderId": m.sender_id,
+        "chatId": m.chat_id,
+        "createdAt": iso(m.created_at),
+        "isEdited": m.edited_at is not None,
+        "editedAt": iso(m.edited_at),
     }
+    if m.deleted_at is not None:
+        shown["deletedAt"] = iso(m.deleted_at)
+    return shown
 
 
-def placed(message: dict, seq: int) -> dict:
-    """A message over HTTP: the object and its place in the chat."""
-    return {**message, "seq": seq}
+def answered(shown: dict, seq: int) -> dict:
+    """What `message` has made, over HTTP: with `deletedAt` in any case, and its place in the chat."""
+    return {**shown, "deletedAt": shown.get("deletedAt"), "seq": seq}
 
 
-def message_view(row) -> dict:
-    """The same of a row."""
-    return placed(message(row), row.seq)
+def message_view(m: Message) -> dict:
+    """A message over HTTP."""
+    return answered(message(m), m.seq)
 
 
-def hit(row, highlights: list[list[int]]) -> dict:
+def hit(m: Message, highlights: list[list[int]]) -> dict:
     """A message that a search has found, and which parts of its content match."""
-    return {"message": message_view(row), "chatId": row.chat_id, "highlights": highlights}
+    return {"message": message_view(m), "chatId": m.chat_id, "highlights": highlights}
 
 
-def deleted_message(row) -> dict:
+def deleted_message(m: Message) -> dict:
     """The object of `messageDeleted`."""
-    return {"id": row.id, "chatId": row.chat_id}
+    return {"id": m.id, "chatId": m.chat_id}
 
 
 def chat(row) -> dict:

@@ -8,7 +8,9 @@ import re
 import secrets
 
 from chat import chats, payloads
+from chat.message import Message
 from errors import Refused, Unavailable
+from store.database import array
 
 _TOKEN = re.compile(r'(-?)(?:"([^"]*)"?|(\S+))')
 
@@ -61,7 +63,7 @@ async def page(
     marking = f"StartSel={start}, StopSel={stop}, HighlightAll=true"
     try:
         rows = await db.rows(
-            f"select * from search_messages(%s, {terms}, %s, %s, %s, %s)",
+            f"select *, null::timestamptz as deleted_at from search_messages(%s, {terms}, %s, %s, %s, %s)",
             actor,
             *words,
             marking,
@@ -75,8 +77,22 @@ async def page(
         raise
     if not rows:
         await _check(db, actor, chat_id, before)
-    items = [payloads.hit(row, highlights(row.marked, start, stop)) for row in rows[:limit]]
+    items = [payloads.hit(Message.of(row), highlights(row.marked, start, stop)) for row in rows[:limit]]
     return payloads.page(items, items[-1]["message"]["id"] if len(rows) > limit else None)
+
+
+async def index(db, positions: dict[str, int], limit: int) -> dict[str, int]:
+    """Put the words of new messages where a search finds them: up to `limit` of each chat after its position. Answers the new positions.
+
+    A chat's position is a seq: what was sent up to it is indexed. It is the chat's head once nothing is left. As often as you like.
+    """
+    rows = await db.rows(
+        "select * from index_messages(%s::uuid[], %s::bigint[], %s)",
+        array(positions),
+        array(positions.values()),
+        limit,
+    )
+    return {row.chat_id: row.indexed_seq for row in rows}
 
 
 async def _check(db, actor, chat_id, before):

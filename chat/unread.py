@@ -71,7 +71,7 @@ async def of_user(db, actor: str) -> dict:
     """The actor's chats with unread messages, and their sum as `total`."""
     rows = await db.rows(
         """select c.id, unread
-           from participants p join chats c on c.id = p.chat_id cross join lateral unread_of(c.id, c.message_count, p.read_seq, p.read_count)
+           from participants p join chats c on c.id = p.chat_id cross join lateral unread_of(c.id, c.message_count, c.deleted_seq, p.read_seq, p.read_count)
            where p.user_id = %s and unread > 0 order by c.id""",
         actor,
     )

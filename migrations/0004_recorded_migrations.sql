@@ -4,6 +4,6 @@ create table schema_migrations (
     name       text not null,
     applied_at timestamptz not null default now()
 );
-insert into schema_migrations (number, name) values (2, '0002_muted'), (3, '0003_owner_invitations_search');
+insert into schema_migrations (number, name) values (2, '0002_muted'), (3, '0003_owner_and_invitations');
 
 alter table parley add column functions text[] not null default '{}';

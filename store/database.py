@@ -178,4 +178,5 @@ def array(values) -> str:
 def _register_types():
     # Ids stay strings, arrays of them lists of strings, JSON is read by orjson.
     psycopg2.extensions.register_type(psycopg2.extensions.new_array_type((2951,), "UUID[]", psycopg2.STRING))
+    psycopg2.extras.register_default_json(globally=True, loads=orjson.loads)
     psycopg2.extras.register_default_jsonb(globally=True, loads=orjson.loads)

@@ -1,6 +1,6 @@
-"""`send_message` alone: one client, no HTTP, durable commits, against a plain insert of one row and against `select 1`.
+"""`create_message` alone: one client, no HTTP, durable commits, against a plain insert of one row and against `select 1`.
 
-What is between the insert and `send_message` is what a message costs besides being stored: the chat's lock and number, the event, the
+What is between the insert and `create_message` is what a message costs besides being stored: the chat's lock and number, the event, the
 watermark, the counts. `select 1` is what the protocol and the client take of each. The statements are prepared and run in turn, one call
 each, so that a slow moment of the disk or of the machine meets them all.
 """
@@ -19,7 +19,7 @@ from bench.load.senders import PLANNING
 ROUNDS = 3000
 WARM_UP = 300
 MARK = 1.9
-SEND, INSERT, SELECT = "send_message", "a plain insert of one row", "select 1"
+SEND, INSERT, SELECT = "create_message", "a plain insert of one row", "select 1"
 PLAIN = """create table plain (id uuid primary key default gen_random_uuid(), chat_id uuid not null, sender_id uuid not null,
                                content text not null, created_at timestamptz not null default now())"""
 
@@ -49,13 +49,13 @@ def _rows(sides):
                 if number >= WARM_UP:
                     took[name].append((time.perf_counter() - began) * 1e6)
     mine, insert = median(took[SEND]), median(took[INSERT])
-    yield report.within("alone", "send_message, one client, durable", mine, insert, MARK, "µs", INSERT)
+    yield report.within("alone", "create_message, one client, durable", mine, insert, MARK, "µs", INSERT)
     yield report.shown("alone", "select 1, of the protocol and of the client", f"{median(took[SELECT]):.0f} µs")
     for side in sides[1:]:
         theirs = median(took[side.name])
         figure = f"{mine / theirs:.2f} × ({report.number(mine)} µs, {side.name} {report.number(theirs)})"
-        yield report.shown("alone", f"send_message, against that of {side.name}", figure)
-        yield report.shown("alone", f"send_message of {side.name}, against {INSERT}", f"{theirs / insert:.2f} ×")
+        yield report.shown("alone", f"create_message, against that of {side.name}", figure)
+        yield report.shown("alone", f"create_message of {side.name}, against {INSERT}", f"{theirs / insert:.2f} ×")
 
 
 def _prepared(stack, side) -> dict:

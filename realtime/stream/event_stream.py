@@ -177,7 +177,7 @@ class EventStream:
         client.send(frames.left(stream.chat_id))
 
     def _project(self, stream, event):
-        if not event.data["content"]:
+        if "deletedAt" in event.data:
             return  # a tombstone notifies nobody
         for name in projections_of(event.channel):
             if not self._hub.listening[name]:

@@ -17,7 +17,7 @@ BUSY = "select count(*) from generate_series(1, 2000000)"
 
 @pytest.fixture
 def other(tmp_path):
-    """A build whose envelopes and whose call of send_message are others than ours."""
+    """A build whose envelopes and whose call of create_message are others than ours."""
     shutil.copytree(ROOT / "bench", tmp_path / "bench", ignore=shutil.ignore_patterns("node", "channels"))
     with (tmp_path / "bench" / "events.py").open("a") as file:
         file.write("\nCOUNTED = 7\n")

@@ -7,7 +7,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from chat import chats, messages
+from chat import chats, messages, payloads, search
 from errors import Refused
 from tests.chat.conftest import World, key, refused, until
 
@@ -94,8 +94,8 @@ async def test_sending_publishes_the_message_its_projections_and_the_counts_of_t
     chat_id = await world.group(ada, bob, cy)
     outcome = await messages.send(world.db, ada, key(), chat_id, "Hello", 50)
     seq = outcome.seq
-    message = {field: value for field, value in outcome.answer.items() if field != "seq"}
-    assert outcome.answer["seq"] == seq == 2
+    message = {field: value for field, value in outcome.answer.items() if field not in ("seq", "deletedAt")}
+    assert outcome.answer["seq"] == seq == 2 and outcome.answer["deletedAt"] is None
     assert (message["content"], message["senderId"], message["chatId"]) == ("Hello", ada, chat_id)
     assert (message["isEdited"], message["editedAt"]) == (False, None)
     assert [(event.channel, event.chat_id, event.seq) for event in outcome.events] == [
@@ -136,7 +136,7 @@ async def test_editing_publishes_the_edited_message_alone(world):
     assert [event.channel for event in outcome.events] == ["messageUpdated"]
     data = outcome.events[0].data
     assert (data["content"], data["isEdited"]) == ("Better", True) and data["editedAt"] >= data["createdAt"]
-    assert outcome.answer == {**data, "seq": 2} and outcome.seq == outcome.events[0].seq == 3
+    assert outcome.answer == {**data, "deletedAt": None, "seq": 2} and outcome.seq == outcome.events[0].seq == 3
 
 
 @pytest.mark.gen_test
@@ -174,12 +174,14 @@ async def test_a_deleted_messages_text_is_nowhere_in_the_database(db, world):
     ada, bob = await world.users(2)
     chat_id = await world.group(ada, bob)
     message_id = await world.send(ada, chat_id, "The secret word is xyzzy")
+    await search.index(db, {chat_id: 0}, 10)
     await world.edit(ada, message_id, "The secret word is plugh")
     await world.delete(ada, message_id)
     row = await db.row("select content, edited_at, deleted_at from messages where id = %s", message_id)
     assert (row.content, row.edited_at) == ("", None) and row.deleted_at is not None
-    found = await db.row("select count(*) as n from chat_events e where e::text ~ 'xyzzy|plugh'")
-    assert found.n == 0
+    for table in ("chat_events", "message_words", "deletions"):
+        found = await db.row(f"select count(*) as n from {table} t where t::text ~ 'xyzzy|plugh'")
+        assert found.n == 0, table
 
 
 # Rights
@@ -354,6 +356,8 @@ async def test_deleted_messages_stay_in_their_place_as_tombstones(db, world):
     page = await messages.page(db, ada, chat_id)
     assert [item["content"] for item in page["items"]] == ["one", "", "three"]
     tombstone = page["items"][1]
+    event = (await world.log(chat_id))[-1]
+    assert [item["deletedAt"] for item in page["items"]] == [None, payloads.iso(event.at), None]
     assert (tombstone["isEdited"], tombstone["editedAt"], tombstone["id"], tombstone["seq"]) == (
         False,
         None,

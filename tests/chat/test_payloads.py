@@ -1,5 +1,6 @@
 """The shapes that leave the server, from rows to JSON."""
 
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
@@ -9,11 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat import payloads
+from chat.message import Message
 from tests.chat.conftest import quick
 
 AT = datetime(2026, 11, 23, 12, 12, 0, 123456, timezone(timedelta(hours=2)))
-MESSAGE = SimpleNamespace(
-    id="m", content="Hello", sender_id="u", chat_id="c", created_at=AT, edited_at=None, seq=7, op_id="secret"
+MESSAGE = Message.of(
+    SimpleNamespace(
+        id="m",
+        content="Hello",
+        sender_id="u",
+        chat_id="c",
+        created_at=AT,
+        edited_at=None,
+        deleted_at=None,
+        seq=7,
+        op_id="secret",
+    )
 )
 CHAT = SimpleNamespace(
     id="c",
@@ -62,10 +74,25 @@ def test_a_message():
         "isEdited": False,
         "editedAt": None,
     }
-    edited = payloads.message(SimpleNamespace(**{**vars(MESSAGE), "edited_at": AT}))
+    edited = payloads.message(replace(MESSAGE, edited_at=AT))
     assert (edited["isEdited"], edited["editedAt"]) == (True, "2026-11-23T10:12:00.123Z")
-    assert payloads.message_view(MESSAGE) == {**payloads.message(MESSAGE), "seq": 7}
+    assert payloads.message_view(MESSAGE) == {**payloads.message(MESSAGE), "deletedAt": None, "seq": 7}
     assert payloads.deleted_message(MESSAGE) == {"id": "m", "chatId": "c"}
+
+
+def test_a_deleted_message_says_when_over_http_and_in_the_channels():
+    deleted = replace(MESSAGE, content="", deleted_at=AT)
+    assert payloads.message(deleted)["deletedAt"] == "2026-11-23T10:12:00.123Z"
+    assert payloads.message_view(deleted) == {**payloads.message(deleted), "seq": 7}
+    emptied = replace(MESSAGE, content="")  # as one that consists of a file
+    assert "deletedAt" not in payloads.message(emptied) and payloads.message_view(emptied)["deletedAt"] is None
+
+
+def test_a_message_is_the_same_from_columns_and_from_json():
+    fields = {**asdict(MESSAGE), "created_at": "2026-11-23T10:12:00.1+00:00", "edited_at": "2026-11-23T10:12:00+00:00"}
+    message = Message.of_json({**fields, "more": 1})
+    assert message == replace(MESSAGE, created_at=message.created_at, edited_at=message.edited_at)
+    assert payloads.message_view(message)["createdAt"] == "2026-11-23T10:12:00.100Z"
 
 
 def test_a_chat_its_answer_and_its_view():

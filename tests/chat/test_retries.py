@@ -133,6 +133,18 @@ async def test_a_key_used_in_two_chats_at_once_is_good_for_one(db, world, opened
 
 
 @pytest.mark.gen_test
+async def test_a_message_sent_again_leaves_its_chat_as_it_was(db, world):
+    scene, op = await _scene(world), key()
+    await MUTATIONS["send"](db, scene, op)
+    await world.send(scene.bob, scene.chat_id)
+    await world.edit(scene.ada, scene.message_id)
+    before = await db.row("select to_jsonb(c) - 'last_at' as chat from chats c where id = %s", scene.chat_id)
+    assert (await MUTATIONS["send"](db, scene, op)).repeated
+    assert await db.row("select to_jsonb(c) - 'last_at' as chat from chats c where id = %s", scene.chat_id) == before
+    assert (await messages.send(db, scene.bob, key(), scene.chat_id, "Next", 50)).seq == before.chat["head_seq"] + 1
+
+
+@pytest.mark.gen_test
 async def test_keys_are_each_persons_own(db, world):
     scene, op = await _scene(world), key()
     await messages.send(db, scene.ada, op, scene.chat_id, "Ada's", 50)
@@ -200,6 +212,7 @@ async def test_no_retry_answers_a_deleted_text(db, world, name):
     again = await MUTATIONS[name](db, scene, op)
     assert again.seq == first.seq and again.repeated
     assert (again.answer["content"], again.answer["isEdited"], again.answer["editedAt"]) == ("", False, None)
+    assert again.answer["deletedAt"] > first.answer["createdAt"] and first.answer["deletedAt"] is None
 
 
 @pytest.mark.parametrize("name", ["send", "edit", "delete message", "remove", "leave", "delete chat"])

@@ -9,11 +9,18 @@ import pytest
 
 from chat import search
 from errors import Refused
-from tests.chat.conftest import refused
+from tests.chat.conftest import key, refused, until
+
+
+async def index_all(world):
+    """As the worker has it a moment after each commit."""
+    heads = {row.id: 0 for row in await world.db.rows("select id from chats")}
+    await search.index(world.db, heads, 1000)
 
 
 async def found(world, user, text, **more):
     """The texts of the messages found."""
+    await index_all(world)
     return [item["message"]["content"] for item in (await search.page(world.db, user, text, **more))["items"]]
 
 
@@ -104,6 +111,7 @@ async def test_what_matches_is_marked_where_it_stands(world):
     ada, bob = await world.users(2)
     text = "\U0001f375 Tea & <b>milk</b>\n\ttea-time: TEA\n http://tea.example/x?tea=1"
     await world.send(ada, await world.direct(ada, bob), text)
+    await index_all(world)
     (hit,) = (await search.page(world.db, bob, "milk tea"))["items"]
     assert hit["message"]["content"] == text
 
@@ -150,6 +158,7 @@ async def test_pages_lead_through_all_that_was_found_newest_first(world):
     for count in range(8):
         said.append(await world.send(ada, (first, second)[count % 2], f"number {count}"))
         await asyncio.sleep(0.002)  # between messages of one millisecond in two chats there is no order
+    await index_all(world)
     pages, before = [], None
     while True:
         page = await search.page(world.db, bob, "number", before=before, limit=3)
@@ -178,3 +187,86 @@ async def test_what_takes_too_long_is_refused_in_words_and_sending_goes_on(world
         assert time.monotonic() - begun < 5
     await world.send(ada, chat, "still here")
     assert await found(world, bob, "still") == ["still here"]
+
+
+# The index of words
+
+
+async def words(world, chat_id):
+    """`(seq, words)` of each message of a chat that a search could find."""
+    sql = "select seq, array_to_string(tsvector_to_array(words), ' ') as words from message_words where chat_id = %s order by seq"
+    return [(row.seq, row.words) for row in await world.db.rows(sql, chat_id)]
+
+
+@pytest.mark.gen_test
+async def test_messages_are_indexed_in_pages_of_each_chat_and_again_without_harm(world):
+    ada, bob = await world.users(2)
+    first, second = await world.group(ada, bob), await world.group(ada, bob)
+    for number in range(5):
+        await world.send(ada, first, f"one {number}")
+    await world.send(ada, second, "two")
+    assert await search.page(world.db, bob, "one") == {"items": [], "next": None}
+    positions = {first: 0, second: 0}
+    seen = []
+    while positions != (further := await search.index(world.db, positions, 2)):
+        positions = further
+        seen.append((positions[first], positions[second]))
+    assert seen == [(3, 2), (5, 2), (6, 2)]
+    assert positions == {first: await world.head(first), second: await world.head(second)}
+    indexed = await words(world, first)
+    assert indexed == [(seq, f"{seq - 2} one") for seq in range(2, 7)]
+    await search.index(world.db, {first: 0, second: 0, key(): 0}, 100)
+    assert await words(world, first) == indexed
+
+
+@pytest.mark.gen_test
+async def test_the_position_of_a_chat_goes_on_to_its_head_whatever_happened_last(world):
+    ada, bob = await world.users(2)
+    chat = await world.group(ada, bob)
+    assert await search.index(world.db, {chat: 0}, 1) == {chat: 1}
+    message = await world.send(ada, chat, "first")
+    await world.edit(ada, message, "better")
+    await world.delete(ada, message)
+    assert await search.index(world.db, {chat: 1}, 1) == {chat: 2}
+    assert await search.index(world.db, {chat: 2}, 1) == {chat: 4}
+    assert await words(world, chat) == []
+
+
+@pytest.mark.gen_test
+async def test_an_edit_and_a_deletion_change_the_words_in_their_own_transaction(world):
+    ada, bob = await world.users(2)
+    chat = await world.group(ada, bob)
+    edited, deleted = await world.send(ada, chat, "walrus"), await world.send(ada, chat, "penguin")
+    await search.index(world.db, {chat: 0}, 10)
+    await world.edit(ada, edited, "seal")
+    await world.delete(ada, deleted)
+    assert await words(world, chat) == [(2, "seal")]
+
+
+@pytest.mark.parametrize("what", ["delete", "edit"])
+@pytest.mark.gen_test
+async def test_a_text_that_goes_while_it_is_indexed_is_not_found_afterwards(world, database, what):
+    ada, bob = await world.users(2)
+    chat = await world.group(ada, bob)
+    message = await world.send(ada, chat, "walrus")
+    with closing(psycopg2.connect(database)) as indexing, indexing.cursor() as cursor:
+        cursor.execute("select * from index_messages(array[%s]::uuid[], array[0]::bigint[], 10)", (chat,))
+        change = asyncio.ensure_future(getattr(world, what)(ada, message))
+        await until(lambda: world.db.rows("select from pg_locks where not granted"))
+        indexing.commit()
+    await change
+    assert await words(world, chat) == ([(2, "edited")] if what == "edit" else [])
+
+
+@pytest.mark.gen_test
+async def test_a_message_that_is_being_deleted_is_not_indexed(world, database):
+    ada, bob = await world.users(2)
+    chat = await world.group(ada, bob)
+    message = await world.send(ada, chat, "walrus")
+    with closing(psycopg2.connect(database)) as deleting, deleting.cursor() as cursor:
+        cursor.execute("select remove_message(%s, gen_random_uuid(), 1, %s, 50)", (ada, message))
+        indexing = asyncio.ensure_future(search.index(world.db, {chat: 0}, 10))
+        await until(lambda: world.db.rows("select from pg_locks where not granted"))
+        deleting.commit()
+    await indexing
+    assert await words(world, chat) == []

@@ -16,6 +16,7 @@ def chat(alice, bob):
 
 def test_what_was_said_is_found_with_its_highlights(alice, bob, carol, chat):
     message = alice.say(chat, "Grüße \U0001f44b aus Zürich")
+    until(lambda: bob.get("/api/search?q=z%C3%BCr").json["items"])
     answer = bob.get("/api/search?q=z%C3%BCr")
     assert answer.json == {"items": [{"message": message, "chatId": chat, "highlights": [[13, 19]]}], "next": None}
     assert carol.get("/api/search?q=z%C3%BCr").json == {"items": [], "next": None}
@@ -23,6 +24,7 @@ def test_what_was_said_is_found_with_its_highlights(alice, bob, carol, chat):
 
 def test_pages_follow_each_other(alice, bob, chat):
     said = [alice.say(chat, f"Paging {number}")["id"] for number in range(3)]
+    until(lambda: len(bob.get(f"/api/search?q=paging&chatId={chat}").json["items"]) == 3)
     first = bob.get(f"/api/search?q=paging&limit=2&chatId={chat.upper()}").json
     second = bob.get(f"/api/search?q=paging&limit=2&before={first['next'].upper()}").json
     assert [hit["message"]["id"] for hit in first["items"] + second["items"]] == said[::-1]

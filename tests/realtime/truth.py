@@ -30,6 +30,7 @@ class Message:
     content: str  # the number of the commit that wrote it; empty once deleted
     created_at: datetime
     edited_at: datetime | None = None
+    deleted_at: datetime | None = None
 
 
 @dataclass
@@ -135,7 +136,7 @@ class Truth:
         return events
 
     def edit(self, actor, chat, message):
-        if actor not in chat.members or not message.content:
+        if actor not in chat.members or message.deleted_at is not None:
             return None
         message.edited_at = self._commit()
         message.content = str(self.commits)
@@ -143,9 +144,9 @@ class Truth:
         return [Event("messageUpdated", chat.id, seq, payloads.message(self._message_row(chat, message)))]
 
     def delete(self, actor, chat, message):
-        if actor not in chat.members or not message.content:
+        if actor not in chat.members or message.deleted_at is not None:
             return None
-        self._commit()
+        message.deleted_at = self._commit()
         message.content, message.edited_at = "", None
         seq = self._append(chat, "messageDeleted", message)
         data = payloads.deleted_message(self._message_row(chat, message))
@@ -244,7 +245,7 @@ class Truth:
     def unread(self, chat, user):
         member = chat.members[user]
         above = [message for message in chat.messages.values() if message.seq > member.read_seq]
-        return sum(1 for message in above if message.content)
+        return sum(1 for message in above if message.deleted_at is None)
 
     def may_know(self, user, chat_id, seq=0, at=START) -> bool:
         """Whether something with this seq, committed at this time, may reach the user: all may but what came after a removal."""
@@ -304,6 +305,7 @@ class Truth:
             sender_id=message.sender_id,
             created_at=message.created_at,
             edited_at=message.edited_at,
+            deleted_at=message.deleted_at,
         )
 
     def _chat_row(self, chat):
@@ -321,7 +323,7 @@ class Truth:
         if pointer.message_id is None:
             return Event(pointer.kind, chat.id, pointer.seq, payloads.chat(self._chat_row(chat)))
         row = self._message_row(chat, chat.messages[pointer.message_id])
-        if pointer.kind == "messageDeleted" or pointer.kind == "messageUpdated" and not row.content:
+        if pointer.kind == "messageDeleted" or pointer.kind == "messageUpdated" and row.deleted_at is not None:
             return Event("messageDeleted", chat.id, pointer.seq, payloads.deleted_message(row))
         return Event(pointer.kind, chat.id, pointer.seq, payloads.message(row))
 

@@ -331,14 +331,14 @@ def told(outcomes, people):
         answers.append(
             (
                 outcome.repeated,
-                outcome.seq,
-                outcome.content,
+                outcome.message.seq,
+                outcome.message.content,
                 outcome.derive if not outcome.repeated else None,
                 outcome.read_now,
             )
         )
         for user, unread, *_ in outcome.unread:
-            counts[outcome.chat_id, people.index(user)] = unread
+            counts[outcome.message.chat_id, people.index(user)] = unread
     return answers, counts
 
 

@@ -172,7 +172,7 @@ def test_one_request_costs_one_round_trip(served, alice):
     finally:
         served.db._execute = execute
     mine = [sql for sql in calls if "chat_events" not in sql and "k (id, seq)" not in sql]
-    assert len([sql for sql in mine if "send_message" in sql]) == 1
+    assert len([sql for sql in mine if "create_message" in sql]) == 1
     assert not [sql for sql in mine if "sessions" in sql and "token_hash" in sql]
 
 

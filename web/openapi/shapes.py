@@ -177,6 +177,7 @@ _MESSAGE = {
     "createdAt": _TIME,
     "isEdited": {"type": "boolean"},
     "editedAt": _or_null(_TIME),
+    "deletedAt": _or_null({**_TIME, "description": f"{_TIME['description']} Null unless deleted."}),
     "seq": _SEQ,
 }
 

@@ -313,7 +313,7 @@ async def test_a_slow_socket_of_many_chats_does_not_read_the_same_events_again_a
     socket = await connect(node, ada).hello().synced()
     socket.leave()
     await world.db.rows(
-        "select send_message(%s, gen_random_uuid(), 0, id, repeat('x', 300), 50) from unnest(%s::uuid[]) as id, generate_series(1, 20)",
+        "select create_message(%s, gen_random_uuid(), 0, id, repeat('x', 300), 50) from unnest(%s::uuid[]) as id, generate_series(1, 20)",
         bob,
         chat_ids,
     )

@@ -1,4 +1,5 @@
--- What version 2 came to have over several commits: any part of it may be there already.
+-- What version 2 came to have over several commits: any part of it may be there already. The index of the first search is not made any more:
+-- 0005 puts other tables in its place.
 
 -- Three tables, which writers take in orders of their own; but nearly all begin with this one.
 lock table chats in exclusive mode;
@@ -20,6 +21,3 @@ create table if not exists invitations (
     revoked_at timestamptz
 );
 create unique index if not exists invitations_op on invitations (created_by, op_id);
-
-create index if not exists messages_text on messages using gin (to_tsvector('simple', content))
-    with (fastupdate = on, gin_pending_list_limit = 1024) where deleted_at is null;

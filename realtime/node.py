@@ -24,7 +24,7 @@ from realtime.bus.control import Control
 from realtime.bus.inbox import Inbox
 from realtime.head_checks import HeadChecks
 from realtime.limits import Limits
-from realtime.presence.notifier import PresenceNotifier
+from realtime.presence.presence_notifier import PresenceNotifier
 from realtime.presence.typing_notifier import TypingNotifier
 from realtime.protocol import frames
 from realtime.protocol.close_codes import Close

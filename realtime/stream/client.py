@@ -19,7 +19,7 @@ from realtime.protocol.position import Step, step
 from realtime.protocol.resume import Continuation
 from realtime.stream import replay
 from realtime.stream.chat_stream import ChatStream
-from realtime.stream.host import Host
+from realtime.stream.instance import Instance
 from realtime.transport.socket_writer import SocketWriter
 
 logger = logging.getLogger("parley.client")
@@ -56,7 +56,7 @@ class Client:
     )
 
     def __init__(
-        self, node: Host, session_id: str, user_id: str, writer: SocketWriter, close: Callable[[int, str], object]
+        self, node: Instance, session_id: str, user_id: str, writer: SocketWriter, close: Callable[[int, str], object]
     ):
         self.user_id = user_id
         self.session_id = session_id

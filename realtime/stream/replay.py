@@ -3,11 +3,11 @@
 from chat import event_log
 from realtime.protocol import resume
 from realtime.protocol.resume import Continuation
-from realtime.stream.host import Host
+from realtime.stream.instance import Instance
 
 
 async def continuations(
-    node: Host, user_id: str, missing: dict[str, int], positions: dict[str, int], most: int
+    node: Instance, user_id: str, missing: dict[str, int], positions: dict[str, int], most: int
 ) -> list[Continuation]:
     """How some of the reader's chats continue after their positions.
 

@@ -5,12 +5,12 @@ from chat.channels import STATES
 from chat.states import Asked
 from realtime.protocol import client_frames, frames, resume
 from realtime.stream import replay
-from realtime.stream.host import Host
+from realtime.stream.instance import Instance
 
 SYNC_EVENTS = 1000  # in one answer
 
 
-async def sync(node: Host, user_id: str, fields: dict) -> list[dict]:
+async def sync(node: Instance, user_id: str, fields: dict) -> list[dict]:
     """The frames; `synced` is missing where there are more to fetch.
 
     Raises `client_frames.BadFrame`, `Unavailable`.

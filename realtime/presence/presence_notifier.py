@@ -154,7 +154,7 @@ class PresenceNotifier:
         while unknown:
             asked = {stream.chat_id: stream for stream, _ in zip(list(unknown), range(CHATS), strict=False)}
             unknown -= set(asked.values())
-            # An event that changes the participants meanwhile replaces this set, which no other stream has, and then the answer is too old.
+            # Where an event replaces the placeholder before the answer comes, the answer is too old.
             placeholders: dict[str, frozenset[str]] = {}
             for chat_id, stream in asked.items():
                 placeholders[chat_id] = stream.participants = _Placeholder()
@@ -196,4 +196,4 @@ class PresenceNotifier:
 
 
 class _Placeholder(frozenset):
-    """An empty set that is equal to, and never the same object as, any other: Python has one empty `frozenset` for all."""
+    """An empty set that is an object of its own. All empty `frozenset`s are one object."""

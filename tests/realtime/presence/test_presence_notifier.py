@@ -3,7 +3,7 @@
 import pytest
 
 from chat import chats, participants
-from realtime.presence.notifier import PRESENCE
+from realtime.presence.presence_notifier import PRESENCE
 from realtime.stream.client import Client as ServedClient
 from tests.chat.conftest import key
 from tests.realtime.client import Client

@@ -1,4 +1,4 @@
-"""What one client's stream needs of the instance that it is connected to."""
+"""What a client's stream needs of the instance that it is connected to."""
 
 import asyncio
 from typing import Protocol
@@ -10,8 +10,8 @@ from realtime.transport.backpressure import Backpressure
 from store.database import Database
 
 
-class Host(Protocol):
-    """The instance as `Client`, `sync` and `replay` see it. A `Node` is one."""
+class Instance(Protocol):
+    """An instance as `Client`, `sync` and `replay` see it. A `Node` is one."""
 
     db: Database
     instance: str  # its name

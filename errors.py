@@ -1,9 +1,9 @@
-"""What can be refused: each code of the one error shape, with its words. Anyone may import it; it imports nothing of ours.
+"""The errors that a client gets: every code of the error shape, with its message. Anyone may import it; it imports nothing of ours.
 
-Which HTTP status a code is answered with is the business of `web.statuses`.
+`web.statuses` says which HTTP status answers each code.
 
-ParleyError                   anything that is told to the client in the error shape
-├── Refused                   the rules say no, and would say so again
+ParleyError                   anything that the client gets in the error shape
+├── Refused                   a rule forbids it; asking again changes nothing
 └── Unavailable               PostgreSQL or this instance cannot answer now; the same request may work later
 """
 
@@ -40,7 +40,7 @@ CODES = {
 
 
 class ParleyError(Exception):
-    """An answer in the error shape. `retry_after` is in seconds, `field` names what was at fault."""
+    """An answer in the error shape. `retry_after` is in seconds, `field` names the field at fault."""
 
     temporary = False
 
@@ -57,11 +57,11 @@ class ParleyError(Exception):
 
 
 class Refused(ParleyError):
-    """The rules say no; asking again changes nothing (but for `retry_after` where it is given)."""
+    """A rule forbids it. Asking again changes nothing, except after `retry_after` where that is given."""
 
 
 class Unavailable(ParleyError):
-    """No answer now. A mutation may or may not have happened: repeating it with its key is safe and tells."""
+    """No answer now. A mutation may or may not have happened; repeating it with the same key is safe and finds out."""
 
     temporary = True
 

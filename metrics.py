@@ -12,15 +12,15 @@ ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 
 
-def _counter(name, text, *labels):
+def _counter(name: str, text: str, *labels: str) -> Counter:
     return Counter(f"parley_{name}", text, labels, registry=REGISTRY)
 
 
 class Tally:
-    """A counter by one label, for what happens most often: `counts["label"] += 1` takes 0.1 µs, the library's counter 2.4."""
+    """A counter with one label, for what happens most often: `counts["label"] += 1` costs far less than the library's counter."""
 
-    def __init__(self, name, text, label):
-        self.counts = collections.defaultdict(int)
+    def __init__(self, name: str, text: str, label: str):
+        self.counts: collections.defaultdict[str, int] = collections.defaultdict(int)
         self._described = f"parley_{name}", text, label
         REGISTRY.register(self)
 
@@ -32,34 +32,34 @@ class Tally:
         return [family]
 
 
-def _gauge(name, text, *labels):
+def _gauge(name: str, text: str, *labels: str) -> Gauge:
     return Gauge(f"parley_{name}", text, labels, registry=REGISTRY)
 
 
 events_published = Tally("events_published", "Events handed to Redis.", "channel")
-events_received = Tally("events_received", "Events heard from Redis.", "channel")
+events_received = Tally("events_received", "Events received from Redis.", "channel")
 publish_failures = Tally("publish_failures", "Events that Redis did not take.", "channel")
 foreign_messages = _counter(
-    "foreign_messages", "Messages on our channels that are no events of this history.", "channel"
+    "foreign_messages", "Messages on the channels that are not events of this history.", "channel"
 )
 deliveries = Tally("deliveries", "Frames of live events handed to sockets.", "channel")
-duplicates = Tally("duplicates", "Events heard again and dropped.", "channel")
-gaps = _counter("gaps", "Events heard ahead of their predecessors.")
-pulls = _counter("pulls", "Reads of what a chat's position missed.", "reason")
+duplicates = Tally("duplicates", "Events received again and dropped.", "channel")
+gaps = _counter("gaps", "Events received ahead of their predecessors.")
+pulls = _counter("pulls", "Reads of the events that a chat's position missed.", "reason")
 pulled_events = _counter("pulled_events", "Events that came from PostgreSQL instead of Redis.")
 head_checks = _counter("head_checks", "Comparisons of positions with PostgreSQL.", "outcome")
 resumes = _counter("resumes", "Sockets that came back with cursors.")
 replayed_events = _counter("replayed_events", "Events replayed to single sockets.")
 resets = _counter("resets", "Chats that a client must fetch anew.", "reason")
-detached = _counter("detached", "Sockets taken off a chat's live stream to be caught up.", "reason")
+detached = _counter("detached", "Clients taken off a chat's live stream to catch up.", "reason")
 socket_closes = _counter("socket_closes", "Sockets closed by the server.", "code")
 sockets = _gauge("sockets", "Connected sockets.")
-watched_chats = _gauge("watched_chats", "Chats that have a socket here.")
+watched_chats = _gauge("watched_chats", "Chats that a client follows here.")
 subscribed_chats = _gauge(
-    "subscribed_chats", "Chats whose own channels are heard; 0 where every instance hears every chat."
+    "subscribed_chats", "Chats whose own channels are subscribed to; 0 where every instance hears every chat."
 )
 online_users = _gauge("online_users", "Users who are online, on any instance; 0 while Redis cannot tell.")
-queue_bytes = _gauge("queue_bytes", "Bytes that sockets have not taken yet.")
+queue_bytes = _gauge("queue_bytes", "Bytes that the kernel has not taken yet.")
 redis_up = _gauge("redis_up", "1 while the connection works.", "connection")
 redis_reconnects = _counter("redis_reconnects", "Attempts to connect anew.", "connection")
 canary_seconds = _gauge("canary_seconds", "Time from publishing the last canary to hearing it.")

@@ -19,7 +19,8 @@ from chat.sign_in_attempts import AttemptLimits
 from errors import ParleyError, Unavailable
 from handlers.application import Services, make_application
 from realtime.gc_policy import GcPolicy
-from realtime.node import Limits, Node
+from realtime.limits import Limits
+from realtime.node import Node
 from realtime.transport import io_uring
 from store.database import Database, new_epoch
 from store.migrations import MigrationFailed, UnknownSchema, migrate

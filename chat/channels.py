@@ -28,6 +28,7 @@ class Channel:
     projects: str | None = None  # the logged channel that a projection is derived from
     default: bool = True  # sent to clients that do not say which channels they want
     state: State | None = None  # of a state channel: which value replaces which, and how the present ones are read
+    unread_of: Audience | None = None  # whose unread counts it changes
 
 
 _MESSAGE = ("id", "content", "senderId", "chatId", "createdAt", "isEdited", "editedAt")
@@ -37,9 +38,11 @@ _NOTICE = ("chatId", "message", "senderId")
 CHANNELS = {
     channel.name: channel
     for channel in (
-        Channel("messageAdded", Kind.LOGGED, Audience.PARTICIPANTS, _MESSAGE),
+        Channel("messageAdded", Kind.LOGGED, Audience.PARTICIPANTS, _MESSAGE, unread_of=Audience.PARTICIPANTS),
         Channel("messageUpdated", Kind.LOGGED, Audience.PARTICIPANTS, _MESSAGE),
-        Channel("messageDeleted", Kind.LOGGED, Audience.PARTICIPANTS, ("id", "chatId")),
+        Channel(
+            "messageDeleted", Kind.LOGGED, Audience.PARTICIPANTS, ("id", "chatId"), unread_of=Audience.PARTICIPANTS
+        ),
         Channel("chatAdded", Kind.LOGGED, Audience.PARTICIPANTS, _CHAT),
         Channel("chatUpdated", Kind.LOGGED, Audience.PARTICIPANTS, _CHAT),
         Channel(
@@ -62,6 +65,7 @@ CHANNELS = {
             Audience.PARTICIPANTS,
             ("messageId", "userId", "readAt"),
             state=reads.STATE,
+            unread_of=Audience.USER,
         ),
     )
 }

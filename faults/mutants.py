@@ -27,12 +27,12 @@ def mutant(name: str, fault: str):
 @mutant("head-check", "tail-loss")
 def no_head_check():
     """A lost last event is never looked for."""
-    from realtime.node import Node
+    from realtime.head_checks import HeadChecks
 
     async def never(self):
         await asyncio.Event().wait()
 
-    Node._check_heads = never
+    HeadChecks.run = never
 
 
 @mutant("seq-check", "redis-kick")
@@ -73,8 +73,8 @@ def no_membership_order():
 
     let_out = EventStream._let_out
 
-    def later(self, watch, event):
-        asyncio.get_running_loop().call_later(1.0, let_out, self, watch, event)
+    def later(self, stream, event):
+        asyncio.get_running_loop().call_later(1.0, let_out, self, stream, event)
 
     EventStream._let_out = later
 

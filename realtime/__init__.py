@@ -1,1 +1,1 @@
-"""Who hears it: Redis, the chats watched here, and the sockets connected here. Knows no HTTP."""
+"""Who gets an event and when: Redis, the chats that are followed on this instance, and the clients connected to it. Knows no HTTP."""

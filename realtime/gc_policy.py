@@ -1,48 +1,50 @@
-"""When Python searches for garbage in cycles, and through what. While it does, the instance stands still.
+"""When Python's garbage collector searches for cycles, and through which objects. The instance stands still while it searches.
 
-An idle socket is some thirty objects, and a full search through those of 10,000 took 123 ms. It never finds one: what a socket
-holds goes by its reference counts when it closes (tests/web/test_websocket.py). So sockets that have come are put where no
-search looks (`gc.freeze`), a hundred at a time, after a search through these alone: 3 to 6 ms, on CPython 3.10 to 3.13.
+A search through the objects of all idle sockets takes long and never finds anything: the objects of a socket go by their reference
+counts when it closes (tests/web/test_websocket.py). So new sockets are frozen (`gc.freeze`) where no search looks, some at a time, after
+a search through the new ones alone. docs/architecture.md has the figures.
 
-A cycle that was alive just then, and is garbage later, stays. That is rare, and it is counted: where frozen objects have become
-twice as many as there should be, everything is searched once, however long that takes, so that memory is bounded.
+A cycle that was alive when it was frozen, and became garbage later, stays. That is rare, and memory is bounded all the same: when there
+are twice as many frozen objects as the sockets and chats account for, one search goes through everything, however long that takes.
 """
 
 import asyncio
 import gc
 
-SECONDS = 0.25  # between two looks
-SOCKETS = 100  # that have come, until they are frozen
-# Objects that are new until they are searched, and such searches until one goes through their survivors as well: 2 to 4 ms. Python's
-# own 10 (and in 3.13, 2000 objects) make it 7 to 12 ms.
+from realtime.stream.hub import Hub
+
+SECONDS = 0.25  # between two looks at the hub
+SOCKETS = 100  # new ones that are frozen together
+# The thresholds of the collector: so many new objects start a search through them, and so many of these searches one through their
+# survivors too. With Python's own thresholds there are fewer pauses, but much longer ones.
 YOUNG = (1000, 5)
-OF_SOCKET, OF_CHAT = 40, 15  # objects, about, of a socket and of a watched chat
-SPARE = 100_000  # objects frozen besides
+OF_SOCKET, OF_CHAT = 40, 15  # roughly how many objects belong to a socket and to a followed chat
+SPARE = 100_000  # further objects that may be frozen
 
 
 class GcPolicy:
-    """The searches of one instance with this hub."""
+    """The searches of the instance with this hub."""
 
-    def __init__(self, hub):
+    def __init__(self, hub: Hub):
         self._hub = hub
-        self._seen = 0  # of the sockets that have ever come
-        self._kept = 0  # objects that a search through everything has left
+        self._seen = 0  # how many sockets had ever connected when they were last frozen
+        self._kept = 0  # objects that the last search through everything left
 
     def start(self):
-        """Freeze what lives as long as the process."""
+        """Freeze the objects that live as long as the process."""
         gc.set_threshold(*YOUNG)
         self._search()
 
     async def run(self):
-        """Freeze sockets as they come."""
+        """Freeze new sockets as they come."""
         while True:
             await asyncio.sleep(SECONDS)
-            if self._hub.opened - self._seen >= SOCKETS:
+            if self._hub.ever_connected - self._seen >= SOCKETS:
                 self.freeze()
 
     def freeze(self):
-        """Freeze what lives, and search everything if too much is frozen."""
-        self._seen = self._hub.opened
+        """Freeze all objects that are alive, and search everything if too many are frozen."""
+        self._seen = self._hub.ever_connected
         gc.collect()
         gc.freeze()
         if (

@@ -1,1 +1,1 @@
-"""What can be watched of the events' way, and what breaks it on purpose."""
+"""The Activity page: the way of every event as it can be looked at, and the demo that breaks things on purpose."""

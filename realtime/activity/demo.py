@@ -1,6 +1,6 @@
-"""Breaking things on purpose, to show that nothing is lost: only where the setting `DEMO` is on, as in `make run`.
+"""Breaks things on purpose, to show that nothing is lost: only where the setting `DEMO` is on, as in `make run`.
 
-Without it none of this is made: the publisher is an ordinary one, and a break that is heard on the control channel is not understood.
+Without the setting an instance makes nothing of this module: its publisher is an ordinary one, and it ignores orders to break something.
 """
 
 import asyncio
@@ -8,28 +8,30 @@ import logging
 import os
 import random
 import signal
+from collections.abc import Callable
 
 from chat.channels import CHANNELS
 from errors import Unavailable
 from realtime.bus.channel_names import channel_of
 from realtime.bus.connections import FAILURES, Publisher
 from realtime.protocol.close_codes import Close
+from realtime.stream.hub import Hub
 
 logger = logging.getLogger("parley.demo")
 
 PAUSE_SECONDS = 5.0
 DISORDER_SECONDS = 10.0
-LATEST_SECONDS = 0.3  # by which a publish in disorder comes later than it should
-LOST, DOUBLED = 0.2, 0.3  # of what is published in disorder
+LATEST_SECONDS = 0.3  # the longest delay of a publish in disorder
+LOST, DOUBLED = 0.2, 0.3  # shares of the publishes in disorder
 KILL_AFTER_SECONDS = 0.2  # so that the answer is still sent
 
 
 class DisorderlyPublisher(Publisher):
-    """A publisher that can be made to lose, double and reorder what passes through it."""
+    """A publisher that can be made to lose, double and reorder events."""
 
     disorderly_until = 0.0  # of the loop's clock
 
-    def publish(self, batch):
+    def publish(self, batch: list[tuple[str, bytes]]) -> bool:
         if asyncio.get_running_loop().time() >= self.disorderly_until:
             return super().publish(batch)
         ours = [publish for publish in batch if channel_of(publish[0]) in CHANNELS]
@@ -43,7 +45,7 @@ class DisorderlyPublisher(Publisher):
         return super().publish([publish for publish in batch if publish not in ours])
 
     async def pause_redis(self, seconds: float):
-        """Let Redis answer nobody for so long. Raises one of `FAILURES`."""
+        """Stop Redis from answering anybody for so long. Raises one of `FAILURES`."""
         connection = self._class(**{**self._options, "socket_timeout": 1.0})
         try:
             await connection.connect()
@@ -54,12 +56,23 @@ class DisorderlyPublisher(Publisher):
 
 
 class Demo:
-    """The breaks of one instance; each is for all instances, or for the one that it names."""
+    """The breaks of one instance. Each is for all instances, or for the one that it names."""
 
-    def __init__(self, instance: str, boot: str, publisher: DisorderlyPublisher, hub, *, control):
-        """`control(message)` says it to the other instances, False where it cannot; `boot` tells this process from a namesake."""
+    def __init__(
+        self,
+        instance: str,
+        boot: str,
+        publisher: DisorderlyPublisher,
+        hub: Hub,
+        *,
+        publish_control: Callable[[dict], bool],
+    ):
+        """`publish_control(message)` sends an order to the other instances; False where Redis does not take it.
+
+        `boot` names this process, since another one may have the instance's name.
+        """
         self._instance, self._boot, self._publisher, self._hub = instance, boot, publisher, hub
-        self._send = control
+        self._publish_control = publish_control
 
     async def pause_redis(self):
         """Raises `Unavailable` where Redis does not take the command."""
@@ -69,31 +82,31 @@ class Demo:
             raise Unavailable(f"Redis cannot be paused: {type(error).__name__}") from error
 
     def drop_sockets(self, user_id: str):
-        """Every stream of this user, on every instance."""
+        """Close all sockets of this user, on every instance."""
         self._do({"what": "dropSockets", "userId": user_id})
 
     def disorder(self):
-        """Every instance's publisher loses, doubles and reorders for some seconds. Raises `Unavailable` where the others cannot be told."""
+        """Every instance's publisher loses, doubles and reorders for some seconds. Raises `Unavailable` where Redis is down."""
         if not self._publisher.up:
             raise Unavailable("Redis does not carry the order to the other instances")
         self._do({"what": "disorder"})
 
     def kill(self, instance: str):
-        """An instance ends at once, as by `kill -9`. Raises `Unavailable` where it cannot be told."""
+        """End an instance at once, as `kill -9` would. Raises `Unavailable` where the order does not reach it."""
         if not self._do({"what": "kill", "instance": instance}) and instance != self._instance:
             raise Unavailable("Redis does not carry the order to the instance")
 
-    def _do(self, order):
-        # Here at once, whether Redis carries it or not.
+    def _do(self, order: dict) -> bool:
+        # This instance obeys at once, whether Redis carries the order or not.
         self._break(order)
-        return self._send({"kind": "demo", "from": self._boot, **order})
+        return self._publish_control({"kind": "demo", "from": self._boot, **order})
 
-    def heard(self, message: dict):
-        """Another instance's order; the echo of our own is done already."""
+    def receive(self, message: dict):
+        """Take an order of another instance; this one has obeyed its own already."""
         if message.get("from") != self._boot:
             self._break(message)
 
-    def _break(self, message):
+    def _break(self, message: dict):
         what = message.get("what")
         logger.warning("%s: breaking something on purpose: %s", self._instance, what)
         loop = asyncio.get_running_loop()

@@ -1,23 +1,25 @@
-"""The trace: what happens to events on one instance while somebody watches, noted step by step with its time."""
+"""The trace: what happens to events on one instance while somebody looks at the Activity page, step by step with its time."""
 
 import hashlib
 import time
 from collections import Counter
+from collections.abc import Iterable
 
 import orjson
 
 from chat.channels import CHANNELS, LOGGED
+from chat.events import Event
 from realtime.bus.channel_names import channel_of
 
-MOST_POINTS = 300  # in one batch; what is more is counted and left out
-REMEMBERED = 4096  # events by which doubles are known
+MOST_POINTS = 300  # in one batch; further ones are counted and left out
+REMEMBERED = 4096  # events, so that duplicates are recognised
 
 
 class Trace:
-    """What happens on one instance between two batches. Equal points are one, with a number."""
+    """What happens on one instance between two batches. Equal points are one point with a number."""
 
     def __init__(self, instance: str, counts: Counter):
-        """`counts` go on from one trace to the next: logged events heard, doubled, reordered, lost, repaired."""
+        """`counts` continue from one trace to the next: logged events heard, doubled, reordered, lost, repaired."""
         self.counts = counts
         self._instance = instance
         self._points: dict[tuple, list] = {}  # (step, channel, chat, seq, of) → [time, number]
@@ -26,7 +28,7 @@ class Trace:
         self._newest: dict[tuple, int] = {}  # (channel, chat) → seq
 
     def take(self) -> tuple[list[dict], int]:
-        """The points so far, once, and how many more there were than are told."""
+        """The points since the last call, and how many were left out."""
         points = [
             {
                 "step": step,
@@ -54,13 +56,13 @@ class Trace:
 
     # The hooks, in the order of a message's way
 
-    def accepted(self, events, seconds: float):
-        """The request that has made these events began so long ago."""
+    def accepted(self, events: Iterable[Event], seconds: float):
+        """The request that made these events began so many seconds ago."""
         for event in events:
             if event.channel in LOGGED:
                 self._note("accepted", event.channel, event.chat_id, event.seq, at=time.time() - seconds)
 
-    def committed(self, events):
+    def committed(self, events: Iterable[Event]):
         for event in events:
             if event.channel in LOGGED:
                 self._note(
@@ -75,18 +77,18 @@ class Trace:
                     "read", event.channel, event.chat_id, event.seq, of=alias(event.chat_id, event.data["userId"])
                 )
 
-    def published(self, batch, taken: bool):
-        """Redis has taken these `(address, payload)`s, or not."""
-        for address, payload in batch:
-            if (channel := channel_of(address)) in CHANNELS:
+    def published(self, batch: Iterable[tuple[str, bytes]], taken: bool):
+        """Redis has taken these (name on Redis, payload) pairs, or not."""
+        for name, payload in batch:
+            if (channel := channel_of(name)) in CHANNELS:
                 meta = orjson.loads(payload)["_"]
                 self._note("published" if taken else "untaken", channel, meta["chatId"], meta["seq"])
                 self.counts["lost"] += not taken and channel in LOGGED
 
-    def received(self, event, publisher: str):
-        """From Redis; `publisher` is the instance that it comes from."""
+    def received(self, event: Event, publisher: str):
+        """An event came from Redis; `publisher` is the instance that published it."""
         step, key = "received", (event.channel, event.chat_id, event.seq)
-        if event.channel in LOGGED:  # of a state, two may have the same seq, and the older one may come late
+        if event.channel in LOGGED:  # two states may have the same seq, and the older one may come late
             self.counts["heard"] += 1
             newest = self._newest.get(key[:2], 0)
             if key in self._heard:
@@ -103,25 +105,25 @@ class Trace:
                 self._newest.pop(oldest[:2], None)
         self._note(step, *key, of=publisher)
 
-    def gap(self, event, known: int):
-        """An event is ahead of the position `known`; `of` says how many are between."""
+    def gap(self, event: Event, known: int):
+        """An event is ahead of the position `known`; `of` says how many are missing between them."""
         self._note("gap", event.channel, event.chat_id, event.seq, of=event.seq - known - 1)
 
-    def delivered(self, channel: str, event, sockets: int):
+    def delivered(self, channel: str, event: Event, sockets: int):
         if sockets:
             self._note("delivered", channel, event.chat_id, event.seq, n=sockets)
 
-    def pulled(self, event):
-        """Read from PostgreSQL because Redis did not bring it."""
+    def pulled(self, event: Event):
+        """An event was read from PostgreSQL because Redis did not bring it."""
         self.counts["repaired"] += 1
         self._note("pulled", event.channel, event.chat_id, event.seq)
 
-    def replayed(self, event):
-        """Read from PostgreSQL for one socket that came back or was slow."""
+    def replayed(self, event: Event):
+        """An event was read from PostgreSQL for one client that came back or was slow."""
         self.counts["repaired"] += 1
         self._note("replayed", event.channel, event.chat_id, event.seq)
 
 
 def alias(chat_id: str, user_id: str | None) -> str | None:
-    """Tells the people of one chat apart, and nothing else of them."""
+    """A name that tells the people of one chat apart and reveals nothing else of them."""
     return user_id and hashlib.sha256(f"{chat_id}{user_id}".encode()).hexdigest()[:8]

@@ -1,1 +1,1 @@
-"""Redis: the two connections of an instance, the names of its channels, envelopes, and what is heard on them."""
+"""Redis: the two connections of an instance, the names of its channels, envelopes, and what arrives in them."""

@@ -1,71 +1,79 @@
-"""With `CHANNEL_SCOPE=chat`: keeps an instance subscribed to the chats that are watched there, and to no others.
+"""With `CHANNEL_SCOPE=chat`: keeps an instance subscribed to the chats that its clients follow, and to no others.
 
-What the hub watches is the truth. It is looked at when a command is written and never remembered, and one command is under way at a
-time: so no late unsubscription can undo a new subscription. A chat that is subscribed to may have missed something from the moment its
-snapshot was asked for until Redis has acknowledged; it is compared with PostgreSQL then. Chats that are left are kept for a while:
-clients that reconnect cost nothing.
+The hub alone knows which chats these are. It is read when a command is written, and one command is under way at a time, so no late
+unsubscription can undo a new subscription. Events may be missed between the question for a chat's snapshot and the acknowledgement of
+its subscription, so the chat is compared with PostgreSQL after that. A chat stays subscribed for a while after its last client has left,
+so that clients which reconnect cost nothing.
 """
 
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import islice, takewhile
 
 import metrics
 from realtime.bus.channel_names import ChannelNames
-from realtime.bus.connections import FAILURES
+from realtime.bus.connections import FAILURES, Subscriber
 from realtime.stream.hub import Hub
 
-logger = logging.getLogger("parley.subscriptions")
+logger = logging.getLogger("parley.chat_subscriptions")
 
 LINGER_SECONDS = 10.0
 RETRY_SECONDS = 1.0
-CHATS = 200  # in one command, so that Redis and this loop are never long busy with one
+CHATS = 200  # in one command, so that no command keeps Redis or this loop busy for long
 
 
 class ChatSubscriptions:
-    """The chats that one instance hears; where every instance hears every chat, there is nothing to do.
+    """The chats that one instance is subscribed to. In the scope `all` it does nothing.
 
-    `compare(chats)` is handed those that are heard from now on, each with the monotonic time since when it may have missed something.
+    `compare(chats)` gets those that are newly subscribed, each with the monotonic time since when it may have missed something.
     """
 
-    def __init__(self, hub: Hub, subscriber, addresses: ChannelNames, compare):
+    def __init__(
+        self,
+        hub: Hub,
+        subscriber: Subscriber,
+        channel_names: ChannelNames,
+        compare: Callable[[dict[str, float]], object],
+    ):
         self._hub = hub
         self._subscriber = subscriber
-        self._addresses = addresses
+        self._channel_names = channel_names
         self._compare = compare
-        self._heard: dict[str, float] = {}  # acknowledged on the present connection; when
-        self._deaf: dict[str, float] = {}  # watched and not asked for yet; since when
-        self._left: dict[str, float] = {}  # when its last socket left, oldest first
+        # By chat id, each with a monotonic time.
+        self._subscribed: dict[str, float] = {}  # when the present connection acknowledged it
+        self._wanted: dict[str, float] = {}  # followed and not subscribed yet: since when it may have missed something
+        self._left: dict[str, float] = {}  # when its last client left, oldest first
         self._wake = asyncio.Event()
-        metrics.subscribed_chats.set_function(lambda: len(self._heard))
+        metrics.subscribed_chats.set_function(lambda: len(self._subscribed))
 
-    def watched(self, chat_id: str, since: float):
-        """A chat has its first socket here; what happened since that monotonic time may have been missed."""
-        if not self._addresses.by_chat:
+    def follow(self, chat_id: str, since: float):
+        """A chat has its first client here. It may have missed something since that monotonic time."""
+        if not self._channel_names.by_chat:
             return
-        heard_at = self._heard.get(chat_id)
-        if heard_at is None:
-            self._is_deaf(chat_id, since)
+        subscribed_at = self._subscribed.get(chat_id)
+        if subscribed_at is None:
+            self._want(chat_id, since)
             self._wake.set()
-        elif since < heard_at:
+        elif since < subscribed_at:
             self._compare({chat_id: since})
 
-    def unwatched(self, chat_id: str):
-        """Its last socket has left."""
-        if self._addresses.by_chat:
+    def unfollow(self, chat_id: str):
+        """The chat's last client here has left."""
+        if self._channel_names.by_chat:
             self._left.pop(chat_id, None)
             self._left[chat_id] = time.monotonic()
             self._wake.set()
 
     def begin_anew(self):
-        """The connection is a new one, on which nothing of any chat is heard. What was missed before, a look at all heads finds."""
-        self._heard.clear()
+        """The connection is a new one, with no chat subscribed. The check of all heads finds what was missed before."""
+        self._subscribed.clear()
         self._left.clear()
-        if self._addresses.by_chat:
+        if self._channel_names.by_chat:
             now = time.monotonic()
-            self._deaf = {chat_id: self._deaf.get(chat_id, now) for chat_id in self._hub.streams}
+            self._wanted = {chat_id: self._wanted.get(chat_id, now) for chat_id in self._hub.streams}
             self._wake.set()
 
     async def run(self):
@@ -74,7 +82,7 @@ class ChatSubscriptions:
                 await asyncio.wait_for(self._wake.wait(), self._until_due())
             self._wake.clear()
             try:
-                await self._follow()
+                await self._update()
             except FAILURES as error:
                 # The next connection begins anew.
                 logger.info("subscribing to chats: %s", type(error).__name__)
@@ -83,34 +91,34 @@ class ChatSubscriptions:
                 await asyncio.sleep(RETRY_SECONDS)
                 self._wake.set()
 
-    def _until_due(self):
-        """Seconds until a chat has been left for long enough; None where none has been left, or nothing can be done about it."""
+    def _until_due(self) -> float | None:
+        """Seconds until the next chat can be unsubscribed; None where there is none, or no connection."""
         oldest = next(iter(self._left.values()), None)
         return (
             max(0.0, oldest + LINGER_SECONDS - time.monotonic()) if oldest is not None and self._subscriber.up else None
         )
 
-    async def _follow(self):
-        while self._subscriber.up and (self._deaf or self._until_due() == 0):
+    async def _update(self):
+        while self._subscriber.up and (self._wanted or self._until_due() == 0):
             fresh, stale = self._fresh(), self._stale()
             for chat_id in stale:
-                del self._heard[chat_id]  # from here on: whoever watches it again meanwhile subscribes to it again
+                del self._subscribed[chat_id]  # from here on a client that follows the chat has it subscribed again
             if fresh or stale:
                 try:
                     await self._subscriber.change(self._names_of(fresh), self._names_of(stale))
                 except BaseException:
                     for chat_id, since in fresh.items():
-                        self._is_deaf(chat_id, since)
+                        self._want(chat_id, since)
                     raise
-                self._heard.update(dict.fromkeys(fresh, time.monotonic()))
+                self._subscribed.update(dict.fromkeys(fresh, time.monotonic()))
                 self._compare(fresh)
 
-    def _is_deaf(self, chat_id, since):
-        self._deaf[chat_id] = min(since, self._deaf.get(chat_id, since))
+    def _want(self, chat_id: str, since: float):
+        self._wanted[chat_id] = min(since, self._wanted.get(chat_id, since))
 
     def _fresh(self) -> dict[str, float]:
-        chosen = list(islice(self._deaf, CHATS))
-        since = {chat_id: self._deaf.pop(chat_id) for chat_id in chosen}
+        chosen = list(islice(self._wanted, CHATS))
+        since = {chat_id: self._wanted.pop(chat_id) for chat_id in chosen}
         return {chat_id: at for chat_id, at in since.items() if chat_id in self._hub.streams}
 
     def _stale(self) -> list[str]:
@@ -118,7 +126,7 @@ class ChatSubscriptions:
         chosen = list(islice(takewhile(lambda chat_id: self._left[chat_id] + LINGER_SECONDS <= now, self._left), CHATS))
         for chat_id in chosen:
             del self._left[chat_id]
-        return [chat_id for chat_id in chosen if chat_id in self._heard and chat_id not in self._hub.streams]
+        return [chat_id for chat_id in chosen if chat_id in self._subscribed and chat_id not in self._hub.streams]
 
-    def _names_of(self, chat_ids):
-        return [name for chat_id in chat_ids for name in self._addresses.of_chat(chat_id)]
+    def _names_of(self, chat_ids: Iterable[str]) -> list[str]:
+        return [name for chat_id in chat_ids for name in self._channel_names.of_chat(chat_id)]

@@ -1,5 +1,7 @@
 """The envelope: an event as it goes over Redis."""
 
+from collections.abc import Callable
+
 import orjson
 
 from chat.channels import CHANNELS
@@ -28,7 +30,7 @@ def encode(event: Event, epoch: str, instance: str) -> bytes:
 def decode(channel: str, payload: bytes) -> tuple[Event, str, str]:
     """The event in an envelope, its epoch and its publisher.
 
-    Raises `ValueError` where another program published something that is no envelope of ours.
+    Raises `ValueError` where another program has published something that is not an envelope.
     """
     try:
         body = orjson.loads(payload)
@@ -50,18 +52,21 @@ def decode(channel: str, payload: bytes) -> tuple[Event, str, str]:
         raise ValueError(f"not an envelope: {error}") from None
 
 
-# Parts of an envelope, byte for byte as `encode` writes them. No text can look like them: a quote within a string is escaped.
+# Parts of an envelope, byte for byte as `encode` writes them. No message text can contain them, because JSON escapes its quotes.
 _BEGINNINGS = {name: b'{"%b":{' % name.encode() for name in CHANNELS}
 _META, _SEQ = b'},"_":{"v":%d,"chatId":"' % VERSION, b'","seq":'
-_SEQ_AT = 36 + len(_SEQ)  # in what follows _META: after a UUID
+_SEQ_AT = 36 + len(_SEQ)  # in the bytes after _META, which begin with a UUID
+
+# Answers (chat id, digits of the seq, the envelope's end) of an envelope, or None.
+Glance = Callable[[str, bytes], tuple[str, bytes, bytes] | None]
 
 
-def glances(epoch: str):
-    """A function of channel and payload that finds chat and seq (its digits) in an envelope of this epoch, without parsing it: 0.9 µs, not 4.
+def glances(epoch: str) -> Glance:
+    """A function that reads chat and seq from an envelope of this epoch without parsing it.
 
-    The third thing that it answers is the envelope's end, from the chat on: that of a projection is the same as its message's. None where
-    they are not in their places, though it may be an envelope nevertheless. The object itself is not looked at: this serves to pass over
-    what nobody here wants, and `decode` judges what is left.
+    It takes channel and payload. The envelope's end, from the chat id on, is the same for a projection as for its message. The answer is
+    None where a part is not in its place; the payload may be an envelope all the same. The event's object is not read: the function only
+    finds what can be skipped, and `decode` judges the rest.
     """
     after_seq = b',"epoch":"%b","from":"' % epoch.encode()
     last = _SEQ_AT + 20 + len(after_seq)

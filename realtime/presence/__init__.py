@@ -1,1 +1,1 @@
-"""Who is online, on whichever instance, and who is told so."""
+"""Who is online on any instance and who is typing, and which clients are told."""

@@ -1,1 +1,1 @@
-"""The stream's language: frames, positions, and what a returning client is told. Pure."""
+"""The stream's protocol: frames, positions, close codes, and what a returning client must get. Pure."""

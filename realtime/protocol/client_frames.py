@@ -1,4 +1,4 @@
-"""What a client may say on the stream. What this release does not know is passed over: the client may be newer. See docs/protocol.md."""
+"""The frames that a client may send. It may be of a newer release, so what this one does not know is ignored. See docs/protocol.md."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +9,7 @@ from chat.channels import CHANNELS, DEFAULT
 
 
 class BadFrame(ValueError):
-    """A frame that breaks the contract; the message and `field` are told to the client."""
+    """A frame that breaks the contract. The client gets the message and `field`."""
 
     def __init__(self, message: str, field: str | None = None):
         super().__init__(message)
@@ -18,7 +18,7 @@ class BadFrame(ValueError):
 
 @dataclass(slots=True)
 class Hello:
-    """The first frame. Of `channels` only those that this instance knows."""
+    """The first frame. `channels` has only those that this instance knows."""
 
     epoch: str | None = None
     cursors: dict[str, int] = field(default_factory=dict)
@@ -70,11 +70,11 @@ def parse(text: str | bytes) -> Hello | Typing | Ping | Unknown:
     return Unknown(kind)
 
 
-_CHOICES = {}  # each set of channels that was ever asked for, once for all sockets
+_CHOICES: dict[frozenset[str], frozenset[str]] = {}  # equal sets of channels are one object for all clients
 
 
 def hello(fields: dict) -> Hello:
-    """The fields of `hello`, which are those of `POST /api/sync` as well; others are passed over. Raises `BadFrame`."""
+    """The fields of `hello`, which are also those of `POST /api/sync`; others are ignored. Raises `BadFrame`."""
     epoch, cursors, channels, since, presence = (
         fields.get(name) for name in ("epoch", "cursors", "channels", "since", "presence")
     )
@@ -101,7 +101,7 @@ def hello(fields: dict) -> Hello:
 _HEX = frozenset("0123456789abcdef")
 
 
-def _chat_id(text, field):
+def _chat_id(text, field: str) -> str:
     if isinstance(text, str) and len(text) == 36:
         text = text.lower()
         if all(text[i] == "-" for i in (8, 13, 18, 23)) and sum(char in _HEX for char in text) == 32:
@@ -109,7 +109,7 @@ def _chat_id(text, field):
     raise BadFrame("A chat's id is a UUID.", field)
 
 
-def _moment(text):
+def _moment(text) -> datetime | None:
     if text is None:
         return None
     try:

@@ -1,10 +1,10 @@
-"""Why the server closes a socket; what a client does about each code stands in docs/protocol.md."""
+"""Why the server closes a socket. docs/protocol.md says what a client does about each code."""
 
 from enum import IntEnum
 
 
 class Close(IntEnum):
-    """1xxx: come back. 44xx: ours, see docs/protocol.md."""
+    """1xxx: standard codes, after which the client comes back. 44xx: the protocol's own."""
 
     RESTART = 1012
     TRY_AGAIN = 1013

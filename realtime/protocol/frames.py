@@ -1,4 +1,4 @@
-"""The stream's frames: what the server says, framed for the wire (RFC 6455). See docs/protocol.md."""
+"""The frames that the server sends, and their WebSocket framing (RFC 6455). See docs/protocol.md."""
 
 import struct
 from datetime import datetime
@@ -22,18 +22,15 @@ def text_frame(payload: bytes) -> bytes:
 
 
 def encode(frame: dict) -> bytes:
-    """A frame as it goes over the wire, ready for every socket that gets it."""
+    """A frame as bytes, ready for every socket that gets it."""
     return text_frame(orjson.dumps(frame))
-
-
-# What the server says
 
 
 _CHANNELS = list(CHANNELS)
 
 
 def welcome(user_id: str, epoch: str, instance: str, heads: dict[str, int]) -> dict:
-    """`version` and `channels` tell a client of another release what it can ask of this instance."""
+    """From `version` and `channels` a client of another release knows what it can ask of this instance."""
     return {
         "type": "welcome",
         "userId": user_id,
@@ -46,14 +43,14 @@ def welcome(user_id: str, epoch: str, instance: str, heads: dict[str, int]) -> d
 
 
 def of_event(event: Event) -> dict:
-    """`state` for a state, `event` for anything else: also for an event of a kind that only another release knows."""
+    """`state` for a state, `event` for anything else, also for an event of a kind that only another release knows."""
     kind = "state" if event.channel in STATES else "event"
     return {
         "type": kind,
         "channel": event.channel,
         "chatId": event.chat_id,
         "seq": event.seq,
-        "data": event.data or None,  # none of a kind that this release does not know
+        "data": event.data or None,  # null for a kind that this release does not know
     }
 
 
@@ -78,7 +75,7 @@ def typing(chat_id: str, user_id: str) -> dict:
 
 
 def presence(online: list[str] | None, limit: int) -> dict:
-    """Who is online of all that the user shares a chat with, in chats of at most `limit` people; None: nobody knows now."""
+    """Who is online of the people in the user's chats of at most `limit` participants; None: that is unknown now."""
     return {"type": "presence", "online": online, "limit": limit}
 
 

@@ -1,16 +1,16 @@
-"""What to do with an event at a position, and with a cursor that a client brings back. Pure, and everything rests on it."""
+"""What to do with an event at a position, and with a cursor that a client brings back. Pure; all delivery rests on it."""
 
 from enum import Enum
 
 
 class Step(Enum):
-    DELIVER = "deliver"  # the next one
-    DROP = "drop"  # had already
-    PULL = "pull"  # something between was missed
+    DELIVER = "deliver"  # it is the next one
+    DROP = "drop"  # it was delivered before
+    PULL = "pull"  # events before it are missing
 
 
 def step(known: int, seq: int) -> Step:
-    """What an instance or a socket that is at `known` does with the event `seq` of the same chat."""
+    """What an instance or a client at the position `known` does with the event `seq` of the same chat."""
     if seq == known + 1:
         return Step.DELIVER
     return Step.DROP if seq <= known else Step.PULL
@@ -19,10 +19,10 @@ def step(known: int, seq: int) -> Step:
 class Reset(Enum):
     """Why a cursor is void; the value is the `reason` of the `reset` frame."""
 
-    EPOCH = "epoch"  # of another history
-    AHEAD = "ahead"  # newer than the chat: also another history
-    FLOOR = "floor"  # what follows it was pruned
-    BEHIND = "behind"  # more was missed than is replayed
+    EPOCH = "epoch"  # it is of another history
+    AHEAD = "ahead"  # it is above the chat's head, so it is of another history too
+    FLOOR = "floor"  # the events after it were pruned
+    BEHIND = "behind"  # more events are missing than are replayed
 
 
 def void(cursor: int, head: int, floor: int, limit: int, same_epoch: bool = True) -> Reset | None:

@@ -1,4 +1,4 @@
-"""A client comes back: what it must be told of each of its chats, given where it stands and what it brings. Pure."""
+"""A client comes back: what it must get for each of its chats, given the chats' heads and its cursors. Pure."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,16 @@ from realtime.protocol.position import Reset, void
 
 @dataclass(slots=True)
 class Plan:
-    """`first`: the frames before any replay. `positions`: where each chat continues; those below its head are replayed."""
+    """The answer to a `hello`."""
 
-    first: list[dict]
-    positions: dict[str, int]
+    first: list[dict]  # the frames before any replay
+    positions: dict[str, int]  # where each chat continues; a chat whose position is below its head is replayed
     resets: list[str]  # their reasons
-    missed: set[
-        str
-    ]  # chats that the client did not have at their heads: their unread counts are told even where they are zero
+    missed: set[str]  # chats of which the client lacks something: their unread counts are sent even where they are 0
 
 
 def plan(user_id: str, instance: str, membership: Membership, hello: Hello, limit: int) -> Plan:
-    """What `hello` is answered with, before the replay."""
+    """How to answer a `hello`; chats with more than `limit` missing events are reset."""
     same_epoch = hello.epoch == membership.epoch
     heads = {chat_id: standing.head for chat_id, standing in membership.chats.items()}
     result = Plan([frames.welcome(user_id, membership.epoch, instance, heads)], {}, [], set())
@@ -47,9 +45,9 @@ def plan(user_id: str, instance: str, membership: Membership, hello: Hello, limi
 
 
 def some(missing: dict[str, int], page: int, most: int) -> list[str]:
-    """Which of the chats to replay next, of each of which so many events are missing: about `most` events come, at least one page.
+    """Which chats to replay next: as many as it takes to read about `most` events, and at least one. `missing` counts each chat's events.
 
-    A socket takes a few hundred at a time. Reading a page of every chat for it would read most of them again and again.
+    A socket takes a few hundred frames at a time. Pages of all its chats would mostly be read in vain, again and again.
     """
     chosen, events = [], 0
     for chat_id, number in missing.items():
@@ -62,17 +60,17 @@ def some(missing: dict[str, int], page: int, most: int) -> list[str]:
 
 @dataclass(slots=True)
 class Continuation:
-    """How one chat goes on for a reader at `position`, by one snapshot of the log in which the chat's newest event was `head`."""
+    """How one chat continues for a reader at `position`, from one snapshot of the log in which the chat's newest event was `head`."""
 
     chat_id: str
     position: int
     head: int
     left: bool  # the reader is not in the chat
-    reset: Reset | None  # why the position is void: the chat goes on after `head`
+    reset: Reset | None  # why the position is void; the chat continues after `head` then
     events: list[Event]  # the next ones after the position, in order
 
     def frames(self) -> list[dict]:
-        """What the reader is told."""
+        """The frames for the reader."""
         if self.left:
             return [frames.left(self.chat_id)]
         if self.reset is not None:
@@ -81,7 +79,7 @@ class Continuation:
 
 
 def continuation(chat_id: str, position: int, page: Log | None, user_id: str, limit: int) -> Continuation:
-    """How the chat goes on from a page of its log; None where there is no such chat."""
+    """How the chat continues, from a page of its log. `page` is None where the chat does not exist."""
     if page is None or user_id not in page.members:
         return Continuation(chat_id, position, 0 if page is None else page.head, True, None, [])
     reset = void(position, page.head, page.floor, limit)

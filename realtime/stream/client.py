@@ -1,13 +1,14 @@
-"""One client's socket: its hello, its replay, its end. What it may hear is decided by the event stream, its bytes leave by its writer."""
+"""One client: its hello, its replay, its end. The event stream decides what it gets, and its writer sends the bytes."""
 
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import metrics
 from chat import memberships
-from chat.channels import STATES
+from chat.channels import ABOUT_CHATS, STATES
 from chat.events import Event
 from chat.states import Asked
 from errors import ParleyError
@@ -17,20 +18,20 @@ from realtime.protocol.close_codes import Close
 from realtime.protocol.position import Step, step
 from realtime.protocol.resume import Continuation
 from realtime.stream import replay
+from realtime.stream.chat_stream import ChatStream
+from realtime.stream.instance import Instance
+from realtime.transport.socket_writer import SocketWriter
 
-logger = logging.getLogger("parley.session")
+logger = logging.getLogger("parley.client")
 
-REPLAY_EVENTS = 1000  # read at a time for one socket, at most a page more
+REPLAY_EVENTS = 1000  # read at a time for one client, at most a page more
 TYPING_SECONDS = 3.0
-NOTHING_TYPED = {}  # until somebody types; it is replaced, never changed
+NOTHING_TYPED: dict[str, float] = {}  # shared by all clients that have not typed; it is replaced, never changed
 RETRY_SECONDS = 0.2
 
 
 class Client:
-    """A signed-in user's socket on this instance.
-
-    `realtime` is the instance (a `Node`); `writer` the way out; `close(code, reason)` ends the socket.
-    """
+    """A signed-in user's socket on the instance `node`. `writer` sends its bytes, `close(code, reason)` ends it."""
 
     __slots__ = (
         "user_id",
@@ -39,7 +40,7 @@ class Client:
         "streams",
         "catching_up",
         "closed",
-        "_realtime",
+        "_node",
         "writer",
         "_close",
         "_said_hello",
@@ -54,56 +55,59 @@ class Client:
         "__weakref__",
     )
 
-    def __init__(self, realtime, session_id: str, user_id: str, writer, close):
+    def __init__(
+        self, node: Instance, session_id: str, user_id: str, writer: SocketWriter, close: Callable[[int, str], object]
+    ):
         self.user_id = user_id
         self.session_id = session_id
-        self.channels = frozenset()
-        self.streams = {}  # chat id → Watch
+        self.channels: frozenset[str] = frozenset()
+        self.streams: dict[str, ChatStream] = {}  # by chat id
         self.catching_up = False
         self.closed = False
-        self._realtime = realtime
+        self._node = node
         self.writer = writer
         self._close = close
         self._said_hello = False
-        self._opened = False  # every chat of the user is watched; `synced` may be still to come
+        self._opened = False  # it follows every chat of its user; `synced` may not have been sent yet
         self._missed_state = False
-        self._missed_since = None
-        self._allowance = 2.0 * realtime.limits.frames_per_second
+        self._missed_since: datetime | None = None
+        self._allowance = 2.0 * node.limits.frames_per_second
         self._allowance_at = time.monotonic()
         self._typed = NOTHING_TYPED
-        self._task = None
-        self._hello_timer = asyncio.get_running_loop().call_later(
-            realtime.limits.hello_seconds, self.end, Close.NO_HELLO, "no hello"
+        self._task: asyncio.Future | None = None
+        self._hello_timer: asyncio.TimerHandle | None = asyncio.get_running_loop().call_later(
+            node.limits.hello_seconds, self.end, Close.NO_HELLO, "no hello"
         )
 
-    # Out. One verb for each guarantee: `try_send` may leave a frame out and says so, `send` never does, `send_state` makes up for it later.
+    # Sending, with one verb for each guarantee: `try_send` may leave a frame out and says so, `send` never leaves one out, and
+    # `send_state` sends the present value later where it left one out.
 
     def try_send(self, frame: bytes) -> bool:
-        """Queue a ready frame, unless the socket has too much unsent: then nothing, and False."""
-        if self._realtime.backpressure.is_full(self.writer):
+        """Queue a ready frame; False where the socket has too much unsent, and nothing was queued."""
+        if self._node.backpressure.is_full(self.writer):
             return False
         self.writer.send(frame)
         return True
 
     def send(self, frame: dict):
-        """Queue a frame that must not be left out. A socket that is far too slow even for these is closed."""
-        if self._realtime.backpressure.is_hopeless(self.writer):
+        """Queue a frame that must not be left out. A socket that does not even take these is closed."""
+        if self._node.backpressure.is_hopeless(self.writer):
             self.end(Close.TRY_AGAIN, "too slow")
         if not self.closed:
             self.writer.send(frames.encode(frame))
 
     def send_state(self, event: Event):
-        """Send a state. One that the socket is too slow for is sent afresh when it has drained."""
+        """Send a state. Where the socket has no room for it, the present value is sent when it has drained."""
         if event.channel in self.channels and not self.try_send(frames.encode(frames.of_event(event))):
             self.missed_state(event)
 
     async def _room(self):
-        """Wait until the next `try_send` is taken: what is sent afresh may be more than fits, and must not be left out again."""
-        while self._realtime.backpressure.is_full(self.writer):
+        """Wait until the next `try_send` succeeds. The states that are sent afresh may be more than fits, and none may be left out again."""
+        while self._node.backpressure.is_full(self.writer):
             await self.writer.drained()
 
     def missed_state(self, event: Event):
-        """A state was left out because the socket is slow; the present ones are told when it has drained."""
+        """A state was left out because the socket is slow. The present values are sent when it has drained."""
         if moment := STATES[event.channel].moment:
             moved_at = datetime.fromisoformat(event.data[moment].replace("Z", "+00:00"))
             self._missed_since = min(moved_at, self._missed_since or moved_at)
@@ -111,7 +115,7 @@ class Client:
         self.catch_up()
 
     def end(self, code: Close, reason: str = ""):
-        """Close the socket, after what is queued."""
+        """Close the socket after the frames that are queued."""
         if not self.closed:
             metrics.socket_closes.labels(str(int(code))).inc()
             self.writer.flush()
@@ -119,7 +123,7 @@ class Client:
             self.gone()
 
     def gone(self):
-        """The socket has ended, from whichever side."""
+        """The socket has ended, whichever side closed it."""
         if not self.closed:
             self.closed = True
             if self._hello_timer is not None:
@@ -127,9 +131,9 @@ class Client:
                 self._hello_timer = None
             if self._task is not None:
                 self._task.cancel()
-            self._realtime.hub.remove(self)
+            self._node.hub.remove(self)
 
-    # In
+    # Receiving
 
     def receive(self, message: str | bytes):
         """A frame from the client."""
@@ -145,21 +149,22 @@ class Client:
             return
         if isinstance(frame, Hello):
             self._said_hello = True
-            self._hello_timer.cancel()
-            self._hello_timer = None
+            if self._hello_timer is not None:
+                self._hello_timer.cancel()
+                self._hello_timer = None
             self._task = asyncio.ensure_future(self._run(self._open, frame))
         elif isinstance(frame, Ping):
             self.try_send(frames.PONG)
         elif isinstance(frame, Typing):
             self._type(frame.chat_id)
         elif isinstance(frame, Unknown):
-            # A newer client says what older instances do not know. It is told so, and goes on.
+            # The client is of a newer release. It gets an error and goes on.
             self.try_send(
                 frames.encode(frames.error("invalid_value", "This instance does not know this type.", "type"))
             )
 
-    def _within_rate(self):
-        now, rate = time.monotonic(), self._realtime.limits.frames_per_second
+    def _within_rate(self) -> bool:
+        now, rate = time.monotonic(), self._node.limits.frames_per_second
         self._allowance = min(self._allowance + (now - self._allowance_at) * rate, 2.0 * rate) - 1
         self._allowance_at = now
         if self._allowance < 0:
@@ -167,7 +172,7 @@ class Client:
             return False
         return True
 
-    def _type(self, chat_id):
+    def _type(self, chat_id: str):
         if chat_id not in self.streams:
             self.send(frames.error("not_found", "There is no such chat, or it is not yours to see.", "chatId"))
             return
@@ -175,9 +180,9 @@ class Client:
         if now - self._typed.get(chat_id, -TYPING_SECONDS) >= TYPING_SECONDS:
             self._typed = {chat: at for chat, at in self._typed.items() if now - at < TYPING_SECONDS}
             self._typed[chat_id] = now
-            self._realtime.typing(chat_id, self.user_id)
+            self._node.typing(chat_id, self.user_id)
 
-    async def _run(self, work, *arguments):
+    async def _run(self, work: Callable[..., Awaitable[None]], *arguments):
         try:
             await work(*arguments)
         except ParleyError as error:
@@ -188,35 +193,35 @@ class Client:
             self.end(Close.TRY_AGAIN, "internal error")
         finally:
             if self._task is asyncio.current_task():
-                self._task = None  # unless it has started another
+                self._task = None  # it may have started the next one
 
     # Opening
 
     async def _open(self, hello: Hello):
-        realtime = self._realtime
+        node = self._node
         self.channels = hello.channels
-        with realtime.event_stream.join_buffer.noting():
-            async with realtime.openings:
-                membership = await memberships.membership(realtime.db, self.user_id)
+        with node.event_stream.join_buffer.noting():
+            async with node.openings:
+                membership = await memberships.membership(node.db, self.user_id)
             if self.closed:
                 return
-            plan = resume.plan(self.user_id, realtime.instance, membership, hello, realtime.limits.replay_limit)
+            plan = resume.plan(self.user_id, node.instance, membership, hello, node.limits.replay_limit)
             for frame in plan.first:
                 self.send(frame)
             if hello.cursors:
                 metrics.resumes.inc()
             for reason in plan.resets:
                 metrics.resets.labels(reason).inc()
-            realtime.hub.add(self, membership.version)
-            self.catching_up = True  # by this task
+            node.hub.add(self, membership.version)
+            self.catching_up = True  # this task does it
             for chat_id, position in plan.positions.items():
-                if realtime.event_stream.join_buffer.begin(self, chat_id, position, membership.chats[chat_id]):
+                if node.event_stream.join_buffer.begin(self, chat_id, position, membership.chats[chat_id]):
                     plan.missed.add(chat_id)
-            joined = realtime.event_stream.join_buffer.joined(self.user_id)
+            joined = node.event_stream.join_buffer.joined(self.user_id)
         self._opened = True
         if joined:
-            await realtime.event_stream.refresh_memberships([self.user_id])
-        # This instance may not have heard of everything yet that the welcome has named.
+            await node.event_stream.refresh_memberships([self.user_id])
+        # The welcome may have named events that this instance has not received yet.
         await self._replay({chat_id: standing.head for chat_id, standing in membership.chats.items()})
         await self._send_states(membership, plan.missed, hello.since)
         self.send(
@@ -224,24 +229,24 @@ class Client:
         )
         self._finish()
         if hello.presence:
-            realtime.hub.ask(self)
+            node.hub.follow_presence(self)
 
-    async def _send_states(self, membership, missed, since):
+    async def _send_states(self, membership: memberships.Membership, missed: set[str], since: datetime | None):
         """Send the present values that may differ from those that the client has."""
         asked = Asked(self.user_id, membership, missed, since, tuple(self.streams))
         for channel, state in STATES.items():
             if channel in self.channels:
-                for event in await state.afresh(self._realtime.db, asked):
+                for event in await state.afresh(self._node.db, asked):
                     await self._room()
-                    self._realtime.event_stream.latest_values.send_afresh(self, event)
+                    self._node.event_stream.latest_values.send_afresh(self, event)
 
-    def _position(self, stream):
+    def _position(self, stream: ChatStream) -> int:
         return stream.position_of(self)
 
     # Catching up
 
     def catch_up(self):
-        """Follow the chats in which this socket fell behind, and tell the states it missed, as soon as it has drained."""
+        """Replay the chats in which this client fell behind, and send the states that it missed, as soon as its socket has drained."""
         if self._opened and not self.catching_up and not self.closed:
             self.catching_up = True
             self._task = asyncio.ensure_future(self._run(self._catch_up))
@@ -251,18 +256,18 @@ class Client:
         if self._missed_state:
             await self.writer.drained()
             since, self._missed_state, self._missed_since = self._missed_since, False, None
-            membership = await memberships.membership(self._realtime.db, self.user_id)
+            membership = await memberships.membership(self._node.db, self.user_id)
             await self._send_states(membership, set(membership.chats), since)
         self._finish()
 
     def _finish(self):
         self.catching_up = False
-        # What fell behind while this task was at its end.
+        # The client may have fallen behind again while this task was ending.
         if not self.closed and (self._missed_state or self._missing()):
             self.catch_up()
 
-    def _missing(self, heads=None) -> dict[str, int]:
-        """How many events this socket is behind its instance and these heads, of each chat where it is."""
+    def _missing(self, heads: dict[str, int] | None = None) -> dict[str, int]:
+        """How many events this client is behind its instance and these heads, for each chat where it is behind."""
         heads = heads or {}
         missing = (
             (chat_id, max(stream.position, heads.get(chat_id, 0)) - self._position(stream))
@@ -270,30 +275,28 @@ class Client:
         )
         return {chat_id: number for chat_id, number in missing if number > 0}
 
-    async def _replay(self, heads=None):
-        """Replay page by page, as fast as the socket takes it, until it is where this instance is, and at these heads at least."""
-        realtime = self._realtime
+    async def _replay(self, heads: dict[str, int] | None = None):
+        """Replay page by page, as fast as the socket takes it, until the client has what its instance has, and at least these heads."""
+        node = self._node
         while self._missing(heads):
             await self.writer.drained()
-            async with realtime.catch_ups:
+            async with node.catch_ups:
                 positions = {chat_id: self._position(stream) for chat_id, stream in self.streams.items()}
-                parts = await replay.continuations(
-                    realtime, self.user_id, self._missing(heads), positions, REPLAY_EVENTS
-                )
+                parts = await replay.continuations(node, self.user_id, self._missing(heads), positions, REPLAY_EVENTS)
             moved = False
             for part in parts:
                 stream = self.streams.get(part.chat_id)
-                # Only where nothing has happened to this socket in this chat since the question was asked.
+                # A page is of use only where the client's position in this chat has not changed since the question.
                 if stream is not None and self._position(stream) == part.position:
                     moved |= self._apply(stream, part)
             if not moved:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    def _apply(self, stream, part: Continuation) -> bool:
-        """Hand over how one chat goes on; whether that changed anything."""
-        event_stream = self._realtime.event_stream
+    def _apply(self, stream: ChatStream, part: Continuation) -> bool:
+        """Send how one chat continues; answers whether that changed the client's position."""
+        event_stream = self._node.event_stream
         if part.head < stream.position and not (part.left and part.head == 0):
-            return False  # older than what this instance has seen: ask again
+            return False  # the page is older than what this instance has delivered: read it again
         if part.left:
             event_stream.leave(self, stream)
             return True
@@ -310,10 +313,10 @@ class Client:
                 if event_stream.trace is not None:
                     event_stream.trace.replayed(event)
                 position = event.seq
-                if event.channel == "chatUpdated":
-                    # This user may have left and come back meanwhile.
+                if event.channel in ABOUT_CHATS:
+                    # The user may have left and come back meanwhile.
                     event_stream.latest_values.refresh_counts(stream, {self.user_id})
-        self._realtime.hub.attach(self, stream, position)
+        self._node.hub.attach(self, stream, position)
         if position > stream.position:
             event_stream.pull(stream, position, "replay")
         return position != part.position

@@ -1,17 +1,24 @@
-"""Who is connected here: clients by user, and the chats that they follow. Plain bookkeeping; no I/O and no decisions."""
+"""Who is connected here: clients by user, and the chats that they follow. It keeps books, decides nothing and does no I/O."""
+
+from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from realtime.stream.chat_stream import ChatStream
 from realtime.transport.backpressure import Backpressure
 from realtime.transport.write_queue import WriteQueue
 
+if TYPE_CHECKING:
+    from realtime.stream.client import Client
+
 
 class Hub:
-    """The clients of one instance and the chats that they follow.
+    """The clients of one instance, and a `ChatStream` for each chat that one of them follows.
 
-    `watched(stream)` is called when a chat has its first client, `unwatched(stream)` when its last one has left.
+    `on_opened(stream)` is called when a chat gets its first client, `on_closed(stream)` when its last one has left.
     """
 
     def __init__(
@@ -19,60 +26,61 @@ class Hub:
         queue: WriteQueue,
         backpressure: Backpressure,
         *,
-        watched=lambda stream: None,
-        unwatched=lambda stream: None,
+        on_opened: Callable[[ChatStream], object] = lambda stream: None,
+        on_closed: Callable[[ChatStream], object] = lambda stream: None,
     ):
         self._queue, self._backpressure = queue, backpressure
-        self._watched, self._unwatched = watched, unwatched
-        self.clients = set()
-        self.opened = 0  # sockets that have ever come
-        self.sockets = Counter()  # user id → sockets, also those that have not said hello
-        self.users: dict[str, tuple] = {}  # user id → their clients; a set of one would be four times as large
-        # user id → the membership version that their clients agree with; negative where an event has put it in doubt
+        self._on_opened, self._on_closed = on_opened, on_closed
+        self.clients: set[Client] = set()
+        self.ever_connected = 0  # how many clients have ever come
+        self.sockets: Counter[str] = Counter()  # by user, also those that have not said hello
+        # By user id. Mostly one client each, and a set of one takes far more memory than a tuple.
+        self.users: dict[str, tuple[Client, ...]] = {}
+        # User id → the membership version that their clients agree with; negative where an event has put it in doubt.
         self.versions: dict[str, int] = {}
         self._doubts = itertools.count(-1, -1)
-        self.streams: dict[str, ChatStream] = {}  # by chat
-        self.listening = Counter()  # channel → clients that have asked for it
+        self.streams: dict[str, ChatStream] = {}  # by chat id
+        self.listening: Counter[str] = Counter()  # channel → clients that have asked for it
         self.turnover = 0  # how often a user has come or gone
-        self.asking = set()  # clients that want to know who is online
-        # Those of them that must be told everything: their chats have changed, or they missed something.
-        self.moved = set()
+        self.presence_clients: set[Client] = set()  # those that asked who is online
+        # Those of them that need the whole list: their chats have changed, or they missed something.
+        self.presence_outdated: set[Client] = set()
 
-    def connect(self, client):
-        """A socket is there. It follows no chat yet."""
+    def connect(self, client: Client):
+        """A client is connected. It follows no chat yet."""
         self.clients.add(client)
-        self.opened += 1
+        self.ever_connected += 1
         self.sockets[client.user_id] += 1
 
-    def add(self, client, version: int):
+    def add(self, client: Client, version: int):
         """The client is about to follow its chats, as of this membership version."""
         if client.user_id not in self.users:
             self.turnover += 1
         self.users[client.user_id] = (*self.users.get(client.user_id, ()), client)
         self.listening.update(client.channels)
-        # The older of two: a client that was opened before a change must be told of it.
+        # The older version counts: a client that opened before a change must still learn of it.
         self.versions[client.user_id] = min(version, self.versions.get(client.user_id, version))
 
-    def ask(self, client):
-        """The client wants to know who is online."""
+    def follow_presence(self, client: Client):
+        """The client asks who is online."""
         if client in self.clients:
-            self.asking.add(client)
-            self.moved.add(client)
+            self.presence_clients.add(client)
+            self.presence_outdated.add(client)
 
     def doubt(self, user_id: str):
-        """An event let the user's clients into or out of a chat. It may have been an old one, so the next check compares."""
+        """An event let the user's clients into or out of a chat. It may have been an old event, so the next check compares."""
         if user_id in self.versions:
             self.versions[user_id] = next(self._doubts)
 
-    def remove(self, client):
+    def remove(self, client: Client):
         """Forget a client, and the chats that nobody else follows."""
         if client in self.clients:
             self.clients.discard(client)
             self.sockets[client.user_id] -= 1
             if not self.sockets[client.user_id]:
                 del self.sockets[client.user_id]
-        self.asking.discard(client)
-        self.moved.discard(client)
+        self.presence_clients.discard(client)
+        self.presence_outdated.discard(client)
         for stream in list(client.streams.values()):
             self.detach(client, stream)
         if client in (clients := self.users.get(client.user_id, ())):
@@ -89,31 +97,35 @@ class Hub:
         stream = self.streams.get(chat_id)
         if stream is None:
             stream = self.streams[chat_id] = ChatStream(chat_id, position, self._queue, self._backpressure)
-            self._watched(stream)
+            self._on_opened(stream)
         return stream
 
-    def attach(self, client, stream: ChatStream, position: int):
-        """The client follows the chat from `position` on. A socket that has just ended follows nothing any more."""
+    def is_open(self, stream: ChatStream) -> bool:
+        """Whether this is still the stream of its chat."""
+        return self.streams.get(stream.chat_id) is stream
+
+    def attach(self, client: Client, stream: ChatStream, position: int):
+        """The client follows the chat from `position` on, unless its socket has just ended."""
         if client not in self.clients:
             return
-        # The last one may have left while a page of events is delivered, and the page may let somebody in again.
+        # While a page of events is delivered the last client may leave, and a later event of the page may let one in again.
         if stream.chat_id not in self.streams:
             self.streams[stream.chat_id] = stream
-            self._watched(stream)
-        if stream.chat_id not in client.streams and client in self.asking:
-            self.moved.add(client)
+            self._on_opened(stream)
+        if stream.chat_id not in client.streams and client in self.presence_clients:
+            self.presence_outdated.add(client)
         client.streams[stream.chat_id] = stream
         stream.follow(client, position)
 
-    def detach(self, client, stream: ChatStream):
-        """The client follows the chat no longer."""
+    def detach(self, client: Client, stream: ChatStream):
+        """The client no longer follows the chat."""
         stream.unfollow(client)
-        if client.streams.pop(stream.chat_id, None) and client in self.asking:
-            self.moved.add(client)
-        if not stream.is_followed and self.streams.pop(stream.chat_id, None):
-            self._unwatched(stream)
+        if client.streams.pop(stream.chat_id, None) is not None and client in self.presence_clients:
+            self.presence_outdated.add(client)
+        if not stream.is_followed and self.streams.pop(stream.chat_id, None) is not None:
+            self._on_closed(stream)
 
     def clear(self):
-        """Forget the chats, after the clients."""
+        """Forget all chats. The clients must be gone before."""
         while self.streams:
-            self._unwatched(self.streams.popitem()[1])
+            self._on_closed(self.streams.popitem()[1])

@@ -1,33 +1,40 @@
-"""Sockets that are being opened: what is heard from before the database is asked where they stand until they watch their chats.
+"""What arrives while clients are opened: from before the database is asked about their chats until they follow them.
 
-Nobody here watches such a chat yet, and what is committed after the answer must not fall between the two.
+Nobody here may follow such a chat yet, and an event that commits after the database's answer must not be lost in between.
 """
+
+from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from chat import memberships, unread
 from chat.channels import LOGGED
 from chat.events import Event
 from realtime.stream.hub import Hub
 
+if TYPE_CHECKING:
+    from realtime.stream.client import Client
+    from realtime.stream.event_stream import EventStream
+
 
 class JoinBuffer:
-    """The openings of one instance: `under_way` so many."""
+    """Notes for the openings of one instance, of which `under_way` are not finished."""
 
-    def __init__(self, hub: Hub, event_stream):
+    def __init__(self, hub: Hub, event_stream: EventStream):
         self._hub = hub
         self._event_stream = event_stream
         self.under_way = 0
         self._began_at = 0.0
-        # What was heard since the first of them began.
+        # What has arrived since the first opening under way began.
         self._heads: dict[str, int] = {}
         self._joined: set[str] = set()  # users
         self._counted: set[tuple[str, str]] = set()  # chat and user
 
     @contextmanager
     def noting(self):
-        """Note what is heard, from before the question is asked until the socket watches its chats."""
+        """Note what arrives: enter it before the database is asked, and leave it when the client follows its chats."""
         self._began_at = self.asked_at
         self.under_way += 1
         try:
@@ -41,11 +48,11 @@ class JoinBuffer:
 
     @property
     def asked_at(self) -> float:
-        """The monotonic time from before the database was asked where the sockets stand that are being opened; now, where none are."""
+        """A monotonic time from before any opening under way asked the database; the present where there is none."""
         return self._began_at if self.under_way else time.monotonic()
 
     def note(self, event: Event):
-        """This was heard."""
+        """An event has arrived."""
         if not self.under_way:
             return
         if event.channel in LOGGED:
@@ -55,29 +62,29 @@ class JoinBuffer:
             self._counted.add((event.chat_id, event.data["userId"]))
 
     def joined(self, user_id: str) -> bool:
-        """Whether the user was let into something meanwhile."""
+        """Whether an event may have let the user into a chat meanwhile."""
         return user_id in self._joined
 
-    def begin(self, client, chat_id: str, position: int, standing: memberships.Standing) -> bool:
-        """A socket watches a chat from `position` on, where its user stands as the database has just answered.
+    def begin(self, client: Client, chat_id: str, position: int, standing: memberships.Standing) -> bool:
+        """A client follows a chat from `position` on. The database has just answered where its user stands.
 
-        Answers whether the user's other sockets have been told of a newer unread count than that.
+        Answers whether the user's other clients have got a newer unread count than that.
         """
         event_stream, stream = self._event_stream, self._hub.stream(chat_id, standing.head)
         count = unread.standing_event(client.user_id, chat_id, standing)
         event_stream.latest_values.send(stream, count)
         self._hub.attach(client, stream, position)
-        heard = max(standing.head, self._heads.get(chat_id, 0))
-        if heard > stream.position:
-            event_stream.pull(stream, heard, "opening")
+        newest = max(standing.head, self._heads.get(chat_id, 0))
+        if newest > stream.position:
+            event_stream.pull(stream, newest, "opening")
         if position < stream.position:
             client.catch_up()
         if stream.position > standing.head or (chat_id, client.user_id) in self._counted:
             event_stream.latest_values.refresh_counts(stream, {client.user_id})
         return event_stream.latest_values.known(stream, count) != count
 
-    def let_in(self, client, chat_id: str, position: int, standing: memberships.Standing):
-        """The same for a socket that has been open: what its user has not read of this chat, or the user's others were told, it is told at once."""
+    def let_in(self, client: Client, chat_id: str, position: int, standing: memberships.Standing):
+        """The same for a client that has been open for a while. It gets its unread count at once, unless that is 0 and no newer one is known."""
         if self.begin(client, chat_id, position, standing) or standing.unread:
             count = unread.standing_event(client.user_id, chat_id, standing)
             self._event_stream.latest_values.send_afresh(client, count)

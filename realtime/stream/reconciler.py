@@ -1,41 +1,46 @@
-"""Comparing an instance with the truth in PostgreSQL, and repairing what differs: of everything, and of chats just subscribed to."""
+"""Compares an instance with PostgreSQL and repairs what differs: all its chats at every check, and those that it has just subscribed to."""
 
 import asyncio
 import logging
 import time
-from datetime import timedelta
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
 from itertools import islice
 
 import metrics
 from chat import head_check
-from chat.channels import STATES
+from chat.channels import CHANNELS, STATES, Audience
 from errors import ParleyError
 from realtime.stream.event_stream import EventStream
 from realtime.stream.hub import Hub
+from store.database import Database
 
 logger = logging.getLogger("parley.reconciler")
 
 CHATS = 1000  # compared at a time after they were subscribed to
 RETRY_SECONDS = 0.5
-READ = "messageReadUpdated"
 
 
 class Reconciler:
-    """The checks of one instance, whose history is `epoch()`."""
+    """The comparisons of one instance. `epoch()` is the history of the database that the instance believes in."""
 
-    def __init__(self, db, hub: Hub, event_stream: EventStream, epoch):
+    def __init__(self, db: Database, hub: Hub, event_stream: EventStream, epoch: Callable[[], str]):
         self._db = db
         self._epoch = epoch
         self._hub = hub
         self._event_stream = event_stream
-        self._fresh: dict[str, float] = {}  # chats to compare; since when they may have missed something
+        self._fresh: dict[
+            str, float
+        ] = {}  # chats to compare → the monotonic time since when they may have missed something
         self._comparing = False
 
-    async def check(self, session_ids, since, doubtful=True) -> head_check.Changes:
-        """Compare this instance with the truth and repair what differs; with `since`, states that moved since then too.
+    async def check(
+        self, session_ids: Collection[str], since: datetime | None, doubtful: bool = True
+    ) -> head_check.Changes:
+        """Compare this instance with PostgreSQL and repair what differs; with `since`, also the states that moved since then.
 
-        Where nothing was `doubtful`, only those of them count that nobody has told: their instance died after the commit, or never
-        got the database's answer. Otherwise counts may be missing whose watermark came. Raises `Unavailable`.
+        `doubtful` says that publications may have been lost, so that a watermark may have come without its count. Otherwise only those
+        states matter that never came: their instance died after the commit, or did not get the database's answer. Raises `Unavailable`.
         """
         streams = self._hub.streams
         changes = await head_check.changes(
@@ -49,11 +54,11 @@ class Reconciler:
         for stream in list(streams.values()):
             self._event_stream.latest_values.demand_counts(stream)
         if since is not None and streams:
-            await self._tell_states(list(streams), since, doubtful)
+            await self._offer_moved(list(streams), since, doubtful)
         return changes
 
     def compare(self, chats: dict[str, float]):
-        """Compare these chats, soon and together, which may have missed something since these monotonic times."""
+        """Compare these chats soon. Each may have missed something since its monotonic time."""
         for chat_id, since in chats.items():
             self._fresh[chat_id] = min(since, self._fresh.get(chat_id, since))
         if self._fresh and not self._comparing:
@@ -75,30 +80,34 @@ class Reconciler:
         finally:
             self._comparing = False
 
-    async def _compare_some(self, chats):
+    async def _compare_some(self, chats: dict[str, float]):
         positions = {chat_id: stream.position for chat_id in chats if (stream := self._hub.streams.get(chat_id))}
         if not positions:
             return
         changes = await head_check.changes(self._db, positions, {}, [])
         if changes.epoch != self._epoch():
-            return  # the next check of everything ends all that is open
+            return  # the next check closes all clients
         self._pull(changes.heads, "subscribed")
-        # By the clock of the database. It was asked before now, so this is rather too early than too late.
+        # By the database's clock. It answered a moment ago, so this is rather too early than too late.
         since = changes.at - timedelta(seconds=time.monotonic() - min(chats.values()))
-        await self._tell_states(list(positions), since, doubtful=True)
+        await self._offer_moved(list(positions), since, doubtful=True)
 
-    def _pull(self, heads, reason):
+    def _pull(self, heads: dict[str, int], reason: str):
         for chat_id, head in heads.items():
             stream = self._hub.streams.get(chat_id)
             if stream is not None and head > stream.position:
                 self._event_stream.pull(stream, head, reason)
 
-    async def _tell_states(self, chat_ids, since, doubtful):
+    async def _offer_moved(self, chat_ids: list[str], since: datetime, doubtful: bool):
+        """Offer the states of these chats that moved since then, and refresh the unread counts that they change."""
         values = self._event_stream.latest_values
-        for state in [state for state in STATES.values() if state.moved is not None]:
+        for channel, state in STATES.items():
+            if state.moved is None:
+                continue
+            changes_count = CHANNELS[channel].unread_of is Audience.USER
             for event in await state.moved(self._db, chat_ids, since):
                 stream = self._hub.streams.get(event.chat_id)
                 if stream is not None and (doubtful or not values.is_known(stream, event)):
                     values.offer(stream, event)
-                    if event.channel == READ and event.data["userId"] in self._hub.users:
-                        values.refresh_counts(stream, {event.data["userId"]})  # whoever reads has less unread
+                    if changes_count and event.data["userId"] in self._hub.users:
+                        values.refresh_counts(stream, {event.data["userId"]})

@@ -1,1 +1,1 @@
-"""Bytes to sockets: one write for each socket and loop turn, the same bytes to many, bounded memory for slow readers."""
+"""Bytes to sockets: one write for each socket and turn of the loop, broadcasts to many sockets, bounded memory for slow readers."""

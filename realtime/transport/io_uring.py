@@ -1,11 +1,10 @@
 """The same bytes to many sockets with one system call: Linux' io_uring, for sending and nothing else.
 
-A loop around `send` enters the kernel for each socket, and between two calls Python finds the next one in memory that the kernel has just driven
-out of the processor's cache. Here the kernel is handed a list of the sockets that lies ready, and goes through it by itself: a delivery
-over TCP costs less than in a C program that loops around `send` (docs/performance.md).
+A loop around `send` enters the kernel for each socket, and the kernel evicts Python's next socket from the processor's cache each time.
+io_uring takes a prepared list of the sockets and works through it inside the kernel. What that saves stands in docs/performance.md.
 
-Spoken by hand, with the two calls and the structures of <linux/io_uring.h>: there is no package for it that is kept well. Every request is
-done, or refused, before the call returns, since none may wait (MSG_DONTWAIT): so there is nothing to wait for, to cancel or to lose.
+This module makes the two system calls and fills the structures of <linux/io_uring.h> by itself, because no well-kept package does. The
+kernel completes or refuses every request before the call returns, since none may wait (MSG_DONTWAIT). So no request is ever pending.
 """
 
 import ctypes
@@ -17,7 +16,7 @@ import struct
 import sys
 from array import array
 
-# System calls have one number on all processors since these were added.
+# Since Linux 5.1, new system calls have the same number on every architecture.
 _SETUP, _ENTER = 425, 426
 _SUBMIT_ALL, _SINGLE_ISSUER, _DEFER_TASKRUN = 1 << 7, 1 << 12, 1 << 13  # the last came with Linux 6.1
 _SINGLE_MMAP = 1 << 0
@@ -30,17 +29,17 @@ _REQUEST = struct.Struct("=BBHiQQIIQ24x")
 _LENGTH_AT, _RESULT_AT = 24 // 4, 8 // 4  # in 32-bit words of a request, of an answer
 _REQUEST_WORDS, _ANSWER_WORDS = _REQUEST.size // 4, 16 // 4
 
-MANY = 1024  # requests of one call; for more sockets there are more calls
-TRIES = 100
+MANY = 1024  # requests in one call; more sockets take more calls
+TRIES = 100  # calls for one list of requests, of which signals may interrupt some
 MOST_BYTES = 128 * 1024
 
 
 class Unavailable(Exception):
-    """There is no io_uring here, or this process may not use it; the message says why."""
+    """The kernel has no io_uring, or this process may not use it; the message says why."""
 
 
 class IoUring:
-    """One for each process, used by the thread that made it. Raises `Unavailable`."""
+    """A process has one. Only the thread that made it may use it. Raises `Unavailable`."""
 
     def __init__(self):
         if not sys.platform.startswith("linux") or sys.byteorder != "little" or sys.maxsize < 2**32:
@@ -60,8 +59,8 @@ class IoUring:
         except (OSError, ValueError) as error:
             os.close(self._fd)
             raise Unavailable(f"its memory cannot be had: {error}") from None
-        said = (ctypes.c_char * MOST_BYTES)()  # what all requests send
-        self._address, self._said = ctypes.addressof(said), memoryview(said).cast("B")
+        data = (ctypes.c_char * MOST_BYTES)()  # the bytes that all requests send
+        self._address, self._data = ctypes.addressof(data), memoryview(data).cast("B")
         try:
             self._try()
         except (OSError, Unavailable):
@@ -84,7 +83,7 @@ class IoUring:
         words[places_at // 4 : places_at // 4 + entries] = memoryview(array("I", range(entries)))
 
     def _try(self):
-        """A kernel may take the call and refuse the request, as a sandbox may tell it to."""
+        """Send something: a sandbox may allow the call and refuse the requests in it."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
             theirs.setblocking(False)
@@ -97,7 +96,7 @@ class IoUring:
         )
 
     def requests(self, numbers: list[int]) -> list[bytearray]:
-        """Requests to send to these file descriptors, for any number of times. That they are still the same sockets is the caller's care."""
+        """Requests to send to these file descriptors, any number of times. The caller makes sure that they are still the same sockets."""
         return [
             bytearray().join(
                 _REQUEST.pack(_SEND, 0, 0, number, 0, self._address, 0, _FLAGS, place)
@@ -109,10 +108,10 @@ class IoUring:
     def send(self, requests: list[bytearray], data: bytes) -> list[tuple[int, int]]:
         """Send `data`, at most `MOST_BYTES`, to all of them.
 
-        Answers `(place, result)` of those that did not take all of it: how many bytes they took, or a negative errno. Raises `OSError` where
-        the kernel refuses the call itself: who got it is not known then, and the ring is of no more use.
+        Answers `(place, result)` for each socket that did not take all of it: how many bytes it took, or a negative errno. Raises `OSError`
+        where the kernel refuses the call itself. Then it is unknown which sockets got the bytes, and this object must not be used again.
         """
-        self._said[: len(data)] = data
+        self._data[: len(data)] = data
         failed, before = [], 0
         for some in requests:
             count = len(some) // _REQUEST.size
@@ -133,7 +132,7 @@ class IoUring:
         self._requests[start : start + until_end] = requests[:until_end]
         self._requests[: len(requests) - until_end] = requests[until_end:]
         words[self._tail] = (tail + count) & 0xFFFFFFFF
-        # One call takes and answers all of them, unless a signal or a lack of memory cuts it short.
+        # One call completes all requests, unless a signal or a lack of memory interrupts it.
         left = count
         for _ in range(TRIES):
             try:
@@ -146,7 +145,7 @@ class IoUring:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     def _results(self, count) -> array:
-        """The results of the newest requests, in the order in which they came."""
+        """The results of the newest requests, in the order in which the kernel completed them."""
         words, start = self._answers, self._words[self._head] & self._answer_mask
         until_end = min(count, self._answer_mask + 1 - start)
         found = array(
@@ -158,14 +157,14 @@ class IoUring:
         return found
 
     def _answers_of(self, count):
-        """`(place, result)` of each of them."""
+        """`(place, result)` of each of the newest requests."""
         head = self._words[self._head]
         for number in range(count):
             at = _ANSWER_WORDS * ((head + number) & self._answer_mask)
             yield self._answers[at], self._answers[at + _RESULT_AT]
 
     def close(self):
-        """Give it back to the kernel."""
+        """Give its memory back to the kernel."""
         os.close(self._fd)
 
 

@@ -171,9 +171,9 @@ async def test_a_change_is_told_to_who_asks_by_sync(name, stage, instance, conne
 async def test_a_change_that_nobody_published_is_told_after_the_next_check(name, stage, instance, connect):
     node = await instance()
     socket = await connect(node, stage.client).hello().synced()
-    await node._check(True)  # from here on, what was missed is known by its time
+    await node.head_checks.check(True)  # from here on, what was missed is known by its time
     _, event = await happen(stage, name)
-    await node._check(True)
+    await node.head_checks.check(True)
     await socket.until(
         lambda: is_told(stage.client, event) or event.chat_id in stage.client.cursors.keys() - {stage.chat}
     )

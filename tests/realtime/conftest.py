@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import settings
 
-from realtime.node import Limits, Node
+from realtime.limits import Limits
+from realtime.node import Node
 from tests.chat.conftest import db, opened, world  # noqa: F401
 from tests.realtime.client import Client
 from tests.realtime.instances import QUICK
@@ -19,7 +20,7 @@ NO_REDIS = "redis://127.0.0.1:1/0"
 
 @pytest.fixture
 def instance(io_loop, db):
-    """`await instance(redis=url, start=False, db=…, **limits)` → a `Delivery`. Not started, it neither publishes nor looks by itself."""
+    """`await instance(redis=url, start=False, db=…, **limits)` → a `Node`. Not started, it neither publishes nor looks by itself."""
     nodes = []
 
     async def create(*, redis=NO_REDIS, start=False, db=db, **limits) -> Node:
@@ -38,7 +39,7 @@ def instance(io_loop, db):
 
 @pytest.fixture
 def connect(io_loop):
-    """`connect(delivery, user or client, **options)` → a `Connection`, gone at the end of the test."""
+    """`connect(node, user or client, **options)` → a `Connection`, gone at the end of the test."""
     connections = []
 
     def create(node, who, session_id=None, buffer=2**16, **options) -> Connection:
@@ -94,7 +95,7 @@ def healthy(instance, server):
         ]
         for node in nodes:
             await until(lambda node=node: not node.degraded, 10)
-            await until(lambda node=node: node._checked_at and not node._look.is_set())
+            await until(lambda node=node: node.head_checks.checked_at and node.head_checks.is_idle)
         return nodes
 
     return create

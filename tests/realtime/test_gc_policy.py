@@ -15,7 +15,7 @@ from realtime.gc_policy import GcPolicy
 def hub():
     """A hub's counts; afterwards Python collects as it did."""
     thresholds = gc.get_threshold()
-    yield SimpleNamespace(clients=set(), streams={}, opened=0)
+    yield SimpleNamespace(clients=set(), streams={}, ever_connected=0)
     gc.unfreeze()
     gc.set_threshold(*thresholds)
     gc.collect()
@@ -99,7 +99,9 @@ def test_sockets_and_chats_are_not_taken_for_garbage(hub, monkeypatch):
 async def test_sockets_are_frozen_some_hundred_at_a_time(hub, monkeypatch):
     monkeypatch.setattr(gc_policy, "SECONDS", 0.01)
     rounds, froze = GcPolicy(hub), []
-    monkeypatch.setattr(rounds, "freeze", lambda: froze.append(hub.opened) or setattr(rounds, "_seen", hub.opened))
+    monkeypatch.setattr(
+        rounds, "freeze", lambda: froze.append(hub.ever_connected) or setattr(rounds, "_seen", hub.ever_connected)
+    )
     task = asyncio.ensure_future(rounds.run())
     for opened in (
         1,
@@ -109,7 +111,7 @@ async def test_sockets_are_frozen_some_hundred_at_a_time(hub, monkeypatch):
         2 * gc_policy.SOCKETS - 1,
         2 * gc_policy.SOCKETS,
     ):
-        hub.opened = opened
+        hub.ever_connected = opened
         await asyncio.sleep(0.05)
     task.cancel()
     assert froze == [gc_policy.SOCKETS, 2 * gc_policy.SOCKETS]

@@ -11,7 +11,8 @@ import pytest
 from chat import accounts, chats, memberships
 from metrics import REGISTRY
 from realtime.bus import connections, envelope
-from realtime.node import CONTROL, Limits
+from realtime.bus.channel_names import CONTROL
+from realtime.limits import Limits
 from store.database import new_epoch
 from tests.chat.conftest import key
 from tests.realtime.client import Client
@@ -592,7 +593,7 @@ def canonical(frames):
 
 @pytest.mark.gen_test
 async def test_sync_answers_a_bounded_number_of_events_and_the_rest_the_next_time(instance, world, monkeypatch):
-    monkeypatch.setattr("realtime.stream.polling.SYNC_EVENTS", 10)
+    monkeypatch.setattr("realtime.stream.sync.SYNC_EVENTS", 10)
     ada, bob = await world.users(2)
     chat_ids = [await world.group(bob, ada) for _ in range(4)]
     node = await instance(replay_page=4)

@@ -131,7 +131,7 @@ def test_every_schema_that_was_ever_on_main_comes_to_what_a_fresh_database_has(e
 
     after = data(url)
     for name, rows in before.items():
-        if name != "parley":
+        if name not in ("parley", "schema_migrations"):  # see below
             known = [{key: row[key] for key in rows[0]} for row in after[name]] if rows else after[name]
             assert sorted(map(str, known)) == sorted(map(str, rows)), name
     state, was = after["parley"][0], before["parley"][0]

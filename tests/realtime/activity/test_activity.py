@@ -18,8 +18,7 @@ from realtime.activity import trace as trace_module
 from realtime.activity import viewers
 from realtime.activity.trace import Trace, alias
 from realtime.bus import envelope
-from realtime.bus.channel_names import ACTIVITY
-from realtime.node import CONTROL
+from realtime.bus.channel_names import ACTIVITY, CONTROL
 from tests.chat.conftest import key
 from tests.realtime.client import Client
 from tests.realtime.instances import NEVER, QUICK, command, published
@@ -318,7 +317,7 @@ async def test_a_viewer_who_takes_nothing_misses_something_and_holds_nothing_up(
 async def test_what_is_no_batch_reaches_no_viewer(instance, look, strange):
     alone = await instance()
     viewer = look(alone)
-    alone.inbox.heard(ACTIVITY, strange)
+    alone.inbox.receive(ACTIVITY, strange)
     await asyncio.sleep(0)
     viewer.take()
     assert [batch for batch in viewer.batches if batch["instance"] != "web.1"] == []
@@ -328,7 +327,7 @@ async def test_what_is_no_batch_reaches_no_viewer(instance, look, strange):
 @pytest.mark.gen_test
 async def test_a_strange_lease_begins_nothing(instance, seconds):
     alone = await instance()
-    alone.inbox.heard(CONTROL, json.dumps({"kind": "activity", "seconds": seconds}).encode())
+    alone.inbox.receive(CONTROL, json.dumps({"kind": "activity", "seconds": seconds}).encode())
     assert alone.activity._task is None
 
 

@@ -5,7 +5,9 @@ import pytest
 from chat import messages
 from realtime.activity import demo
 from realtime.activity.demo import DisorderlyPublisher
-from realtime.node import CONTROL, Limits, Node
+from realtime.bus.channel_names import CONTROL
+from realtime.limits import Limits
+from realtime.node import Node
 from tests.chat.conftest import key
 from tests.realtime.client import Client
 from tests.realtime.instances import QUICK, published
@@ -77,5 +79,5 @@ async def test_an_order_reaches_the_instance_that_it_names(breakable, monkeypatc
 async def test_who_is_no_demonstration_does_not_understand_the_order(instance, monkeypatch):
     monkeypatch.setattr(demo.os, "kill", lambda *which: pytest.fail("killed"))
     alone = await instance()
-    alone.inbox.heard(CONTROL, b'{"kind": "demo", "what": "kill", "instance": "web.1"}')
+    alone.inbox.receive(CONTROL, b'{"kind": "demo", "what": "kill", "instance": "web.1"}')
     assert not isinstance(alone._publisher, DisorderlyPublisher)

@@ -9,17 +9,17 @@ OTHERS = [name for name in ALL if name not in CHANNELS]
 
 
 def test_by_default_a_channel_carries_every_chat_and_everybody_hears_all_of_them():
-    addresses = ChannelNames()
-    assert [addresses.of(name, "c") for name in ALL] == list(ALL) == [*CHANNELS, *OTHERS] == list(addresses.everywhere)
-    assert addresses.of_chat("c") == []
+    names = ChannelNames()
+    assert [names.of(name, "c") for name in ALL] == list(ALL) == [*CHANNELS, *OTHERS] == list(names.everywhere)
+    assert names.of_chat("c") == []
 
 
 def test_with_the_scope_chat_messages_states_and_typing_go_on_channels_of_their_chat():
-    addresses = ChannelNames("chat")
-    own = {name for name in ALL if addresses.of(name, "c") == f"{name}.c"}
+    names = ChannelNames("chat")
+    own = {name for name in ALL if names.of(name, "c") == f"{name}.c"}
     assert own == CHANNELS.keys() - {"chatAdded", "chatUpdated"} | {TYPING}
     # Who is let into a chat is on an instance that does not listen to it yet.
-    assert set(addresses.everywhere) == {"chatAdded", "chatUpdated", CONTROL, PRESENCE, "parley:activity"}
+    assert set(names.everywhere) == {"chatAdded", "chatUpdated", CONTROL, PRESENCE, "parley:activity"}
 
 
 def test_an_instance_hears_all_of_a_chat_but_what_its_messages_tell_as_well():

@@ -180,10 +180,10 @@ async def test_a_new_connection_subscribes_to_everything_again_in_batches_and_mi
     message = await world.send(ada, chat_ids[0])
     his = await connect(other, bob).hello().synced()
     await subscribed(server, *chat_ids)
-    gate, checked = Gate(other).close(), other._checked_at
+    gate, checked = Gate(other).close(), other.head_checks.checked_at
     command(server, "CLIENT", "KILL", "TYPE", "pubsub")
     await until(lambda: gate.waiting, 10)
-    await until(lambda: other._checked_at != checked and not other._look.is_set())
+    await until(lambda: other.head_checks.checked_at != checked and other.head_checks.is_idle)
     for chat_id in chat_ids:
         await published(one, send(world, ada, chat_id, "after the look, before the subscription"))
     one.publish((await world.read(bob, message)).events)
@@ -231,7 +231,7 @@ async def test_a_client_that_reconnects_soon_costs_nothing(healthy, connect, wor
     chat_id = await world.group(ada, bob)
     first = await connect(other, bob).hello().synced()
     await subscribed(server, chat_id)
-    await until(lambda: chat_id in other._subscriptions._heard)
+    await until(lambda: chat_id in other._subscriptions._subscribed)
     gate = Gate(other)
     first.leave()
     missed = await published(one, send(world, ada, chat_id, "missed"))

@@ -54,7 +54,9 @@ async def test_what_one_instance_commits_those_on_another_node_hear(scope, nodes
     chat_id = await world.group(ada, bob)
     here, there = [await connect(*where).hello().synced() for where in ((one, ada), (other, bob))]
     await until(
-        lambda: scope == "all" or chat_id in other._subscriptions._heard and chat_id in one._subscriptions._heard
+        lambda: (
+            scope == "all" or chat_id in other._subscriptions._subscribed and chat_id in one._subscriptions._subscribed
+        )
     )
     for number in range(3):
         await published(one, send(world, ada, chat_id, f"from one {number}"))

@@ -42,7 +42,7 @@ class Ears:
     def hear(self, *channels, chat=CHAT, seq=1, epoch=EPOCH, instance="web.2", **meta):
         for channel in channels:
             data = {"participantIds": []} if channel.startswith("chat") and channel not in PROJECTIONS else {"id": "x"}
-            self.inbox.heard(channel, envelope.encode(Event(channel, chat, seq, data, meta), epoch, instance))
+            self.inbox.receive(channel, envelope.encode(Event(channel, chat, seq, data, meta), epoch, instance))
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_they_are_looked_at_in_a_new_epoch(ears):
 def test_rubbish_is_foreign_before_and_after_a_message_that_was_passed_over(ears):
     foreign = metrics.foreign_messages.labels(PROJECTED[0])._value
     before = foreign.get()
-    ears.inbox.heard(PROJECTED[0], b"rubbish")
+    ears.inbox.receive(PROJECTED[0], b"rubbish")
     ears.hear("messageAdded")
-    ears.inbox.heard(PROJECTED[0], b"rubbish")
+    ears.inbox.receive(PROJECTED[0], b"rubbish")
     assert foreign.get() == before + 2

@@ -30,7 +30,7 @@ class Net:
     def tick(self, deliver=True):
         self.now += 0.5
         for boot, process in self.alive.items():
-            self.waiting += process.tick(
+            self.waiting += process.due(
                 None if self.seen.get(boot) == self.connected[boot] else self.connected[boot], self.now
             )
             self.seen[boot] = set(self.connected[boot])
@@ -40,7 +40,7 @@ class Net:
     def deliver(self, order):
         for index in order:
             for process in self.alive.values():
-                process.hear(json.loads(json.dumps(self.waiting[index])), self.now)
+                process.receive(json.loads(json.dumps(self.waiting[index])), self.now)
         self.waiting = []
         for boot, process in self.alive.items():
             online, offline = process.changes()
@@ -126,7 +126,7 @@ def test_a_lost_change_is_found_by_the_next_one():
 def test_an_old_list_does_not_replace_a_newer_one():
     process = presence()
     for number, users in ((4, ["ada"]), (3, ["bob"]), (4, ["ada"])):
-        process.hear({"from": "b", "n": number, "users": users}, 0.0)
+        process.receive({"from": "b", "n": number, "users": users}, 0.0)
         assert set(process.online) == {"ada"}
 
 
@@ -134,7 +134,7 @@ def test_while_nothing_happens_only_beats_are_said():
     process, said = presence(), []
     process.begin()
     for half in range(1, 121):
-        said += process.tick({"ada"}, half / 2)
+        said += process.due({"ada"}, half / 2)
     assert len(said) <= 60 / BEAT + 2
     assert said[-1] == {"from": "a", "n": 1}
 
@@ -162,12 +162,12 @@ def test_rubbish_is_ignored_and_the_number_of_instances_is_bounded():
         {"from": ["b"], "n": 1},
         *({"from": "b", "n": 1, key: value} for key, value in ids.items()),
     ):
-        process.hear(message, 0.0)
+        process.receive(message, 0.0)
     assert not process.online
     for number in range(2 * MAX_INSTANCES):
-        process.hear({"from": f"b{number}", "n": 0, "users": [f"u{number}"]}, 0.0)
+        process.receive({"from": f"b{number}", "n": 0, "users": [f"u{number}"]}, 0.0)
     assert len(process.online) == MAX_INSTANCES
-    process.tick(set(), 4 * BEAT)
+    process.due(set(), 4 * BEAT)
     assert not process.online and not process._others
 
 

@@ -378,7 +378,7 @@ async def test_a_frame_before_hello_and_one_that_breaks_the_contract_are_told_of
     await socket.until(lambda: socket.client.frames)
     (error,) = socket.client.frames
     assert error["type"] == "error" and error["error"]["code"] == "invalid_value"
-    assert socket.code == 4400 and socket.served not in socket.served._realtime.hub.clients
+    assert socket.code == 4400 and socket.served not in socket.served._node.hub.clients
 
 
 @pytest.mark.gen_test

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import metrics
 import realtime.bus.chat_subscriptions
+import realtime.head_checks
 import realtime.node
 import realtime.stream.join_buffer
 import realtime.stream.reconciler
@@ -27,7 +28,8 @@ from chat.channels import CHANNELS, DEFAULT, LOGGED
 from chat.events import Event
 from errors import Unavailable
 from realtime.bus.channel_names import channel_of
-from realtime.node import Limits, Node
+from realtime.limits import Limits
+from realtime.node import Node
 from realtime.stream.event_stream import EventStream
 from tests.realtime.client import Client
 from tests.realtime.stream.test_hub import new_hub
@@ -197,7 +199,7 @@ class Instance:
     def hear(self, index, again=False):
         address, payload = self.inbox[index] if again else self.inbox.pop(index)
         if address is not None:
-            self.node.inbox.heard(channel_of(address), payload)
+            self.node.inbox.receive(channel_of(address), payload)
         elif not payload.done():
             payload.set_result(None)
 
@@ -239,6 +241,7 @@ class World:
             self.patch.setattr(module, name, self._asked(read))
         for module in (
             realtime.node,
+            realtime.head_checks,
             realtime.stream.join_buffer,
             realtime.stream.reconciler,
             realtime.bus.chat_subscriptions,
@@ -264,7 +267,7 @@ class World:
             self.truth.create(members[0], members)
         for number, scope in enumerate(scopes):
             self.instances.append(Instance(self, number, scope))
-            self._do(asyncio.ensure_future, self.instances[-1].node._check_heads())
+            self._do(asyncio.ensure_future, self.instances[-1].node.head_checks.run())
             self._do(asyncio.ensure_future, self.instances[-1].node._subscriptions.run())
         self.loop.advance(3)
 
@@ -304,9 +307,9 @@ class World:
         assert not self.errors, self.errors
         for instance in self.instances:
             for stream in instance.node.hub.streams.values():
-                for session, position in stream.behind.items():
+                for client, position in stream.behind.items():
                     assert position != stream.position, "a socket that has reached its instance is not let in"
-                    assert position > stream.position or session.catching_up, "nobody catches this socket up"
+                    assert position > stream.position or client.catching_up, "nobody catches this socket up"
 
     def deliver_promptly(self):
         for instance in self.instances:
@@ -544,7 +547,7 @@ class World:
         for number, instance in enumerate(self.instances):
             self.hear_everything(number)
             self._do(self._mend, instance.node)
-            self._do(instance.node._look.set)
+            self._do(instance.node.head_checks.soon)
         for socket in list(self.sockets):
             socket.pipe.stalled = False
             self._do(socket.pipe.drain, 10**6)
@@ -584,7 +587,7 @@ class World:
             assert not (hub.clients or hub.sockets or hub.users or hub.versions or hub.streams)
             subscriptions = instance.node._subscriptions
             assert instance.subscribed == set(instance.node.channel_names.everywhere)
-            assert not (subscriptions._heard or subscriptions._deaf or subscriptions._left)
+            assert not (subscriptions._subscribed or subscriptions._wanted or subscriptions._left)
             opening = event_stream.join_buffer
             assert not (
                 event_stream._tasks or opening.under_way or opening._heads or opening._joined or opening._counted

@@ -38,7 +38,15 @@ def new_hub(**called):
 
 
 def is_empty(hub):
-    return not (hub.clients or hub.sockets or hub.users or hub.versions or hub.streams or hub.asking or hub.moved)
+    return not (
+        hub.clients
+        or hub.sockets
+        or hub.users
+        or hub.versions
+        or hub.streams
+        or hub.presence_clients
+        or hub.presence_outdated
+    )
 
 
 def test_how_many_listen_to_a_channel_is_known_until_they_are_gone(hub):
@@ -54,30 +62,30 @@ def test_how_many_listen_to_a_channel_is_known_until_they_are_gone(hub):
 def test_who_asks_about_the_others_is_told_anew_when_their_chats_change(hub):
     asking, silent = socket(hub), socket(hub, "bob")
     stream = hub.stream("chat", 1)
-    hub.ask(asking)
-    assert hub.moved == {asking}
+    hub.follow_presence(asking)
+    assert hub.presence_outdated == {asking}
     for change in (lambda one: hub.attach(one, stream, 1), lambda one: hub.detach(one, stream)):
-        hub.moved.clear()
+        hub.presence_outdated.clear()
         for client in (asking, silent):
             change(client)
-        assert hub.moved == {asking}
+        assert hub.presence_outdated == {asking}
     hub.remove(asking)
-    hub.ask(asking)
-    assert not hub.asking and not hub.moved
+    hub.follow_presence(asking)
+    assert not hub.presence_clients and not hub.presence_outdated
 
 
 def test_a_chat_that_nobody_watches_any_more_is_told_of_once():
-    unwatched = []
-    hub = new_hub(unwatched=unwatched.append)
+    closed = []
+    hub = new_hub(on_closed=closed.append)
     one, other = socket(hub), socket(hub, "bob")
     stream = hub.stream("chat", 1)
     for client in (one, other):
         hub.attach(client, stream, 1)
     hub.remove(one)
-    assert unwatched == []
+    assert closed == []
     hub.remove(other)
     hub.detach(other, stream)
-    assert unwatched == [stream]
+    assert closed == [stream]
 
 
 def test_coming_and_going_of_users_is_counted_and_that_of_more_sockets_is_not(hub):

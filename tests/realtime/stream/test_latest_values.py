@@ -12,7 +12,7 @@ CHAT, USER = "chat", "user"
 
 
 class Socket:
-    """A session that remembers the counts that it was told."""
+    """A client that remembers the counts that it got."""
 
     def __init__(self, hub):
         self.user_id, self.channels, self.streams, self.told = USER, {"unreadCountUpdated"}, {}, []

@@ -72,7 +72,7 @@ def nothing_came_to(sockets):
 
 
 def say(crowd, payload):
-    crowd.say(text_frame(payload), None)
+    crowd.deliver(text_frame(payload), None)
 
 
 @pytest.mark.gen_test
@@ -197,7 +197,7 @@ async def test_what_is_too_long_for_the_ring_leaves_all_the_same(pair, queue):
 async def test_a_stream_whose_end_is_not_told_is_never_known_by_its_number(pair, queue):
     pairs = [pair(queue=queue) for _ in range(MANY)] + [pair(queue=queue, stream=IOStream)]
     crowd = await crowd_of(pairs, queue)
-    everybody, _ = crowd._told_apart()
+    everybody, _ = crowd._split()
     assert everybody._requests is None and pairs[-1].writer.number is None
 
 

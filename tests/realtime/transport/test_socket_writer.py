@@ -40,7 +40,7 @@ class Crowd(Broadcast):
 def to_all(pairs, payload, limit=2**30):
     """Broadcast a frame; the pairs that are too slow for it are appended to the list that is answered, when it leaves."""
     crowd = Crowd(pairs, limit)
-    crowd.say(text_frame(payload), None)
+    crowd.deliver(text_frame(payload), None)
     return crowd.slow
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from chat import chats, participants
-from realtime.presence.notifier import PRESENCE
+from realtime.presence.presence_notifier import PRESENCE
 from realtime.stream.client import Client as ServedClient
 from tests.chat.conftest import key
 from tests.realtime.client import Client
@@ -59,8 +59,8 @@ async def test_a_reload_and_a_move_to_another_instance_are_not_worth_a_frame(pre
     await sees(hers, bob)
     his.leave()
     his = await connect(other, bob).hello().synced()
-    await until(lambda: not one.presence._presence._leaving, SECONDS)  # one has forgotten him, the other has him
-    await until(lambda: bob in other.presence._presence.online, SECONDS)
+    await until(lambda: not one.presence._users._leaving, SECONDS)  # one has forgotten him, the other has him
+    await until(lambda: bob in other.presence._users.online, SECONDS)
     hers.take()
     assert hers.client.online == {bob} and not hers.client.of("presenceChanged", offline=[bob])
 
@@ -179,7 +179,7 @@ async def test_with_a_limit_of_nobody_there_is_no_presence_at_all(healthy, conne
     await world.group(ada, bob)
     hers, _ = await connect(one, asking(ada)).hello().synced(), await connect(other, bob).hello().synced()
     hers.take()
-    assert not hers.client.of("presence") and not one.presence._presence.online
+    assert not hers.client.of("presence") and not one.presence._users.online
 
 
 @pytest.mark.gen_test
@@ -209,8 +209,8 @@ async def test_nothing_is_kept_of_chats_and_sockets_that_are_gone(present, conne
     await sees(sockets[0], bob)
     for socket in sockets:
         socket.leave()
-    assert not (one.presence._chats_of or one.hub.asking or one.hub.moved)
-    await until(lambda: not one.presence._presence.online, SECONDS)
+    assert not (one.presence._chats_of or one.hub.presence_clients or one.hub.presence_outdated)
+    await until(lambda: not one.presence._users.online, SECONDS)
 
 
 @pytest.mark.gen_test

@@ -1,29 +1,30 @@
-"""`/api/sync`: what a socket would be sent from `welcome` to `synced`, as one answer, where WebSockets do not get through."""
+"""`/api/sync`: everything that a socket would get from `welcome` to `synced`, as one answer, for networks that let no WebSocket through."""
 
 from chat import memberships
 from chat.channels import STATES
 from chat.states import Asked
 from realtime.protocol import client_frames, frames, resume
 from realtime.stream import replay
+from realtime.stream.instance import Instance
 
 SYNC_EVENTS = 1000  # in one answer
 
 
-async def sync(realtime, user_id: str, fields: dict) -> list[dict]:
-    """The frames; without `synced` where there are more. `realtime` is the instance (a `Node`).
+async def sync(node: Instance, user_id: str, fields: dict) -> list[dict]:
+    """The frames; `synced` is missing where there are more to fetch.
 
     Raises `client_frames.BadFrame`, `Unavailable`.
     """
     hello = client_frames.hello(dict(fields))
-    membership = await memberships.membership(realtime.db, user_id)
-    plan = resume.plan(user_id, realtime.instance, membership, hello, realtime.limits.replay_limit)
+    membership = await memberships.membership(node.db, user_id)
+    plan = resume.plan(user_id, node.instance, membership, hello, node.limits.replay_limit)
     answer, positions, count = plan.first, plan.positions, 0
     heads = {chat_id: standing.head for chat_id, standing in membership.chats.items()}
     while missing := {chat_id: heads[chat_id] - at for chat_id, at in positions.items() if at < heads[chat_id]}:
         if count >= SYNC_EVENTS:
             return answer
-        async with realtime.catch_ups:
-            parts = await replay.continuations(realtime, user_id, missing, positions, SYNC_EVENTS)
+        async with node.catch_ups:
+            parts = await replay.continuations(node, user_id, missing, positions, SYNC_EVENTS)
         for part in parts:
             answer += part.frames()
             count += len(part.events)
@@ -35,6 +36,6 @@ async def sync(realtime, user_id: str, fields: dict) -> list[dict]:
     asked = Asked(user_id, membership, plan.missed, hello.since, tuple(positions))
     for channel, state in STATES.items():
         if channel in hello.channels:
-            events = await state.afresh(realtime.db, asked)
+            events = await state.afresh(node.db, asked)
             answer += [frames.of_event(event) for event in events if event.chat_id in positions]
     return [*answer, frames.synced(positions, membership.at)]

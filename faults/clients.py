@@ -18,13 +18,12 @@ BACKOFF = (0.1, 2.0)  # first and longest mean wait; shorter than a browser's, s
 QUIET_SECONDS = 4.0  # without a byte, a client asks whether the path is alive; as long again, and it opens another
 GIVE_UP_SECONDS = 10.0
 
-# What the page of the first release says in `hello` besides where it stands.
+# What the page of the first release says in `hello` besides where it stands, and what that of this build does.
 FIRST_RELEASE = {
     "channels": ["unreadCountUpdated", "messageReadUpdated", "chatMessageNotification"],
     "presence": True,
 }
-# And that of this build.
-THIS_BUILD = FIRST_RELEASE
+THIS_BUILD = {"channels": ["unreadCountUpdated", "messageReadUpdated"], "presence": True}
 
 _sockets = itertools.count(1)
 _tokens = itertools.count(1)

@@ -14,6 +14,12 @@ NEW_KIND = "rigFlagged"  # of events that no release knows; also the name of the
 FLAG_SECONDS = 0.2
 
 
+def replace(owner, name: str, by):
+    """Put something else in the place of a module's or a class's `name`. Raises `AttributeError` where there is nothing to replace."""
+    getattr(owner, name)
+    setattr(owner, name, by)
+
+
 def mutant(name: str, fault: str):
     """Put a patch into the list; `fault` is the one under which the checker must see it."""
 
@@ -32,7 +38,7 @@ def no_head_check():
     async def never(self):
         await asyncio.Event().wait()
 
-    HeadChecks.run = never
+    replace(HeadChecks, "run", never)
 
 
 @mutant("seq-check", "redis-kick")
@@ -41,7 +47,7 @@ def no_seq_check():
     from realtime.protocol.position import Step
     from realtime.stream import event_stream
 
-    event_stream.step = lambda known, seq: Step.DELIVER if seq > known else Step.DROP
+    replace(event_stream, "step", lambda known, seq: Step.DELIVER if seq > known else Step.DROP)
 
 
 @mutant("idempotency-key", "db-reply-lost")
@@ -49,7 +55,7 @@ def no_idempotency_key():
     """Every request is a new operation, whatever key it brings."""
     from web.api_handler import ApiHandler
 
-    ApiHandler._name_the_operation = lambda self: setattr(self, "op", str(uuid.uuid4()))
+    replace(ApiHandler, "_name_the_operation", lambda self: setattr(self, "op", str(uuid.uuid4())))
 
 
 @mutant("synchronous-commit", "db-restart")
@@ -63,7 +69,7 @@ def no_synchronous_commit():
         settings["options"] = f"{settings.get('options', '')} -c synchronous_commit=off"
         return make_dsn(*arguments, **settings)
 
-    psycopg2.extensions.make_dsn = careless
+    replace(psycopg2.extensions, "make_dsn", careless)
 
 
 @mutant("membership-order", "redis-kill")
@@ -76,7 +82,7 @@ def no_membership_order():
     def later(self, stream, event):
         asyncio.get_running_loop().call_later(1.0, let_out, self, stream, event)
 
-    EventStream._let_out = later
+    replace(EventStream, "_let_out", later)
 
 
 @mutant("unknown-kinds", "upgrade")
@@ -91,7 +97,7 @@ def unknown_kinds_are_refused():
         CHANNELS[event.channel]  # KeyError
         return of_event(event)
 
-    frames.of_event = refuse
+    replace(frames, "of_event", refuse)
 
 
 def a_new_kind():
@@ -101,6 +107,7 @@ def a_new_kind():
     channels.CHANNELS[NEW_KIND] = channels.Channel(
         NEW_KIND, channels.Kind.LOGGED, channels.Audience.PARTICIPANTS, ("id", "chatId")
     )
+    known_to_this_build = channels.LOGGED
     channels.LOGGED |= {NEW_KIND}
     # Whatever is derived from the table is derived when it is imported: the rest comes after it.
     from chat import event_log
@@ -109,14 +116,16 @@ def a_new_kind():
     from realtime.node import Node
 
     rendered, start, nobody = event_log._rendered, Node.start, str(uuid.uuid4())
+    replace(
+        event_log, "LOGGED", known_to_this_build
+    )  # it is the log as it is that reads the row; the object is put in here
 
     def flagged(chat_id, seq):
         return Event(NEW_KIND, chat_id, seq, {"id": chat_id, "chatId": chat_id})
 
-    def render(row, participant_ids):
-        if row.kind == NEW_KIND:
-            return flagged(row.chat_id, row.event_seq)
-        return rendered(row, participant_ids)
+    def render(*row):
+        event = rendered(*row)
+        return flagged(event.chat_id, event.seq) if event.channel == NEW_KIND else event
 
     async def flag(node):
         while True:
@@ -138,7 +147,8 @@ def a_new_kind():
         await start(self)
         self._tasks.append(asyncio.ensure_future(flag(self)))
 
-    event_log._rendered, Node.start = render, start_and_flag
+    replace(event_log, "_rendered", render)
+    replace(Node, "start", start_and_flag)
 
 
 if __name__ == "__main__":

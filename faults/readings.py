@@ -12,7 +12,8 @@ from faults.history import Opened, Saw
 
 _LINE = re.compile(r"^parley_(\w+)_total(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
 SECONDS = 1.0
-OF_A_NEW_KIND = ("events of a new kind", "told of a new kind")  # in the log; frames of them that clients were sent
+# Events in the log; frames of them, from an instance that knows the kind; and from one that does not, live or in a replay.
+OF_A_NEW_KIND = ("events of a new kind", "told with its object", "told by its seq alone", "so in a replay")
 
 
 class Readings:
@@ -72,8 +73,21 @@ def of_clients(evidence: Evidence) -> Counter:
     for history in evidence.histories:
         opened = history.of(Opened)
         met["sockets"] += len(opened)
-        met["told of a new kind"] += sum(
-            takes_a_seq(saw.frame) and saw.frame["channel"] not in LOGGED for saw in history.of(Saw)
-        )
         met["reconnections"] += max(0, len(opened) - 1)
+        met += _told_of_a_new_kind(history)
+    return met
+
+
+def _told_of_a_new_kind(history) -> Counter:
+    met, synced = Counter(), False
+    for record in history.records:
+        if isinstance(record, Opened):
+            synced = False
+        elif isinstance(record, Saw):
+            frame = record.frame
+            synced |= frame["type"] == "synced"
+            if takes_a_seq(frame) and frame["channel"] not in LOGGED:
+                met["told with its object"] += frame["data"] is not None
+                met["told by its seq alone"] += frame["data"] is None
+                met["so in a replay"] += frame["data"] is None and not synced
     return met

@@ -115,6 +115,9 @@ class Replica:
         elif kind in ("event", "state") and chat_id in self.chats:
             if takes_a_seq(frame):
                 self.cursors[chat_id] = frame["seq"]
+                if frame["data"] is None and frame["channel"] in LOGGED:
+                    self._begin(chat_id, frame["seq"])
+                    return [chat_id]
             elif frame["channel"] == "unreadCountUpdated":
                 self._uncounted.pop(chat_id, None)
             self.chats[chat_id].apply(frame)

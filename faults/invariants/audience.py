@@ -103,7 +103,7 @@ def _deleted(evidence):
                     return f"{operation}, sent at {attempt.sent:.2f} s, was shown the text of message {message['id']}, deleted before"
     for history in evidence.histories:
         for step in walk(history):
-            if step.data.get("content") and gone.get(step.data["id"], END) < step.opened:
+            if step.data and step.data.get("content") and gone.get(step.data["id"], END) < step.opened:
                 return (
                     f"{history.client} was replayed the text of message {step.data['id']} on socket {step.socket}, opened at "
                     f"{step.opened:.2f} s; it was deleted before"

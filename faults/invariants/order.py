@@ -54,6 +54,8 @@ def all_agree(evidence: Evidence) -> str | None:
                 if problem := _of_a_later_release(evidence, step):
                     return f"{history.client} got {problem}"
                 continue
+            if step.data is None:
+                return f"{history.client} got {_place(step)} without its object, though every release knows the kind"
             identity = step.data["id"]
             other = first.setdefault((step.epoch, step.chat, step.seq), (step.channel, identity, history.client))
             if other[1] != identity or not _same_kind(other[0], step.channel):
@@ -83,11 +85,17 @@ def all_agree(evidence: Evidence) -> str | None:
 
 
 def _of_a_later_release(evidence, step):
-    """An unknown kind is passed on as it is, or with nothing but its seq; but it stands for nothing that is known."""
+    """It stands in the place of an event of its kind: with its object from an instance that knows the kind, with nothing from any other."""
     event = evidence.by_place.get((step.chat, step.seq))
-    if step.epoch != evidence.final.epoch or event and event.kind not in LOGGED:
-        return None
-    return f"seq {step.seq} of chat {step.chat} as {step.channel}; in the final history it is {event.kind if event else 'nothing'}"
+    if step.epoch == evidence.final.epoch and (event is None or event.kind != step.channel):
+        return f"{_place(step)}; in the final history it is {event.kind if event else 'nothing'}"
+    if step.known is not None and (step.channel in step.known) != (step.data is not None):
+        what = "knows the kind, without its" if step.channel in step.known else "does not know the kind, with an"
+        return f"{_place(step)} from an instance that {what} object"
+
+
+def _place(step):
+    return f"seq {step.seq} of chat {step.chat} as {step.channel}"
 
 
 def _same_kind(one, other):

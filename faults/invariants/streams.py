@@ -23,12 +23,13 @@ class Step:
     position: int | None
     life: int
     channel: str
-    data: dict
+    data: dict | None  # None: the instance told nothing but the seq
+    known: list | None  # the channels that the instance knows, as it said in the welcome; None where it did not say
 
 
 def walk(history: History) -> Iterator[Step]:
     """Every logged event of a client with the position that docs/protocol.md gives it."""
-    positions, opened, epoch, life = {}, 0.0, None, {}
+    positions, opened, epoch, known, life = {}, 0.0, None, None, {}
     for record in history.records:
         if isinstance(record, Opened):
             positions, opened, epoch = dict(record.cursors), record.at, record.epoch
@@ -36,7 +37,7 @@ def walk(history: History) -> Iterator[Step]:
             frame, chat = record.frame, record.frame.get("chatId")
             match frame["type"]:
                 case "welcome":
-                    epoch = frame["epoch"]
+                    epoch, known = frame["epoch"], frame.get("channels")
                     for name, head in frame["heads"].items():
                         positions.setdefault(name, head)
                 case "joined":
@@ -58,7 +59,8 @@ def walk(history: History) -> Iterator[Step]:
                         positions.get(chat),
                         life.get(chat, 0),
                         frame["channel"],
-                        frame.get("data") or {},
+                        frame["data"],
+                        known,
                     )
                     positions[chat] = frame["seq"]
 

@@ -16,10 +16,23 @@ class Teller:
         self.history = History(name, user or name)
         self.token = f"{name}'s"
 
-    def opens(self, at, socket=1, cursors=None, heads=None, token=None, epoch=EPOCH, instance="web.1", synced=True):
+    def opens(
+        self,
+        at,
+        socket=1,
+        cursors=None,
+        heads=None,
+        token=None,
+        epoch=EPOCH,
+        instance="web.1",
+        synced=True,
+        channels=None,
+    ):
+        """`channels`: what the instance says that it knows; one of the first release says nothing."""
         self.history.add(Opened(at, socket, token or self.token, epoch, cursors or {}))
         heads = {CHAT: 1} if heads is None else heads
-        self.sees(at, {"type": "welcome", "epoch": epoch, "heads": heads, "instance": instance}, socket)
+        welcome = {"type": "welcome", "epoch": epoch, "heads": heads, "instance": instance}
+        self.sees(at, {**welcome, "channels": channels} if channels else welcome, socket)
         if synced:
             self.sees(at, {"type": "synced", "at": "now"}, socket)
 
@@ -34,6 +47,10 @@ class Teller:
         self.sees(
             at, {"type": kind, "channel": channel, "chatId": chat, "seq": seq, "data": {"id": identity, **data}}, socket
         )
+
+    def hears_only(self, at, seq, channel, socket=1):
+        """From an instance that does not know the kind."""
+        self.sees(at, {"type": "event", "channel": channel, "chatId": CHAT, "seq": seq, "data": None}, socket)
 
     def does(self, at, operation, kind, *, ended=None, status=201, seq=None, body=None, **about):
         """One attempt; without `status` it was never answered."""

@@ -135,13 +135,20 @@ def test_the_text_of_a_message_that_a_restore_took_back_before_it_was_acknowledg
         assert isinstance(all_agree(evidence), verdict)
 
 
-def with_a_later_kind(channel="rigFlagged", **data):
-    """Anna and Ben hear seq 4, of a kind that only a later release knows, and then a message at 5."""
+OLDER, NEWER = ["messageAdded"], ["messageAdded", "rigFlagged"]
+
+
+def with_a_later_kind():
+    """Anna, on a newer instance, and Ben, on an older one, hear seq 4, of a kind that only the newer one knows, and then a message at 5."""
     world = right()
     world.events += [event(4, "rigFlagged", actor="nobody"), event(5, message="m5", actor="nobody", key="of nobody")]
+    for client, channels in ((world.anna, NEWER), (world.ben, OLDER)):
+        client.closes(3.5)
+        client.opens(3.6, socket=2, cursors={CHAT: 3}, heads={CHAT: 3}, channels=channels)
+    world.anna.hears(4, 4, "rigFlagged", identity=CHAT, socket=2)
+    world.ben.hears_only(4, 4, "rigFlagged", socket=2)
     for client in (world.anna, world.ben):
-        client.hears(4, 4, channel, identity=CHAT, **data)
-        client.hears(5, 5, identity="m5")
+        client.hears(5, 5, identity="m5", socket=2)
     return world
 
 
@@ -159,7 +166,7 @@ def test_a_seq_that_was_skipped_without_a_word_is_a_gap():
 
 def test_a_kind_of_a_later_release_that_comes_twice_is_noticed():
     world = with_a_later_kind()
-    world.ben.hears(6, 4, "rigFlagged", identity=CHAT)
+    world.ben.hears_only(6, 4, "rigFlagged", socket=2)
     assert "ben got seq 4 of chat chat twice" in nothing_twice(world.evidence())
 
 
@@ -168,3 +175,26 @@ def test_a_known_event_that_is_told_as_an_unknown_one_is_noticed():
     world.events.append(event(4, message="m4", actor="nobody"))
     world.ben.hears(4, 4, "rigFlagged", identity=CHAT)
     assert "as rigFlagged; in the final history it is messageAdded" in all_agree(world.evidence())
+
+
+def test_an_object_kept_back_by_an_instance_that_knows_the_kind_is_noticed():
+    world = with_a_later_kind()
+    world.carl.opens(6, cursors={CHAT: 3}, channels=NEWER)
+    world.carl.hears_only(7, 4, "rigFlagged")
+    assert "carl got seq 4 of chat chat as rigFlagged from an instance that knows the kind, without" in all_agree(
+        world.evidence()
+    )
+
+
+def test_an_object_told_by_an_instance_that_does_not_know_the_kind_is_noticed():
+    world = with_a_later_kind()
+    world.carl.opens(6, cursors={CHAT: 3}, channels=OLDER)
+    world.carl.hears(7, 4, "rigFlagged", identity=CHAT)
+    assert "from an instance that does not know the kind, with an object" in all_agree(world.evidence())
+
+
+def test_an_event_that_every_release_knows_has_its_object():
+    world = right()
+    world.carl.opens(6)
+    world.carl.hears_only(7, 2, "messageAdded")
+    assert "carl got seq 2 of chat chat as messageAdded without its object" in all_agree(world.evidence())

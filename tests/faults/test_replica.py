@@ -109,8 +109,16 @@ def test_an_event_of_an_unknown_kind_moves_the_cursor_and_nothing_else():
     made = replica()
     before = made.chats[CHAT].view()
     made.apply(logged(6, "rigFlagged"))
-    assert made.hello()["cursors"] == {CHAT: 6}
+    made.apply({**logged(7, "rigFlagged"), "data": None})
+    assert made.hello()["cursors"] == {CHAT: 7}
     assert made.chats[CHAT].view() == before
+
+
+def test_a_chat_is_fetched_anew_where_the_instance_does_not_know_what_the_client_does():
+    made = replica()
+    assert made.apply({**logged(6), "data": None}) == [CHAT]
+    assert made.hello()["cursors"] == {CHAT: 6}
+    assert not made.chats[CHAT].loaded
 
 
 def test_a_projection_does_not_move_the_cursor():

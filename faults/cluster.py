@@ -26,6 +26,7 @@ SETTINGS = {
     "SIGN_IN_ATTEMPTS_PER_ADDRESS": "1000000",
     "SIGN_IN_ATTEMPTS_PER_ACCOUNT": "1000000",
 }
+INSTANCES = 4
 MOST_CONNECTIONS = 60
 
 
@@ -65,7 +66,15 @@ def postgres(directory: Path, socket_dir: Path) -> Postgres:
 
 class Cluster:
     def __init__(
-        self, directory: Path, database: Postgres, name: str, *, instances=4, clients=60, mutant=None, build=HERE
+        self,
+        directory: Path,
+        database: Postgres,
+        name: str,
+        *,
+        instances=INSTANCES,
+        clients=60,
+        mutant=None,
+        build=HERE,
     ):
         """`build` is whose instances it begins with."""
         self.directory, self.postgres, self.database = directory, database, name

@@ -80,13 +80,20 @@ class Stage:
         seconds: float | None = None,
         mutant: str | None = None,
         upgrade: Upgrade | None = None,
+        instances: int = cluster.INSTANCES,
     ) -> Verdict:
         """One trial on a fresh copy of the database; `upgrade` is for the fault of that name. Raises `NotRun`."""
         self._trials += 1
         name = f"trial_{self._trials}"
         self.postgres.create_database(name, cluster.PREPARED)
         parts = Cluster(
-            self.directory / name, self.postgres, name, clients=self.size.clients, mutant=mutant, build=self.build
+            self.directory / name,
+            self.postgres,
+            name,
+            instances=instances,
+            clients=self.size.clients,
+            mutant=mutant,
+            build=self.build,
         )
         try:
             parts.start()

@@ -25,3 +25,9 @@ def test_whoever_is_served_or_asks_at_another_time_is_none(at, ended, status, co
     world = right()
     world.anna.does(at, 7, "send", status=status, ended=ended)
     assert served(world.evidence(), START, END) == (count, [])
+
+
+def test_a_sign_in_may_wait_for_a_core():
+    world = right()
+    world.anna.does(9.9, 7, "sign-in", status=503, ended=10.1)
+    assert served(world.evidence(), START, END) == (0, [])

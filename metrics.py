@@ -64,6 +64,14 @@ redis_up = _gauge("redis_up", "1 while the connection works.", "connection")
 redis_reconnects = _counter("redis_reconnects", "Attempts to connect anew.", "connection")
 canary_seconds = _gauge("canary_seconds", "Time from publishing the last canary to hearing it.")
 database_up = _gauge("database_up", "1 after an answer, 0 after a failure.")
+consumer_lag = _gauge(
+    "consumer_lag_seconds", "Age of the oldest event whose work is not done, as this instance knows.", "consumer"
+)
+consumer_due = _gauge(
+    "consumer_due_chats", "Chats whose work was missed or has failed, in the whole database.", "consumer"
+)
+consumer_done = _counter("consumer_done", "Events whose work this instance has done.", "consumer")
+consumer_failed = _counter("consumer_failed", "Times that the work for a chat failed here.", "consumer")
 loop_lag = _gauge("loop_lag_seconds", "How late the event loop ran its last timer.")
 request_seconds = Histogram(
     "parley_request_seconds",

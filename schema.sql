@@ -179,7 +179,7 @@ create table chat_events (
     primary key (chat_id, seq)
 );
 create unique index chat_events_op on chat_events (actor_id, op_id);
-create index chat_events_at on chat_events using brin (at);
+create index chat_events_at on chat_events using brin (at) with (autosummarize = on);  -- else a sweep reads all that is new
 
 -- When each watermark was reached: "read by whom, when" for every message, without a row per message and reader.
 create table reads (
@@ -190,6 +190,29 @@ create table reads (
     primary key (chat_id, user_id, seq)
 );
 create index reads_at on reads (chat_id, at);
+
+-- Work that is owed after a commit, and who does it: see "Work that is owed after a commit" in docs/architecture.md. The functions are further below.
+
+-- Who works the log off. An instance knows its own release's, and leaves the others' rows alone.
+create table consumers (
+    name       text collate "C" primary key,
+    swept_to   timestamptz,  -- of all events before, the work is done or the chat is due; null until the first sweep
+    scan_after uuid          -- while every chat is looked at, the last one that was; null otherwise
+);
+
+-- No send writes here. A consumer of every chat makes a chat's row when it first works on it; another has a row where it was asked for.
+create table consumer_positions (
+    chat_id      uuid not null,
+    consumer     text collate "C" not null,
+    position     bigint not null default 0,   -- newest event whose work is done
+    leased_until timestamptz,                 -- an instance works on it; also what tells one lease from another
+    due_at       timestamptz,                 -- something was missed or failed: from then on any instance takes it
+    owed_since   timestamptz,                 -- when due: the time of the oldest event that is not done
+    failures     integer not null default 0,  -- one after the other
+    primary key (chat_id, consumer)
+) with (fillfactor = 70);
+create index consumer_positions_due on consumer_positions (consumer, due_at) where due_at is not null;
+
 
 
 -- Functions and their types.
@@ -964,6 +987,153 @@ begin
     select coalesce(sum(events), 0)::integer into n from raised;
     return n;
 end $$;
+
+
+-- Work that is owed after a commit
+--
+-- Two things say that a chat is owed work: an instance that has committed an event remembers it, or the chat is due. `claim_chats` gives a lease, the
+-- work is done outside, and `settle_chats` or `return_chats` end the lease. Who has lost it meanwhile changes nothing: `leased_until` is the token.
+-- Rows are locked in the order of chat ids, or not waited for. Each row is found by its chat: a plan that goes by the consumer reads all chats.
+
+-- Leases those of these chats that are owed work and that nobody else has. The others: only those that are owed work and must be asked for
+-- again, without a lease; whoever has failed or is done comes back by being due.
+create or replace function claim_chats(p_consumer text, p_chats uuid[], p_everywhere boolean, p_seconds double precision)
+returns table (chat_id uuid, "position" bigint, lease timestamptz) language plpgsql as $$
+#variable_conflict use_column
+declare
+    t         timestamptz := clock_timestamp();
+    lease_end timestamptz := t + make_interval(secs => p_seconds);
+    claimed   integer := 0;
+    n         integer;
+begin
+    loop
+        return query
+        with free as materialized (
+            select p.chat_id from consumer_positions p join chats c on c.id = p.chat_id
+            where p.chat_id = any(p_chats) and p.consumer = p_consumer and p.position < c.head_seq
+              and (p.leased_until is null or p.leased_until <= t) and (p.failures = 0 or p.due_at <= t)
+            for no key update of p skip locked
+        )
+        update consumer_positions p set leased_until = lease_end, due_at = case when p.due_at is not null then lease_end end
+        from free f where p.chat_id = f.chat_id and p.consumer = p_consumer
+        returning p.chat_id, p.position, p.leased_until;
+        get diagnostics n = row_count;
+        claimed := claimed + n;
+        if claimed = cardinality(p_chats) then
+            return;
+        end if;
+        exit when not p_everywhere;
+        insert into consumer_positions (chat_id, consumer)
+        select i.id, p_consumer from unnest(p_chats) as i (id)
+        cross join lateral (select from chats where id = i.id limit 1) c
+        left join lateral (select true as found from consumer_positions p where p.chat_id = i.id and p.consumer = p_consumer limit 1) p on true
+        where p.found is null order by i.id on conflict do nothing;
+        exit when not found;
+    end loop;
+
+    -- Due, and there is nothing to do: it was done before this was noticed. A position above the head is one of another history.
+    update consumer_positions p set due_at = null, owed_since = null, failures = 0, position = c.head_seq
+    from chats c
+    where p.chat_id = any(p_chats) and p.consumer = p_consumer and c.id = p.chat_id and p.position >= c.head_seq
+      and (p.due_at <= t or p.position > c.head_seq) and (p.leased_until is null or p.leased_until <= t);
+
+    return query
+    select p.chat_id, p.position, null::timestamptz from consumer_positions p join chats c on c.id = p.chat_id
+    where p.chat_id = any(p_chats) and p.consumer = p_consumer and p.position < c.head_seq and p.failures = 0
+      and p.leased_until is distinct from lease_end;
+end $$;
+
+-- Moves positions to where the work is done, and ends the lease. Answers the chats that are owed more.
+create or replace function settle_chats(p_consumer text, p_chats uuid[], p_positions bigint[], p_lease timestamptz)
+returns table (chat_id uuid) language plpgsql as $$
+#variable_conflict use_column
+begin
+    return query
+    with done as materialized (
+        select p.chat_id, p_positions[array_position(p_chats, p.chat_id)] as seq, c.head_seq from consumer_positions p join chats c on c.id = p.chat_id
+        where p.chat_id = any(p_chats) and p.consumer = p_consumer and p.leased_until = p_lease
+    ), settled as (
+        update consumer_positions p set
+            position = d.seq, leased_until = null, failures = 0,
+            -- What became due since the lease began stays so: the work may not have seen it.
+            due_at = case when p.due_at <> p_lease then p.due_at when p.due_at = p_lease and d.seq < d.head_seq then clock_timestamp() end,
+            owed_since = case when p.due_at <> p_lease or d.seq < d.head_seq then p.owed_since end
+        from done d where p.chat_id = d.chat_id and p.consumer = p_consumer and p.leased_until = p_lease
+        returning p.chat_id, d.seq < d.head_seq as more
+    )
+    select chat_id from settled where more;
+end $$;
+
+-- Ends a lease without the work. After a failure the chat is due in 1, 2, 4 … up to p_most seconds; p_most is 0 where it was only given up.
+create or replace function return_chats(p_consumer text, p_chats uuid[], p_lease timestamptz, p_most double precision) returns void language sql as $$
+    update consumer_positions set
+        leased_until = null, failures = failures + (p_most > 0)::integer,
+        due_at = clock_timestamp() + make_interval(secs => least(p_most, 2.0 ^ least(failures, 30))),
+        owed_since = coalesce(owed_since, clock_timestamp())
+    where chat_id = any(p_chats) and consumer = p_consumer and leased_until = p_lease
+$$;
+
+-- Makes chats due whose work was missed, because an instance died between its commit and the work, or knew nothing of the consumer. One instance at a
+-- time and once in p_every seconds: it looks at each event once, by time, p_grace seconds after it; what is done by then costs nothing more. Where
+-- times cannot tell (at first, after a day without a sweep, or when the clock has run back) it looks at all chats, p_page at a time.
+-- Answers whether there is more to look at now.
+create or replace function find_missed(
+    p_consumer text, p_everywhere boolean, p_every double precision, p_grace double precision, p_page integer
+) returns boolean language plpgsql as $$
+declare
+    k       consumers;
+    newest  timestamptz;
+    horizon timestamptz;
+    page    uuid[];
+begin
+    if not exists (select from consumers where name = p_consumer) then
+        insert into consumers (name) values (p_consumer) on conflict do nothing;
+    end if;
+    select * into k from consumers where name = p_consumer for update skip locked;
+    if not found then
+        return false;
+    end if;
+    -- A transaction that still runs may have taken its event's time when it began.
+    select least(clock_timestamp() - make_interval(secs => p_grace), min(xact_start)) into newest
+    from pg_stat_activity where backend_xid is not null and pid <> pg_backend_pid();
+
+    horizon := newest;
+    if k.swept_to is null or k.swept_to > clock_timestamp() or k.swept_to < newest - interval '1 day' then
+        k.scan_after := '00000000-0000-0000-0000-000000000000';
+        k.swept_to := newest;
+    elsif k.swept_to < newest - make_interval(secs => p_every) then
+        horizon := least(newest, k.swept_to + interval '1 minute');
+        insert into consumer_positions as p (chat_id, consumer, due_at, owed_since)
+        select e.chat_id, p_consumer, clock_timestamp(), e.since
+        from (select chat_id, max(seq) as seq, min(at) as since from chat_events where at >= k.swept_to and at < horizon group by chat_id) e
+        left join lateral (select * from consumer_positions where chat_id = e.chat_id and consumer = p_consumer limit 1) o on true
+        where o.due_at is null and case when o.chat_id is null then p_everywhere else o.position < e.seq end
+        order by e.chat_id
+        on conflict (chat_id, consumer) do update set due_at = excluded.due_at, owed_since = excluded.owed_since where p.due_at is null;
+        k.swept_to := horizon;
+    end if;
+
+    if k.scan_after is not null then
+        page := array(select id from chats where id > k.scan_after order by id limit p_page);
+        insert into consumer_positions as p (chat_id, consumer, due_at, owed_since)
+        select c.id, p_consumer, clock_timestamp(), coalesce(
+            (select e.at from chat_events e where e.chat_id = c.id and e.seq > coalesce(o.position, 0) order by e.seq limit 1), c.last_at)
+        from unnest(page) as i (id) cross join lateral (select * from chats where id = i.id limit 1) c
+        left join lateral (select * from consumer_positions where chat_id = i.id and consumer = p_consumer limit 1) o on true
+        where o.due_at is null and case when o.chat_id is null then p_everywhere else o.position < c.head_seq end
+        order by c.id
+        on conflict (chat_id, consumer) do update set due_at = excluded.due_at, owed_since = excluded.owed_since where p.due_at is null;
+        k.scan_after := case when cardinality(page) = p_page then page[p_page] end;
+    end if;
+    update consumers set swept_to = k.swept_to, scan_after = k.scan_after where name = p_consumer;
+    return k.scan_after is not null or horizon < newest;
+end $$;
+
+-- After a backup was restored: what was done after it did not happen, and what happens from now on is owed.
+create or replace function forget_other_history() returns void language sql as $$
+    update consumer_positions p set position = c.head_seq from chats c where c.id = p.chat_id and p.position > c.head_seq;
+    update consumers set swept_to = null, scan_after = null;
+$$;
 
 
 -- As the release before calls it

@@ -23,6 +23,8 @@ from realtime.transport import io_uring
 from store.database import Database, new_epoch
 from store.migrations import MigrationFailed, UnknownSchema, migrate
 from web.server import Server
+from workers import worker
+from workers.workers import Workers
 
 log = logging.getLogger("parley")
 
@@ -112,6 +114,11 @@ def listen(configuration) -> list:
         ) from error
 
 
+def limits(kind, configuration):
+    """The settings that a part of the server has for limits, as its dataclass."""
+    return kind(**{field: getattr(configuration, field) for field in kind.__dataclass_fields__})
+
+
 class Instance:
     """One server process: its services, from start to drain. `listen()` answers its listening sockets."""
 
@@ -142,19 +149,21 @@ class Instance:
             days=configuration.session_days,
             open=configuration.sign_up == "open",
         )
-        limits = Limits(**{field: getattr(configuration, field) for field in Limits.__dataclass_fields__})
         node = Node(
             db,
             configuration.redis_url,
             self._name,
-            limits,
+            limits(Limits, configuration),
             verify_tls=configuration.redis_tls_verify,
             demo=configuration.demo,
         )
+        workers = Workers(db, limits(worker.Limits, configuration))
+        node.on_commit = workers.committed
         try:
             await self._start(db, node)
             if self._stopping.is_set():
                 return 0
+            workers.start()
             services = Services(configuration, db, accounts, node)
             server = Server(
                 make_application(services),
@@ -176,6 +185,7 @@ class Instance:
             complain(error)
             return 1
         finally:
+            await workers.stop(configuration.drain_seconds / 8)
             await node.stop()
             accounts.close()
             await db.close()

@@ -85,6 +85,14 @@ SETTINGS = (
     Setting("CHANNEL_SCOPE", "all", "Which events an instance hears: `all`, or with `chat` only those of chats that one of its sockets is in, each chat on channels of its own (`messageAdded.<chatId>`). The same for all instances; see operations.md.", choices=("all", "chat")),
     Setting("DRAIN_SECONDS", 20.0, "Longest time from SIGTERM until the process ends; must be below the platform's kill (Heroku: 30).", float),
     Setting("ACTIVITY_VIEWERS", 20, "Most people who watch the Activity page through one instance; one more is closed with 4409.", int),
+    # Work that is owed after a commit
+    Setting("WORK_DELAY_SECONDS", 0.2, "How long an instance waits after a commit for others whose work goes with it, such as putting messages where a search finds them.", float),
+    Setting("WORK_SWEEP_SECONDS", 5.0, "How often the instances look for work that was missed (± 20 %).", float),
+    Setting("WORK_LEASE_SECONDS", 30.0, "How long an instance has a chat's work for itself; after it, another may do it. A quarter of it, in which one call must be done, should be longer than `DATABASE_SECONDS`.", float),
+    Setting("WORK_RETRY_SECONDS", 300.0, "Longest pause before work that failed is tried again; the first is a second, and each is twice the one before.", float),
+    Setting("WORK_CHATS", 100, "Chats whose work is done together.", int),
+    Setting("WORK_EVENTS", 2000, "Events of all those chats whose work is done together.", int),
+    Setting("WORKERS_AT_ONCE", 1, "Consumers that work at once in one instance; more wait. Keep it below `DATABASE_POOL`: the rest is for sending.", int),
     # Demonstration
     Setting("DEMO", False, "Everybody may open the Activity page and break things there. `make run` turns it on; never on a server that people rely on.", bool),
     # Database

@@ -152,6 +152,14 @@ class People:
             "delete from chat_events where seq = 1 and chat_id = any(%s::uuid[])",
             chat_ids if messages > EVENTS_KEPT else [],
         )
+        # The search's words are not among what is measured, and nobody is to be busy with them. An older build's schema knows nothing of it.
+        if self.one("select to_regclass('consumer_positions') is not null"):
+            self.rows(
+                """insert into consumer_positions (chat_id, consumer, position) select id::uuid, 'search', %s from unnest(%s::uuid[]) as i (id)
+                   on conflict (chat_id, consumer) do update set position = excluded.position""",
+                messages + 1,
+                chat_ids,
+            )
 
     def write(self, chat: str, sender: int, contents: list[str]) -> list[events.Message]:
         """Commit these messages, all in one transaction, without telling anybody."""

@@ -23,7 +23,7 @@ class Event:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a mutation did: its answer, what must be published (nothing for a retry), and the seq of its event or None."""
+    """What a mutation did: its answer, what must be published (nothing for a retry; a logged event comes first), and the seq of its event or None."""
 
     answer: dict | None
     events: list[Event]

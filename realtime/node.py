@@ -5,6 +5,7 @@ import logging
 import random
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -95,6 +96,7 @@ class Node:
         self.catch_ups = asyncio.Semaphore(CATCH_UPS)
         self.draining = False
         self.remembered = None  # what remembers sessions without a socket: has `ids()`, `confirmed(ids, at)`, `forget_ended(ids)`, `clear()`
+        self.on_commit: Callable[[str], None] | None = None  # is told the chat of each event that was committed here
         self._look = asyncio.Event()  # compare heads now, and not when it is time
         self._publisher = (DisorderlyPublisher if demo else Publisher)(
             redis_url, verify_tls=verify_tls, on_down=self._look.set
@@ -183,6 +185,8 @@ class Node:
         """
         if not events:
             return 0
+        if self.on_commit is not None and events[0].channel in LOGGED:
+            self.on_commit(events[0].chat_id)
         if self.event_stream.trace is not None:
             self.event_stream.trace.committed(events)
         derived = [event for event in events if event.channel not in LOGGED]

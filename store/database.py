@@ -157,6 +157,9 @@ class Database:
 def new_epoch(url: str) -> str:
     """Begin a new history, as after restoring a backup: every client's cursors become void. Returns the new epoch."""
     with closing(connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("select to_regprocedure('forget_other_history()') is not null")
+        if cursor.fetchone()[0]:  # a backup may be older than this function
+            cursor.execute("select forget_other_history()")
         cursor.execute("update parley set epoch = gen_random_uuid() returning epoch")
         return cursor.fetchone()[0]
 

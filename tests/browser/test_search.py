@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_screen import PHONE, fits_a_finger
+from tests.handlers.served import until
 
 
 @pytest.fixture
@@ -17,6 +18,9 @@ def talk(person):
         harvest, *[f"line {number}" if number != 20 else "The walrus and the **carpenter**" for number in range(120)]
     )
     bob.say(kitchen, "A walrus cake?", "<mark>no walrus</mark> & <b>butter</b>")
+    for query in (f"q=butter&chatId={kitchen}", f"q=119&chatId={harvest}"):
+        # The last ones. They can be found soon after they were sent.
+        until(lambda query=query: ada.call("GET", f"/api/search?{query}")["items"])
     return ada, bob, harvest, kitchen, ids[20]
 
 

@@ -1,4 +1,4 @@
-"""Who may import whom: server → handlers → web → realtime → chat → store, never back. And importing does nothing."""
+"""Who may import whom: server → handlers → web → realtime → chat → store, never back; workers → chat. And importing does nothing."""
 
 import ast
 import subprocess
@@ -21,13 +21,16 @@ MAY_IMPORT = {
     "errors": set(),
     "version": set(),
     **{layer: {*ANYBODY, *LAYERS[: LAYERS.index(layer) + 1]} for layer in LAYERS},
-    "server": {"settings", *ANYBODY, *LAYERS},
+    # Beside realtime: neither knows the other, and the server introduces them.
+    "workers": {"workers", *ANYBODY, "chat", "store"},
+    "server": {"settings", *ANYBODY, *LAYERS, "workers"},
     "local": {"local", "settings"},
 }
 FORBIDDEN = {
     "store": {"tornado", "redis", "jinja2"},
     "chat": {"tornado", "redis", "jinja2"},
     "realtime": {"psycopg2", "aiopg", "jinja2"},
+    "workers": {"tornado", "redis", "jinja2", "psycopg2", "aiopg"},
     "web": {"psycopg2", "aiopg", "redis"},
     "handlers": {"psycopg2", "aiopg", "redis"},
 }

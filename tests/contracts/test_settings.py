@@ -36,7 +36,9 @@ def test_every_setting_is_used(setting):
     """A setting that is read nowhere promises something that nobody keeps."""
     name = re.compile(rf"\b{setting.name.lower()}\b|\b{setting.name}\b")
     places = [
-        path for folder in ("store", "chat", "realtime", "web", "handlers") for path in (ROOT / folder).rglob("*.py")
+        path
+        for folder in ("store", "chat", "realtime", "workers", "web", "handlers")
+        for path in (ROOT / folder).rglob("*.py")
     ] + [ROOT / "server.py"]
     assert any(name.search(path.read_text(encoding="utf-8")) for path in places)
 

@@ -21,6 +21,8 @@ from realtime.node import Node
 from store.database import Database
 from web.openapi import document
 from web.server import Server
+from workers.worker import Limits
+from workers.workers import Workers
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PASSWORD = "correct horse"
@@ -88,7 +90,10 @@ class Served:
                 hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1),
             )
             self.node = Recorder(self.db, chosen.redis_url, "web.1", demo=chosen.demo)
+            workers = Workers(self.db, Limits(work_delay_seconds=0.01))
+            self.node.on_commit = workers.committed
             await self.node.start()
+            workers.start()
             self.services = Services(chosen, self.db, self.accounts, self.node)
             server = Server(
                 make_application(self.services), idle_seconds=chosen.idle_connection_seconds, max_body_bytes=1024 * 1024
@@ -105,6 +110,7 @@ class Served:
         await self._stop.wait()
         server.stop()
         server.close_all_connections()
+        await workers.stop()
         await self.node.stop()
         self.accounts.close()
         await self.db.close()

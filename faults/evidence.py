@@ -83,6 +83,7 @@ class Message:
     sender: str
     content: str
     at: float
+    deleted: bool = False
 
 
 @dataclass

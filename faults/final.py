@@ -23,8 +23,8 @@ def read(database_url: str) -> Final:
         (epoch,) = rows("select epoch::text from parley")[0]
         events = rows("""select chat_id::text, seq, kind, message_id::text, user_id::text, actor_id::text, op_id::text,
                                 extract(epoch from at)::float from chat_events order by chat_id, seq""")
-        messages = rows("""select id::text, chat_id::text, seq, sender_id::text, content, extract(epoch from created_at)::float
-                           from messages""")
+        messages = rows("""select id::text, chat_id::text, seq, sender_id::text, content, extract(epoch from created_at)::float,
+                                  deleted_at is not null from messages""")
         watermarks = rows("select chat_id::text, user_id::text, read_seq from participants")
     return Final(
         epoch,

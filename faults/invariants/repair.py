@@ -101,7 +101,7 @@ def unread_is_derived(evidence: Evidence) -> str | None:
             watermark = evidence.final.watermarks.get((message.chat, snapshot.user))
             if (
                 watermark is not None
-                and message.content
+                and not message.deleted
                 and message.sender != snapshot.user
                 and message.seq > watermark
             ):

@@ -10,8 +10,6 @@ import logging
 import time
 from collections.abc import Callable, Collection
 
-import orjson
-
 import metrics
 from chat import participants
 from errors import ParleyError
@@ -125,7 +123,7 @@ class PresenceNotifier:
         self._turnover = self._hub.turnover
         messages = self._users.due(connected, now)
         if messages:
-            self._publish([(PRESENCE, orjson.dumps(message)) for message in messages])
+            self._publish([(PRESENCE, ephemeral.encode(message)) for message in messages])
 
     async def _send_changes(self, online: list[str], offline: list[str]):
         changes_for: dict[Client, tuple[list[str], list[str]]] = {}

@@ -193,7 +193,7 @@ async def test_a_socket_too_slow_for_a_change_is_told_everything_when_there_is_r
     await sees(hers)
     with monkeypatch.context() as patch:
         refused = []
-        patch.setattr(ServedClient, "try_send", lambda session, frame: refused.append(frame))
+        patch.setattr(ServedClient, "try_send", lambda client, frame: refused.append(frame))
         await connect(other, bob).hello().synced()
         await until(lambda: refused, SECONDS)
     await connect(other, cem).hello().synced()

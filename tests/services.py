@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from local.builds import HERE
 from local.instance import Instance, migrate
 from local.nginx import Nginx
 from local.postgres import Postgres
@@ -33,17 +34,17 @@ class Cluster:
 
     Every part can be killed (`kill()`), frozen (`freeze()`, `thaw()`), stopped in good order (`stop()`) and started
     again (`start()`) at the same address. Instances listen on TCP, so that each can be reached past nginx at its own
-    `url`; with `sockets=True` on unix sockets, as `make run` has them.
+    `url`; with `sockets=True` on unix sockets, as `make run` has them. They run `build` until `deploy` gives them another.
     """
 
     live = []  # those whose logs belong to the running test
 
-    def __init__(self, directory, postgres, database, *, instances=2, nginx=True, sockets=False, env=None):
+    def __init__(self, directory, postgres, database, *, instances=2, nginx=True, sockets=False, env=None, build=HERE):
         self.directory, self.postgres, self.database = Path(directory), postgres, database
         self.valkey = Valkey(self.directory / "valkey", port=free_port())
         # The pace of a person would be a matter of the machine's speed here; tests/handlers/test_pace.py has it.
         self.env = {"DRAIN_SECONDS": "3", "SIGN_UP": "open", "MUTATIONS_PER_SECOND": "10000", **(env or {})}
-        self.sockets = sockets
+        self.sockets, self.build = sockets, build
         self.instances = [self._instance(number) for number in range(1, instances + 1)]
         servers = [instance.address for instance in self.instances]
         self.nginx = Nginx(self.directory / "nginx", free_port(), servers) if nginx else None
@@ -51,7 +52,7 @@ class Cluster:
     def _instance(self, number):
         name = f"web.{number}"
         at = {"socket_path": self.directory / f"{name}.sock"} if self.sockets else {"port": free_port()}
-        return Instance(name, self.database, self.valkey.url, env=self.env, **at)
+        return Instance(name, self.database, self.valkey.url, env=self.env, build=self.build, **at)
 
     @property
     def url(self) -> str:
@@ -70,6 +71,15 @@ class Cluster:
         for part in self.parts[1:]:
             part.wait_until_ready() if part.alive else part.start()
         return self
+
+    def deploy(self, build):
+        """The database is brought to this build's schema, then one instance after the other stops in good order and comes back as this build."""
+        migrate(self.database, build=build)
+        self.build = build
+        for instance in self.instances:
+            instance.stop()
+            instance.build = build
+            instance.start()
 
     def stop(self):
         """End everything at once; the shared PostgreSQL runs on, or again."""

@@ -121,7 +121,7 @@ def time_of(days_ago: int, clock: str) -> datetime:
 
 
 def colour_of(id_: str) -> int:
-    """As static/js/avatar.js has it."""
+    """As static/js/ui/avatar.js has it."""
     value = 0
     for letter in id_:
         value = (value * 31 + ord(letter)) % 2**32

@@ -1,12 +1,10 @@
 """Every schema that was ever on main comes to what a fresh database has, with its data, while instances write; and what fails leaves nothing."""
 
 import asyncio
-import io
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 import uuid
@@ -23,12 +21,12 @@ from store import migrations
 from store.database import new_epoch
 from store.migrations import Migration, MigrationFailed, Schema, UnknownSchema, current, migrate
 from tests.chat.conftest import World
+from tests.releases import RELEASE_BEFORE, build_of
 from tests.store.conftest import catalog, data, run, tables
 
 # Each kept as it was, and called <its version>_<the commit that made it>.sql.
 OLD = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
 VERSION = current().version
-RELEASE_BEFORE = "24ff65e43bcd69f6c57bb840bf819d5728fe1b10"
 SCHEMA_BEFORE = next(path for path in OLD if path.stem == "0003_ea05213")
 
 
@@ -646,20 +644,8 @@ async def test_a_new_epoch_is_another_and_stays(opened, empty):
 
 @pytest.fixture(scope="module")
 def release_before(tmp_path_factory):
-    """The tree of the release before. A clone without its history fetches that one commit; in CI it has to be had."""
-    archive = ["git", "-C", str(migrations.ROOT), "archive", "--format=tar", RELEASE_BEFORE]
-    got = subprocess.run(archive, capture_output=True)
-    if got.returncode:
-        fetch = ["git", "-C", str(migrations.ROOT), "fetch", "--quiet", "--depth=1", "origin", RELEASE_BEFORE]
-        subprocess.run(fetch, capture_output=True, timeout=60)
-        got = subprocess.run(archive, capture_output=True)
-    if got.returncode:
-        why = f"the release before, {RELEASE_BEFORE[:7]}, is not in this clone: {got.stderr.decode().strip()}"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
-    path = tmp_path_factory.mktemp("release_before")
-    with tarfile.open(fileobj=io.BytesIO(got.stdout)) as tree:
-        tree.extractall(path, filter="data")
-    return path
+    """A tree of the release before that may be changed."""
+    return build_of(RELEASE_BEFORE, tmp_path_factory.mktemp("release_before")).folder
 
 
 # Its databases are made by its own `migrate` and then by this release's.

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from chat.channels import CHANNELS
 from errors import Unavailable
 from realtime.bus.channel_names import channel_of
-from realtime.bus.connections import FAILURES, Publisher
+from realtime.bus.connections import COMMAND_SECONDS, FAILURES, Publisher
+from realtime.bus.receiver import RedisConnection
 from realtime.protocol.close_codes import Close
 from realtime.stream.hub import Hub
 
@@ -46,13 +47,15 @@ class DisorderlyPublisher(Publisher):
 
     async def pause_redis(self, seconds: float):
         """Stop Redis from answering anybody for so long. Raises one of `FAILURES`."""
-        connection = self._class(**{**self._options, "socket_timeout": 1.0})
+        connection = RedisConnection()
         try:
-            await connection.connect()
-            await connection.send_command("CLIENT", "PAUSE", int(seconds * 1000))
-            await connection.read_response()
+            async with asyncio.timeout(COMMAND_SECONDS):
+                await self._endpoint.connect(connection)
+                (answer,) = await connection.ask(("CLIENT", "PAUSE", int(seconds * 1000)))
+            if isinstance(answer, Exception):
+                raise answer
         finally:
-            await connection.disconnect(nowait=True)
+            connection.close()
 
 
 class Demo:

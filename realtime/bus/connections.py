@@ -6,8 +6,7 @@
 | on failure | one retry on a new connection, then down: publishing fails at once and nothing is queued | reads no more |
 | coming back | for ever, with `backoff` | for ever, with `backoff`, and subscribes again |
 
-Both use redis-py's connection for URLs, TLS and sign-in, and speak RESP2, which is 2–3 times cheaper for pub/sub. What Redis says, they
-take from the connection in one go, see `receiver`.
+Both speak RESP2, which is 2–3 times cheaper for pub/sub. `endpoint` connects them and signs in, and `receiver` reads what Redis says.
 """
 
 import asyncio
@@ -15,15 +14,13 @@ import logging
 import time
 
 from hiredis import pack_command
-from redis.asyncio.connection import Connection, parse_url
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 import metrics
 from realtime.bus import backoff
 from realtime.bus.channel_names import channel_of
-from realtime.bus.receiver import Receiver, Replies
+from realtime.bus.endpoint import Endpoint
+from realtime.bus.receiver import Receiver, RedisConnection, Replies
 from realtime.tasks import ended
 
 logger = logging.getLogger("parley.redis")
@@ -40,21 +37,8 @@ class Link:
     role = "link"
 
     def __init__(self, url: str, *, verify_tls: bool = True, wait=backoff.delay, on_down=lambda: None):
-        """`on_down()` is called whenever the connection is lost."""
-        options = parse_url(url)
-        self._class = options.pop("connection_class", Connection)
-        if url.startswith("rediss://") and not verify_tls:
-            options |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
-        if self._class.__name__ != "UnixDomainSocketConnection":
-            options["socket_keepalive"] = True
-        self._options = {
-            **options,
-            "protocol": 2,
-            "retry": Retry(NoBackoff(), 0),
-            "socket_connect_timeout": CONNECT_SECONDS,
-            "socket_timeout": None,
-            "driver_info": None,  # naming itself to Redis would read package metadata from disk at every attempt to connect
-        }
+        """`on_down()` is called whenever the connection is lost. Raises `ValueError` where the URL cannot be used."""
+        self._endpoint = Endpoint(url, verify_tls=verify_tls)
         self._wait = wait
         self._on_down = on_down
         self._connection = None
@@ -71,7 +55,7 @@ class Link:
     async def stop(self):
         if self._task is not None:
             await ended(self._task)
-        await self._drop()
+        self._drop()
 
     def report(self) -> dict:
         """For /healthz: state, since when (seconds since 1970), attempts to reconnect, last error."""
@@ -98,7 +82,7 @@ class Link:
                 self.last_error = type(error).__name__
                 logger.exception("%s: failed", self.role)
             finally:
-                await self._drop()
+                self._drop()
             self.attempts += 1
             self._enter("reconnecting")
             pause = self._wait(self.attempts)
@@ -109,16 +93,18 @@ class Link:
             await asyncio.sleep(pause)
 
     async def _connect(self):
-        self._connection = self._class(**self._options)
-        await self._connection.connect()
+        connection = self._make()
+        await self._endpoint.connect(connection)
+        self._connection = connection
 
-    async def _drop(self):
+    def _drop(self):
         connection, self._connection = self._connection, None
         if connection is not None:
-            try:
-                await connection.disconnect(nowait=True)
-            except FAILURES:
-                pass  # it was broken already
+            connection.close()
+
+    def _make(self) -> RedisConnection:
+        """A connection that is still to be connected."""
+        raise NotImplementedError
 
     async def _use(self):
         """Work until the connection fails, and raise that failure."""
@@ -143,7 +129,6 @@ class Publisher(Link):
         self.trace = None  # see realtime/activity/trace.py
         self._pending: list[tuple[str, bytes]] = []
         self._under_way: list[tuple[str, bytes]] = []
-        self._replies = None
         self._tried_again = False  # with a new connection, and nothing has been answered since
 
     def publish(self, batch: list[tuple[str, bytes]]) -> bool:
@@ -161,9 +146,8 @@ class Publisher(Link):
         self._say()
 
     def _say(self):
-        self._replies.say(
-            b"".join([pack_command(("PUBLISH", *publish)) for publish in self._under_way]), len(self._under_way)
-        )
+        if self._connection is not None:  # else it leaves with the next one
+            self._connection.say(b"".join([_publish(*each) for each in self._under_way]), len(self._under_way))
 
     def _arrived(self):
         batch, self._under_way, self._tried_again = self._under_way, [], False
@@ -174,12 +158,11 @@ class Publisher(Link):
         if self._pending:
             self._leave()
 
+    def _make(self):
+        return Replies(COMMAND_SECONDS, self._arrived)
+
     async def _connect(self):
         await super()._connect()
-        # A frozen Redis is connected to like any other; only an answer tells that it works.
-        await self._connection.send_command("PING", check_health=False)
-        await self._connection.read_response()
-        self._replies = Replies(self._connection, COMMAND_SECONDS, self._arrived)
         # At once, before anybody else can say something on this connection.
         if self._under_way:
             self._say()
@@ -189,7 +172,7 @@ class Publisher(Link):
         try:
             while True:
                 try:
-                    await self._replies.end()
+                    await self._connection.end()
                 except FAILURES:
                     if self._tried_again:
                         raise
@@ -202,7 +185,7 @@ class Publisher(Link):
         # Once, on a new connection: a restarted Redis or a dropped idle connection. What is under way leaves with it again; subscribers drop
         # what they get twice.
         self._tried_again = True
-        await self._drop()
+        self._drop()
         await asyncio.wait_for(self._connect(), COMMAND_SECONDS)
 
     def _failed(self, batch):
@@ -225,14 +208,14 @@ class Subscriber(Link):
         self._channels = {name.encode(): name for name in channels}
         self._heard = heard
         self._on_up = on_up
-        self._receiver = None
 
     def rebuild(self, why: str):
         """Begin anew with another connection."""
         logger.warning("subscriber: rebuilt (%s)", why)
         self._enter("reconnecting")
-        # Whoever reads from it finds it closed, and connects anew.
-        self._closing = asyncio.ensure_future(self._drop())
+        # `_use` finds it closed, and a new one is connected.
+        if self._connection is not None:
+            self._connection.close()
 
     async def change(self, add: list[str], drop: list[str]):
         """Hear these channels too, and those no more; one change at a time. Returns when Redis has acknowledged all of it.
@@ -241,16 +224,23 @@ class Subscriber(Link):
         """
         if not self.up:
             raise ConnectionError("the subscriber is down")
-        await self._receiver.ask(add, drop)
+        await self._connection.change(add, drop)
+
+    def _make(self):
+        return Receiver(self._channels, self._heard)
 
     async def _connect(self):
         await super()._connect()
-        self._receiver = Receiver(self._connection, self._channels, self._heard)
-        await self._receiver.ask(self._channels.values())
+        await self._connection.change(self._channels.values())
 
     async def _use(self):
         self._on_up()
-        await self._receiver.end()
+        await self._connection.end()
+
+
+def _publish(address: str, payload: bytes) -> bytes:
+    """A command, as it leaves."""
+    return pack_command(("PUBLISH", address, payload))  # type: ignore[arg-type]  # it takes any number of words
 
 
 def _short(error):

@@ -1,4 +1,4 @@
-"""The receiving ends of the two Redis connections: what Redis says is parsed and taken as it is read.
+"""The two Redis connections on the wire: RESP2, read by hiredis as the bytes come.
 
 redis-py reads through a stream, a task that it wakes, and a coroutine for each message: 9 µs for one, and where thirty come together still
 2.7 for each. A protocol of asyncio that reads into one buffer, and takes everything that hiredis finds in it, needs 2.
@@ -6,59 +6,104 @@ redis-py reads through a stream, a task that it wakes, and a coroutine for each 
 
 import asyncio
 
+from hiredis import Reader, pack_command
+from redis.exceptions import AuthenticationError, InvalidResponse, NoPermissionError, ResponseError
+
 from realtime.bus.channel_names import channel_of
 
 READ_BYTES = 128 * 1024  # of what others publish; of a storm of it, reading twice as much at a time saves 7 %
 REPLY_BYTES = 4 * 1024
+_NO_MORE = object()  # has been parsed
+_REFUSALS = {"NOAUTH": AuthenticationError, "WRONGPASS": AuthenticationError, "NOPERM": NoPermissionError}
 
 
-class _TakenOver(asyncio.BufferedProtocol):
-    """Takes over a `connection` of redis-py on which nothing is awaited; subclasses take what `_reader` finds in the bytes."""
+def _refusal(text: str) -> Exception:
+    """What Redis refuses with, whose first word says what kind it is."""
+    return _REFUSALS.get(text.partition(" ")[0], ResponseError)(text)
 
-    def __init__(self, connection, most: int):
+
+class RedisConnection(asyncio.BufferedProtocol):
+    """One connection. What is read while nothing is asked with `ask` goes to a subclass's `take`. `Endpoint.connect` connects it."""
+
+    def __init__(self, most: int = REPLY_BYTES):
         """Up to `most` bytes are read at a time."""
-        # redis-py makes neither public: its parser, set up as the connection's options say, and its transport.
-        self._reader = connection._parser._reader
-        self._transport = connection._writer.transport
-        self._writing = self._transport.get_protocol()
+        self._reader = Reader(protocolError=InvalidResponse, replyError=_refusal, notEnoughData=_NO_MORE)
+        self._transport = None
         self._buffer = memoryview(bytearray(most))  # of a bytearray, a TLS connection would fill copies of its slices
+        self._answers = None  # to `ask`
         self._error = None
-        self._ended = asyncio.Event()
-        self._transport.set_protocol(self)
+        self._changed = asyncio.Event()  # it has been answered, or has ended
+
+    async def ask(self, *commands) -> list:
+        """Send commands, each a tuple of words, and return their answers; errors stand among them. Nothing else may be under way.
+
+        Raises why the connection ended, where it does so before.
+        """
+        self._answers = answers = []
+        self._transport.write(b"".join([pack_command(command) for command in commands]))
+        try:
+            while len(answers) < len(commands):
+                await self._next()
+        finally:
+            self._answers = None
+        return answers
 
     async def end(self):
         """Wait until the connection has ended, or is of no more use, and raise why."""
-        await self._ended.wait()
-        raise self._error
+        while True:
+            await self._next()
+
+    async def _next(self):
+        """Wait for the next change, or raise why there will be none."""
+        if self._error is not None:
+            raise self._error
+        self._changed.clear()
+        await self._changed.wait()
+        if self._error is not None:
+            raise self._error
+
+    def close(self):
+        """End it, after what has been written."""
+        if self._transport is not None:
+            self._transport.close()
 
     def _end(self, error):
         self._error = self._error or error
-        self._ended.set()
+        self._changed.set()
 
     # Called by asyncio
+
+    def connection_made(self, transport):
+        self._transport = transport
+
+    def connection_lost(self, error):
+        self._end(error or ConnectionError("closed by Redis"))
 
     def get_buffer(self, sizehint):
         return self._buffer
 
-    def connection_lost(self, error):
-        self._writing.connection_lost(error)
-        self._end(error or ConnectionError("closed by Redis"))
+    def buffer_updated(self, count):
+        self._reader.feed(self._buffer, 0, count)
+        if self._answers is None:
+            self.take(self._reader.gets)
+        else:
+            while (answer := self._reader.gets()) is not _NO_MORE:
+                self._answers.append(answer)
+            self._changed.set()
 
-    def pause_writing(self):
-        self._writing.pause_writing()
-
-    def resume_writing(self):
-        self._writing.resume_writing()
+    def take(self, parsed):
+        """Take what has come: `parsed()` answers one reply after another, and then none of their kinds."""
+        raise NotImplementedError
 
 
-class Replies(_TakenOver):
+class Replies(RedisConnection):
     """The publisher's: commands leave as ready bytes, and their replies are counted. `answered()` is called when they are all there.
 
     The connection ends with `asyncio.TimeoutError` where they are not after `seconds`.
     """
 
-    def __init__(self, connection, seconds: float, answered):
-        super().__init__(connection, REPLY_BYTES)
+    def __init__(self, seconds: float, answered):
+        super().__init__()
         self._seconds, self._answered = seconds, answered
         self._loop = asyncio.get_running_loop()
         self._unanswered = 0
@@ -87,10 +132,9 @@ class Replies(_TakenOver):
         if self._timer is not None:
             self._timer.cancel()
 
-    def buffer_updated(self, count):
-        self._reader.feed(self._buffer, 0, count)
+    def take(self, parsed):
         before = self._unanswered
-        while isinstance(reply := self._reader.gets(), int):  # anything else: an error, or nothing more has been parsed
+        while isinstance(reply := parsed(), int):  # anything else: an error, or nothing more has been parsed
             self._unanswered -= 1
         if isinstance(reply, Exception):
             self._end(reply)
@@ -98,37 +142,28 @@ class Replies(_TakenOver):
             self._answered()
 
 
-class Receiver(_TakenOver):
+class Receiver(RedisConnection):
     """The subscriber's: `heard(channel, payload)` is called for each message. `channels`: those that have a name on Redis for all chats, by it."""
 
-    def __init__(self, connection, channels: dict[bytes, str], heard):
-        self._connection = connection
+    def __init__(self, channels: dict[bytes, str], heard):
+        super().__init__(READ_BYTES)
         self._channels = channels
         self._heard = heard
         self._unanswered = 0
-        self._answered = asyncio.Event()
-        super().__init__(connection, READ_BYTES)
 
-    async def ask(self, add=(), drop=()):
-        """Subscribe to these channels and unsubscribe from those; one question at a time. Returns when Redis has acknowledged all of it.
+    async def change(self, add=(), drop=()):
+        """Subscribe to these channels and unsubscribe from those; one change at a time. Returns when Redis has acknowledged all of it.
 
         Raises why the connection ended, where it does so before.
         """
         self._unanswered = len(add) + len(drop)
-        self._answered.clear()
         commands = [(word, *names) for word, names in (("SUBSCRIBE", add), ("UNSUBSCRIBE", drop)) if names]
-        await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
-        await self._answered.wait()
-        if self._error is not None:
-            raise self._error
+        self._transport.write(b"".join([pack_command(command) for command in commands]))
+        while self._unanswered:
+            await self._next()
 
-    def _end(self, error):
-        super()._end(error)
-        self._answered.set()
-
-    def buffer_updated(self, count):
-        channels, heard, parsed = self._channels, self._heard, self._reader.gets
-        self._reader.feed(self._buffer, 0, count)
+    def take(self, parsed):
+        channels, heard = self._channels, self._heard
         while isinstance(message := parsed(), list):  # anything else: an error, or nothing more has been parsed
             if message[0] == b"message":
                 # Names of single chats are not kept: there are many.
@@ -136,6 +171,6 @@ class Receiver(_TakenOver):
             else:
                 self._unanswered -= 1
                 if not self._unanswered:
-                    self._answered.set()
+                    self._changed.set()
         if isinstance(message, Exception):
             self._end(message)

@@ -235,7 +235,7 @@ async def test_reconnecting_is_counted_and_logged_and_goes_on_until_it_succeeds(
     server.kill()
     publisher.publish([("one", b"x")])
     await until(lambda: publisher.attempts >= 25)
-    assert publisher.report()["state"] == "reconnecting" and publisher.report()["lastError"] == "ConnectionError"
+    assert publisher.report()["state"] == "reconnecting" and publisher.report()["lastError"] == "ConnectionRefusedError"
     assert REGISTRY.get_sample_value("parley_redis_up", {"connection": "publisher"}) == 0
     server.start()
     await up(publisher)
@@ -368,7 +368,7 @@ async def test_tls_is_spoken_and_a_self_signed_certificate_is_taken_only_where_t
         await until(lambda: len(lax[1].heard) > 200)
         assert lax[1].heard[1:] == many and lax[0].up and lax[1].up and not lax[1].last_error
         await until(lambda: strict.attempts)
-        assert strict.last_error == "ConnectionError" and not strict.up
+        assert strict.last_error == "SSLCertVerificationError" and not strict.up
     finally:
         await proxy.stop()
 
@@ -386,8 +386,66 @@ async def test_tls_is_spoken_and_a_self_signed_certificate_is_taken_only_where_t
 )
 def test_every_kind_of_url_can_be_given_to_either(url):
     for link in (Publisher(url), Subscriber(url, ["one"], print, print)):
-        connection = link._class(**link._options)
-        assert connection.protocol == 2 if hasattr(connection, "protocol") else link._options["protocol"] == 2
+        assert link.state == "connecting"
+
+
+@pytest.mark.gen_test
+async def test_the_options_of_a_url_are_followed(server, links):
+    for url in (f"{server.url}?client_name=by-name", f"{server.url.rpartition('/')[0]}/3?client_name=by-name"):
+        publisher, subscriber = links.publisher(url), links.subscriber(url)
+        await up(publisher, subscriber)
+    named = [line for line in command(server, "CLIENT", "LIST").splitlines() if b" name=by-name " in line + b" "]
+    assert sorted(line.partition(b" db=")[2][:2] for line in named) == [b"0 ", b"0 ", b"3 ", b"3 "]
+
+
+@pytest.mark.gen_test
+async def test_a_unix_socket_is_connected_to(server, links, tmp_path):
+    path = tmp_path / "redis"
+
+    async def passed_on(reader, writer):
+        there = await asyncio.open_connection("127.0.0.1", server.port)
+
+        async def passing(source, target):
+            while data := await source.read(2**16):
+                target.write(data)
+            target.close()
+
+        await asyncio.gather(passing(reader, there[1]), passing(there[0], writer))
+
+    listening = await asyncio.start_unix_server(passed_on, path)
+    publisher, subscriber = links.publisher(f"unix://{path}?db=1"), links.subscriber(f"unix://{path}")
+    await up(publisher, subscriber)
+    publisher.publish([("one", b"through a file")])
+    await until(lambda: subscriber.heard == [("one", b"through a file")])
+    await publisher.stop()
+    await subscriber.stop()
+    listening.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("redis://h?colour=blue", "colour"),
+        ("redis://h?timeout=3", "timeout"),
+        ("rediss://h?ssl_ca_certs=/nowhere", "No such file"),
+        ("rediss://h?ssl_cert_reqs=perhaps", "perhaps"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_refused_at_once_and_named(url, named):
+    with pytest.raises(ValueError, match=named):
+        Publisher(url)
+
+
+@pytest.mark.gen_test
+async def test_what_does_not_speak_redis_ends_the_connection_and_is_tried_again(links):
+    async def greeted(reader, writer):
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    listening = await asyncio.start_server(greeted, "127.0.0.1", 0)
+    publisher = links.publisher(f"redis://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
+    await until(lambda: publisher.attempts >= 2)
+    assert publisher.last_error == "InvalidResponse" and not publisher.up
+    listening.close()
 
 
 @pytest.mark.parametrize("url", ["", "localhost:6379", "http://localhost"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 
 import orjson
-from tornado.httputil import format_timestamp, responses
+from tornado.httputil import format_timestamp
 from tornado.netutil import is_valid_ip
 from tornado.web import HTTPError, RequestHandler
 
@@ -16,6 +16,7 @@ from chat.accounts import Login
 from errors import ParleyError, Refused, Unavailable
 from web.session_cache import bearer
 from web.statuses import STATUSES
+from web.tornado_internals import AnswerHeaders, Handler
 
 log = logging.getLogger("parley.http")
 
@@ -55,21 +56,7 @@ class Credentials:
     by_cookie: bool = False
 
 
-class AnswerHeaders(dict):
-    """An answer's headers, of which Tornado asks for the likes of `Content-Length`: the names that `str.title` makes."""
-
-    __slots__ = ()
-
-    def add(self, name: str, value: str):
-        """One more of the same name."""
-        self.setdefault(name.title(), []).append(value)
-
-    def get_all(self):
-        """`(name, value)` of every line."""
-        return [(name, line) for name, value in self.items() for line in ((value,) if type(value) is str else value)]
-
-
-class Base(RequestHandler):
+class Base(Handler):
     """Parent of every handler. `route` is the pattern that the request matched, for logs and metrics."""
 
     session: Login | None = None
@@ -90,12 +77,11 @@ class Base(RequestHandler):
     def services(self):
         return self.settings["services"]
 
-    def clear(self):
-        # Tornado's own formats the date anew, and then the headers one by one, which takes several times as long.
-        self._headers = AnswerHeaders(self.default_headers, Date=_date(int(time.time())))
-        self._write_buffer, self._status_code, self._reason = [], 200, responses[200]
+    def first_headers(self) -> AnswerHeaders:
+        headers = AnswerHeaders(self.default_headers, Date=_date(int(time.time())))
         if self.services.node.draining:
-            self.set_header("Connection", "close")  # a proxy that keeps this connection for more must not use it again
+            headers["Connection"] = "close"  # a proxy that keeps this connection for more must not use it again
+        return headers
 
     # Who asks
 
@@ -169,12 +155,6 @@ class Base(RequestHandler):
             self.check_xsrf_cookie()
         except HTTPError:
             raise Refused("xsrf_failed", field="X-Xsrftoken") from None
-
-    def set_header(self, name, value):
-        """As Tornado's, which holds every value against an expression."""
-        if type(value) is not str or not value.isprintable():
-            value = self._convert_header_value(value)
-        self._headers[name.title()] = value
 
     def set_cookie(self, name, value, **attributes):
         """Every cookie of ours: this site only, behind TLS only over TLS."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from tornado.escape import parse_qs_bytes
-from tornado.httputil import HTTPServerRequest
 
 from errors import Refused
+from web.tornado_internals import FormlessRequest
 
 # As RFC 3986 has it, less the comma, by which more than one would look like one.
 HOST = re.compile(r"(?:[\w.~!$&'()*+;=\[\]:-]|%[0-9A-Fa-f]{2})*", re.ASCII)
@@ -38,7 +38,7 @@ class RequestHeaders(Mapping):
         return len(self._values)
 
 
-class Request(HTTPServerRequest):
+class Request(FormlessRequest):
     """What Tornado's says, less what our handlers do not read: forms, and arguments that may come from anywhere."""
 
     def __init__(
@@ -61,11 +61,12 @@ class Request(HTTPServerRequest):
         self.connection, self.remote_ip, self.protocol = connection, connection.remote_ip, "http"
         self.keep_alive = keep_alive
         self.arguments, self.body_arguments, self.files = {}, {}, {}
-        self._start_time, self._finish_time = time.time(), None
+        self._began = time.time()
 
     @cached_property
     def query_arguments(self) -> dict[str, list[bytes]]:
         return parse_qs_bytes(self.query, keep_blank_values=True)
 
-    def _parse_body(self):
-        """Tornado would look for a form here."""
+    def request_time(self) -> float:
+        """Seconds since it was complete."""
+        return time.time() - self._began

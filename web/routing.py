@@ -9,7 +9,9 @@ import re
 import sys
 from urllib.parse import unquote_to_bytes
 
-from tornado.web import Application, RequestHandler
+from tornado.web import Application
+
+from web.tornado_internals import Handler
 
 # A task that need not wait is done at once, without a turn of the loop.
 _EAGER = {"eager_start": True} if sys.version_info >= (3, 12) else {}
@@ -58,7 +60,7 @@ def _plain(text):
 class Routed(Application):
     """A Tornado application of one table. Each handler is given the `route` that its request matched; `missing` serves what no route matches."""
 
-    def __init__(self, table, missing: type[RequestHandler], **settings):
+    def __init__(self, table, missing: type[Handler], **settings):
         super().__init__(**settings)
         self._routes, self._missing = Routes(table), missing
 
@@ -82,7 +84,5 @@ class _Work:
     def finish(self):
         """The request is complete: begin with its handler."""
         handler = self._handler(self._application, self._request, route=self._route)
-        work = handler._execute([], *self._arguments)
-        self._request.task = asyncio.Task(
-            work, loop=asyncio.get_running_loop(), **_EAGER
-        )  # the loop itself holds it weakly
+        # The loop itself holds the task weakly.
+        self._request.task = asyncio.Task(handler.run(self._arguments), loop=asyncio.get_running_loop(), **_EAGER)

@@ -22,7 +22,7 @@ class Activity(Page):
 class ActivityStream(StreamHandler):
     """What the instances do, told to one viewer; it says nothing itself."""
 
-    max_message_size = 1024
+    first_message_bytes = 1024
 
     def connect(self, writer: SocketWriter, close):
         if not self.may_watch:

@@ -35,11 +35,11 @@ from store.database import Database
 from version import VERSION
 from web.access_log import AccessLog
 from web.base_handler import NotFound
+from web.heartbeat import Heartbeat
 from web.openapi.request_validator import Contract
 from web.rate_limiter import RateLimiter
 from web.routing import Routed
 from web.session_cache import SessionCache
-from web.websocket import Pings
 
 if TYPE_CHECKING:
     from realtime.node import Node
@@ -127,7 +127,7 @@ def make_application(services: Services) -> Routed:
         contract=Contract(ROUTES, services.settings),
         static_files=static_files,
         templates=_templates(static_files),
-        pings=Pings(services.settings.ping_seconds),
+        heartbeat=Heartbeat(services.settings.ping_seconds),
     )
 
 

@@ -18,7 +18,6 @@ from tornado.iostream import StreamClosedError
 from tornado.web import Finish
 
 from errors import ParleyError, Refused
-from realtime.transport.socket_writer import Stream
 from web.request import Request
 from web.statuses import STATUSES
 
@@ -329,22 +328,16 @@ class Connection(HTTPConnection):
 
     # Ending
 
-    def detach(self) -> Stream:
-        """Hand the socket over to another protocol, as Tornado's stream, with what was read for it and what is still to be written.
+    def detach(self) -> tuple[socket.socket, bytes, bytes]:
+        """Hand the socket over to another protocol, with what was read for it and what is still to be written.
 
         Raises `Finish`, with which a handler ends and nobody is told, when the client is gone.
         """
         if self._socket is None:
             raise Finish()
-        accepted, out, rest = self._socket, bytes(self._out), self._rest
+        accepted, unread, unsent = self._socket, self._rest, bytes(self._out)
         self._let_go()
-        stream = Stream(accepted, max_buffer_size=self._server.max_buffer_bytes)
-        if rest:
-            stream._read_buffer += rest
-            stream._read_buffer_size += len(rest)
-        if out:
-            stream.write(out)
-        return stream
+        return accepted, unread, unsent
 
     def close(self):
         """End the connection now."""

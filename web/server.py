@@ -18,7 +18,6 @@ class Server:
 
     def __init__(self, application, *, idle_seconds: float, max_body_bytes: int):
         self.max_body_bytes = max_body_bytes
-        self.max_buffer_bytes = 2 * max_body_bytes  # of a WebSocket
         self.connections: set[Connection] = set()
         self.done = None  # future: what was written is with the kernel
         self._application = application

@@ -30,7 +30,7 @@ class Handler(RequestHandler):
 
     def clear(self):
         # Tornado's own formats the date anew, and then the headers one by one, which takes several times as long.
-        self._headers = self.first_headers()
+        self._headers = self.first_headers()  # type: ignore[assignment]
         self._write_buffer, self._status_code, self._reason = [], 200, responses[200]
 
     def set_header(self, name, value):
@@ -42,7 +42,7 @@ class Handler(RequestHandler):
 
     def run(self, arguments: list[str]):
         """The coroutine of the handler's whole work: to be made a task of, where Tornado's dispatch would wait for a turn of the loop."""
-        return self._execute([], *arguments)
+        return self._execute([], *arguments)  # type: ignore[arg-type]
 
 
 class FormlessRequest(HTTPServerRequest):

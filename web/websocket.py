@@ -1,243 +1,271 @@
-"""Tornado's WebSocket protocol, as thousands of sockets need it that nearly always wait, and stricter where RFC 6455 says so.
+"""WebSockets (RFC 6455), as thousands of them need it that nearly always wait.
 
-Tornado parses frames, puts fragments together, answers pings and closes. What else it would keep for each socket while nothing
-happens goes with the handshake (bytes of memory on CPython 3.13):
-
-- the handshake's seven coroutines, which wait for the socket's end: they end, and a task lives as long as one frame takes;
-- a task with two coroutines, a future and a timer for its pings: `Pings` pings all sockets (5,000 bytes with the one above);
-- the handler, its request, the headers of both sides and the HTTP connection (4,700): a `Listener` stands in for them;
-- two deques for what waits to be written, which are large while empty (1,500): lists.
+`websockets` judges the handshake and reads the frames; its parser for one frame is made when bytes come, and gone when the frame is whole. So an
+idle socket is this object, its way out (`SocketWriter`), and the event loop's entry for its file descriptor: no task, no buffer, no handler.
 """
 
 import asyncio
 import logging
 import socket
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from typing import Any
 
-from tornado.iostream import StreamClosedError
-from tornado.websocket import WebSocketProtocol13
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHandshake, PayloadTooBig, ProtocolError
+from websockets.frames import Close, CloseCode, Frame, Opcode
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from errors import Refused
+from realtime.transport.socket_writer import SocketWriter
+from realtime.transport.write_queue import WriteQueue
+from web.heartbeat import Heartbeat
 
 log = logging.getLogger("parley.websocket")
 
-PROTOCOL_ERROR, INVALID_UTF8, INTERNAL_ERROR = 1002, 1007, 1011
-TEXT, CLOSE, PING = 0x1, 0x8, 0x9
-MASKED = 0x80
-HEADER_BYTES, MASK_BYTES = 2, 4
-PONG = b"\x8a\x80"  # the first bytes of the answer to our pings, which are empty
-DISCARDED = 65536  # bytes read at a time of what follows a broken frame
+IDLE_READ_BYTES = 4096  # at a time while a frame is not expected to be long: nearly all that come are empty pongs
+READ_BYTES = 65536
+CONTROL_BYTES = 125  # most in a control frame, which may come between the fragments of a message
+PING = Frame(Opcode.PING, b"").serialize(mask=False)
+PONG, PONG_BYTES = b"\x8a\x80", 6  # how the answer to it begins, and how long it is
+CLOSE_SECONDS = 5.0  # for the client to answer our close frame, take what is unsent, and close
+NOTHING: Any = b""
+
+OPEN, CLOSING, OVER = range(
+    3
+)  # `CLOSING`: our close frame has been sent. `OVER`: and nothing that comes means anything
 
 
-class Protocol(WebSocketProtocol13):
-    """One socket. The handler's `open` puts a `Listener` in its own place."""
+def handshake(request, subprotocols: Sequence[Subprotocol]) -> list[tuple[str, str]]:
+    """The headers that accept a request for a WebSocket.
 
-    # As slots, because with more than 30 attributes CPython keeps a dict of 1,200 bytes for each object.
-    __slots__ = ("_header", "_reader", "_lingering", "_pings", "pinged_with", "writer")
+    A client that offers none of the subprotocols gets none. Raises `Refused`: invalid_value, where it is no such request.
+    """
+    if request.version != "HTTP/1.1":
+        raise Refused("invalid_value", "A WebSocket begins with HTTP/1.1.")
+    headers = Headers()
+    for name, value in request.headers.items():
+        headers[name] = value
+    protocol = ServerProtocol(subprotocols=subprotocols, select_subprotocol=_select)
+    try:
+        key, _, subprotocol = protocol.process_request(Request(request.uri, headers))
+    except InvalidHandshake as error:
+        raise Refused("invalid_value", f"{error}.", getattr(error, "name", None)) from None
+    answer = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", key)]
+    return [*answer, ("Sec-WebSocket-Protocol", subprotocol)] if subprotocol else answer
 
-    def __init__(self, handler, params, pings: "Pings"):
-        super().__init__(handler, False, params)
-        self._header = b""  # of the frame that is being read
-        self._reader = None  # the task that reads it
-        self._lingering = False
-        self._pings = pings
-        self.pinged_with = None  # see Pings
-        self.writer = None  # another way out, that is told when this one is used
 
-    def start_pinging(self):
-        self._pings.add(self)
+def upgrade(handler, headers: list[tuple[str, str]]) -> tuple[socket.socket, bytes, bytes]:
+    """Answer a handshake with these headers, and take the connection over: see `http_connection.Connection.detach`."""
+    handler.set_status(101)
+    for name, value in headers:
+        handler.set_header(name, value)
+    handler.finish()
+    return handler.detach()
 
-    # Reading. Tornado calls `_receive_frame_loop` last in its handshake, and waits for its end.
 
-    async def _receive_frame_loop(self):
-        if not self.stream.closed():
-            self.stream._write_futures = _Queue(self.stream._write_futures)
-            self.stream._write_buffer._buffers = _Queue(self.stream._write_buffer._buffers)
-        self._wait()
+def _select(protocol, offered):
+    return next((name for name in protocol.available_subprotocols if name in offered), None)
 
-    def _wait(self):
-        """For the next frame."""
-        self._ask(HEADER_BYTES, self._arrived)
 
-    def _ask(self, count, arrived):
-        """Have `arrived(read)` called with so many bytes, with nothing alive until then but the stream's own future."""
+class WebSocket:
+    """One socket, from the handshake on. `writer` is its way out.
+
+    `listener` hears `receive(message)` for each message, of text or bytes, and `gone()` once when nothing more comes. The first message
+    may have `first_bytes`, those that follow `later_bytes`.
+    """
+
+    __slots__ = (
+        "writer",
+        "answered",
+        "beat",
+        "_socket",
+        "_heartbeat",
+        "_listener",
+        "_most",
+        "_later_bytes",
+        "_state",
+        "_unread",
+        "_frame",
+        "_fragments",
+        "_timer",
+    )
+
+    def __init__(
+        self,
+        accepted: socket.socket,
+        queue: WriteQueue,
+        heartbeat: Heartbeat,
+        first_bytes: int,
+        later_bytes: int,
+        unsent: bytes = NOTHING,
+    ):
+        """`accepted` does not block. `unsent`: what is still to be written of the handshake."""
+        self.writer = SocketWriter(accepted, queue, self.drop)
+        self.answered = True  # see Heartbeat
+        self.beat: set | None = None
+        self._socket: socket.socket | None = accepted
+        self._heartbeat = heartbeat
+        self._listener: Any = None
+        self._most, self._later_bytes = first_bytes, later_bytes
+        self._state = OPEN
+        self._unread: bytearray = NOTHING  # of a frame that is not whole
+        self._frame: Generator[None, None, Frame] | None = None  # the parser of that frame
+        self._fragments: tuple[Opcode, bytearray] | None = None  # of a message that is not complete
+        self._timer: asyncio.TimerHandle | None = None  # while it closes
+        if unsent:
+            self.writer.write(unsent)
+        heartbeat.add(self)
+
+    def listen(self, listener, unread=NOTHING):
+        """Begin to read. `listener` may be None; `unread` is what came with the handshake."""
+        self._listener = listener
+        if self._state is OVER or self._socket is None:  # it could not be written to, or was closed meanwhile
+            self._leave()
+            return
+        if unread:
+            self._read(unread)
+        if self._socket is not None:
+            asyncio.get_running_loop().add_reader(self._socket.fileno(), self._readable)
+
+    # In
+
+    def _readable(self):
+        assert self._socket is not None
         try:
-            self.stream.read_bytes(count).add_done_callback(arrived)
-        except StreamClosedError:
-            self._ended()
+            data = self._socket.recv(READ_BYTES if self._unread else IDLE_READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = NOTHING
+        if not data:
+            self.drop()
+        elif len(data) == PONG_BYTES and self._frame is None and data.startswith(PONG):
+            self.answered = True  # all that an idle socket brings: it needs no parser
+        elif self._state is not OVER:
+            self._read(data)
 
-    def _arrived(self, read):
-        if _has_failed(read):
-            self._ended()
-        elif read.result() == PONG:
-            self._ask(MASK_BYTES, self._ponged)  # all that an idle socket brings: it needs no task
-        else:
-            self._header = read.result()
-            self._reader = asyncio.ensure_future(self._read_frame())
-
-    def _ponged(self, read):
-        if _has_failed(read):
-            self._ended()
-        else:
-            self._received_pong = True
-            self._wait()
-
-    async def _read_frame(self):
+    def _read(self, data):
+        self._unread = self._unread + data if self._unread else bytearray(data)
         try:
-            if self._header[1] & MASKED:
-                await self._receive_frame()
-            else:
-                self.fail(PROTOCOL_ERROR)
-        except StreamClosedError:
-            pass
+            while self._state is not OVER and (self._unread or self._frame is not None):
+                if self._frame is None:
+                    self._frame = Frame.parse(self._exactly, mask=True, max_size=self._room())
+                try:
+                    next(self._frame)
+                    return  # more of it is to come
+                except StopIteration as whole:
+                    self._frame = None
+                    self._take(whole.value)
+        except ProtocolError:
+            self._fail(CloseCode.PROTOCOL_ERROR)
+        except PayloadTooBig:
+            self._fail(CloseCode.MESSAGE_TOO_BIG)
+        except UnicodeDecodeError:
+            self._fail(CloseCode.INVALID_DATA)
         except Exception:
-            log.exception("a frame could not be read")
-            self.fail(INTERNAL_ERROR)
-        finally:
-            self._reader = None
-        if self.client_terminated:
-            self._ended()
+            log.exception("a frame could not be handled")
+            self._fail(CloseCode.INTERNAL_ERROR)
+        self._unread = NOTHING
+
+    def _exactly(self, count: int) -> Generator[None, None, bytearray]:
+        """So many bytes of what is unread, when they have come: what the parser of a frame reads with."""
+        while len(self._unread) < count:
+            yield
+        data = self._unread[:count]
+        del self._unread[:count]
+        return data
+
+    def _room(self):
+        return max(self._most - (len(self._fragments[1]) if self._fragments else 0), CONTROL_BYTES)
+
+    def _take(self, frame):
+        if frame.opcode is Opcode.CLOSE:
+            Close.parse(frame.data)  # raises where its code or reason may not be sent
+            if self._state is OPEN:
+                self._say_close(frame.data)
+            self._discard()
+        elif self._state is not OPEN:
+            pass  # it has crossed our close frame
+        elif frame.opcode is Opcode.PING:
+            self.writer.write(Frame(Opcode.PONG, frame.data).serialize(mask=False))
+        elif frame.opcode is Opcode.PONG:
+            self.answered = True
         else:
-            self._wait()
+            self._take_data(frame)
 
-    async def _read_bytes(self, n):
-        if self._header:  # the first that is asked for
-            header, self._header = self._header, b""
-            return header
-        return await self.stream.read_bytes(n)
+    def _take_data(self, frame):
+        if (frame.opcode is Opcode.CONT) is not (self._fragments is not None):
+            raise ProtocolError("a fragment of nothing, or a message within another")
+        opcode, data = frame.opcode, frame.data
+        if self._fragments is not None:
+            opcode, so_far = self._fragments
+            so_far += data
+            data = so_far
+        if len(data) > self._most:
+            raise PayloadTooBig(len(data), self._most)
+        if not frame.fin:
+            self._fragments = opcode, bytearray(data) if data is frame.data else data
+            return
+        self._fragments = None
+        message = data.decode() if opcode is Opcode.TEXT else bytes(data)
+        self._most = self._later_bytes
+        if self._listener is not None:
+            self._listener.receive(message)
 
-    def _handle_message(self, opcode, data):
-        if opcode == TEXT and not _is_utf8(data):
-            return self.fail(INVALID_UTF8)
-        if opcode == CLOSE and (code := _wrong_with(data)):
-            return self.fail(code)
-        if opcode == PING and self.server_terminated:
-            return None  # nothing follows a close frame; Tornado 6.5 would answer
-        return super()._handle_message(opcode, data)
+    # Out
 
-    # Writing what is Tornado's own: pings, pongs, the close frame
+    def ping(self):
+        """Ask whether the client is there."""
+        self.writer.write(PING)
 
-    def _write_frame(self, *frame, **options):
-        written = super()._write_frame(*frame, **options)
-        if self.writer is not None:
-            self.writer.detour()
-        return written
+    def close(self, code: int, reason: str = ""):
+        """Send a close frame, after what has been said. The client has some seconds to answer it."""
+        if self._state is OPEN and self._socket is not None:
+            self._say_close(Close(code, reason).serialize())
+
+    def _say_close(self, payload):
+        self._state = CLOSING
+        self._heartbeat.discard(self)
+        self.writer.finish(Frame(Opcode.CLOSE, payload).serialize(mask=False))
+        self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.drop)
 
     # Ending
 
-    def close(self, code=None, reason=None):
-        self._pings.discard(self)
-        super().close(code, reason)
+    def _fail(self, code):
+        """Close because of what the client has sent, unless a close frame with another reason has just been sent."""
+        if self._state is OPEN:
+            self._say_close(Close(code, "").serialize())
+        self._discard()
 
-    def _abort(self):
-        """Tornado gives up on the connection; where a frame is the reason, the client hears so before."""
-        if self._reader is not None and asyncio.current_task() is self._reader:
-            self.fail(PROTOCOL_ERROR)
-        else:
-            super()._abort()
+    def _discard(self):
+        """Nothing more is said, and what comes is thrown away until the client closes.
 
-    def fail(self, code):
-        """Close because of what the client has sent, unless a close frame with another reason has just been sent.
-
-        The rest of what it sends is read and thrown away: a socket that is closed with bytes unread is reset, and the close
-        frame would be lost. `close` sets a limit to that.
+        A socket that is closed with bytes unread is reset, and the close frame would be lost.
         """
-        if self.client_terminated or self.stream.closed():
+        self._state = OVER
+        self._frame = self._fragments = None
+        self._unread = NOTHING
+        self.writer.shut()
+        self._leave()
+
+    def drop(self):
+        """End the connection now: the client is gone, or is not waited for any longer."""
+        if self._socket is None:
             return
-        self.close(code)
-        self.client_terminated = self._lingering = (
-            True  # it may be half-way through a frame: nothing that follows is one
-        )
-        asyncio.ensure_future(self._linger())
+        accepted, self._socket = self._socket, None
+        self._state, self._frame, self._fragments = OVER, None, None
+        self._heartbeat.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        asyncio.get_running_loop().remove_reader(accepted.fileno())
+        self._leave()
+        self.writer.close()
+        accepted.close()
 
-    async def _linger(self):
-        stream = self.stream
-        try:
-            await stream.write(b"")  # after the close frame
-            stream.socket.shutdown(socket.SHUT_WR)
-            while True:
-                await stream.read_bytes(DISCARDED, partial=True)
-        except (StreamClosedError, OSError):
-            self._abort()
-
-    def _ended(self):
-        if self.handler is not None:
-            handler, self.handler = self.handler, None
-            if not self._lingering:
-                self._abort()
-            handler.on_ws_connection_close(self.close_code, self.close_reason)
-
-
-class Pings:
-    """Pings every socket each `interval` seconds, and drops those that have not answered the last one; never where it is 0.
-
-    A hundredth of them is pinged in each hundredth of the interval: one timer for all, and never all at once.
-    """
-
-    PARTS = 100
-
-    def __init__(self, interval: float):
-        self._seconds = interval / self.PARTS
-        self._parts = [set() for _ in range(self.PARTS)]
-        self._turn = 0
-        self._timer = None
-
-    def add(self, protocol: Protocol):
-        """A new socket; its first ping comes after one interval."""
-        if self._seconds:
-            protocol._received_pong = True
-            protocol.pinged_with = self._parts[self._turn]
-            protocol.pinged_with.add(protocol)
-            if self._timer is None:
-                self._later()
-
-    def discard(self, protocol: Protocol):
-        """It closes."""
-        if protocol.pinged_with is not None:
-            protocol.pinged_with.discard(protocol)
-            protocol.pinged_with = None
-
-    def _later(self):
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._ping)
-
-    def _ping(self):
-        self._timer = None
-        self._turn = (self._turn + 1) % self.PARTS
-        for protocol in list(self._parts[self._turn]):
-            if protocol._received_pong:
-                protocol._received_pong = False
-                with suppress(StreamClosedError):
-                    protocol.write_ping(b"")
-            else:
-                protocol._abort()  # nobody is there who could answer a close frame
-        if any(self._parts):
-            self._later()
-
-
-class _Queue(list):
-    """What Tornado's stream does with its deques; seldom anything is in it, and never much."""
-
-    __slots__ = ()
-
-    def popleft(self):
-        return self.pop(0)
-
-
-def _has_failed(read):
-    return read.cancelled() or read.exception() is not None
-
-
-def _is_utf8(data):
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _wrong_with(closing) -> int | None:
-    """The code for a close frame's payload that RFC 6455 (5.5.1, 7.4) does not allow."""
-    if not closing:
-        return None
-    code = int.from_bytes(closing[:2], "big")
-    if len(closing) == 1 or not (1000 <= code <= 1014 or 3000 <= code <= 4999) or code in (1004, 1005, 1006):
-        return PROTOCOL_ERROR
-    return None if _is_utf8(closing[2:]) else INVALID_UTF8
+    def _leave(self):
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.gone()

@@ -49,9 +49,10 @@ class DisorderlyPublisher(Publisher):
         """Stop Redis from answering anybody for so long. Raises one of `FAILURES`."""
         connection = RedisConnection()
         try:
-            async with asyncio.timeout(COMMAND_SECONDS):
-                await self._endpoint.connect(connection)
-                (answer,) = await connection.ask(("CLIENT", "PAUSE", int(seconds * 1000)))
+            await asyncio.wait_for(self._endpoint.connect(connection), COMMAND_SECONDS)
+            (answer,) = await asyncio.wait_for(
+                connection.ask(("CLIENT", "PAUSE", int(seconds * 1000))), COMMAND_SECONDS
+            )
             if isinstance(answer, Exception):
                 raise answer
         finally:

@@ -12,6 +12,7 @@ Both speak RESP2, which is 2–3 times cheaper for pub/sub. `endpoint` connects 
 import asyncio
 import logging
 import time
+from typing import Any
 
 from hiredis import pack_command
 from redis.exceptions import RedisError
@@ -41,12 +42,12 @@ class Link:
         self._endpoint = Endpoint(url, verify_tls=verify_tls)
         self._wait = wait
         self._on_down = on_down
-        self._connection = None
-        self._task = None
+        self._connection: Any = None
+        self._task: asyncio.Task | None = None
         self.state = "connecting"
         self.since = time.time()
         self.attempts = 0  # since it was last up
-        self.last_error = None
+        self.last_error: str | None = None
         metrics.redis_up.labels(self.role).set(0)
 
     def start(self):
@@ -126,7 +127,7 @@ class Publisher(Link):
 
     def __init__(self, url: str, **options):
         super().__init__(url, **options)
-        self.trace = None  # see realtime/activity/trace.py
+        self.trace: Any = None  # see realtime/activity/trace.py
         self._pending: list[tuple[str, bytes]] = []
         self._under_way: list[tuple[str, bytes]] = []
         self._tried_again = False  # with a new connection, and nothing has been answered since

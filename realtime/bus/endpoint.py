@@ -6,6 +6,7 @@ about URLs, credentials and TLS is.
 
 import asyncio
 import socket
+from typing import Any
 
 from redis.asyncio import ConnectionPool, SSLConnection, UnixDomainSocketConnection
 from redis.credentials import UsernamePasswordCredentialProvider
@@ -26,9 +27,12 @@ class Endpoint:
         options = dict(pool.connection_kwargs)
         if issubclass(pool.connection_class, SSLConnection) and not verify_tls:
             options |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+        self._tls = None
+        self._described: Any
         try:
             self._described = pool.connection_class(**options)
-            self._tls = self._described.ssl_context.get() if issubclass(pool.connection_class, SSLConnection) else None
+            if issubclass(pool.connection_class, SSLConnection):
+                self._tls = self._described.ssl_context.get()
         except (TypeError, RedisError, OSError) as error:
             raise ValueError(f"REDIS_URL has an option that cannot be used: {error}") from None
 
@@ -69,7 +73,7 @@ class Endpoint:
                 (answer,) = await connection.ask(("AUTH", credentials[-1]))  # before Redis 6 there are no usernames
             if isinstance(answer, Exception):
                 raise AuthenticationError(str(answer))
-        commands = []
+        commands: list[tuple] = []
         if there.client_name:
             commands.append(("CLIENT", "SETNAME", there.client_name))
         if there.db:

@@ -5,6 +5,7 @@ redis-py reads through a stream, a task that it wakes, and a coroutine for each 
 """
 
 import asyncio
+from typing import Any
 
 from hiredis import Reader, pack_command
 from redis.exceptions import AuthenticationError, InvalidResponse, NoPermissionError, ResponseError
@@ -28,10 +29,10 @@ class RedisConnection(asyncio.BufferedProtocol):
     def __init__(self, most: int = REPLY_BYTES):
         """Up to `most` bytes are read at a time."""
         self._reader = Reader(protocolError=InvalidResponse, replyError=_refusal, notEnoughData=_NO_MORE)
-        self._transport = None
+        self._transport: Any = None
         self._buffer = memoryview(bytearray(most))  # of a bytearray, a TLS connection would fill copies of its slices
-        self._answers = None  # to `ask`
-        self._error = None
+        self._answers: list | None = None  # to `ask`
+        self._error: Exception | None = None
         self._changed = asyncio.Event()  # it has been answered, or has ended
 
     async def ask(self, *commands) -> list:
@@ -39,7 +40,8 @@ class RedisConnection(asyncio.BufferedProtocol):
 
         Raises why the connection ended, where it does so before.
         """
-        self._answers = answers = []
+        answers: list = []
+        self._answers = answers
         self._transport.write(b"".join([pack_command(command) for command in commands]))
         try:
             while len(answers) < len(commands):
@@ -83,7 +85,7 @@ class RedisConnection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, count):
-        self._reader.feed(self._buffer, 0, count)
+        self._reader.feed(self._buffer, 0, count)  # type: ignore[arg-type]  # it takes any buffer
         if self._answers is None:
             self.take(self._reader.gets)
         else:
@@ -108,7 +110,7 @@ class Replies(RedisConnection):
         self._loop = asyncio.get_running_loop()
         self._unanswered = 0
         self._asked_at = 0.0
-        self._timer = None  # one for all that is asked within its time
+        self._timer: asyncio.TimerHandle | None = None  # one for all that is asked within its time
 
     def say(self, commands: bytes, number: int):
         """Send so many commands; the next ones when these are answered."""

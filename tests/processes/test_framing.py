@@ -391,11 +391,11 @@ async def test_fragments_of_nothing_and_of_control_frames_are_refused(frames, co
 @pytest.mark.parametrize("text", ["κόσμε", "ñ€𝄞", "\ud7ff\ue000\ufffd\uffff\U0010ffff", "z\u0301\u200d👩‍👩"], ids=ascii)
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
 @pytest.mark.gen_test
-async def test_text_is_read_right_also_where_a_fragment_ends_within_a_character(text, size, connect):
+async def test_text_is_read_also_where_a_fragment_ends_within_a_character(text, size, connect):
     raw = await connect()
-    raw.send(*fragments(json.dumps({"type": "ping", text: 1}, ensure_ascii=False).encode(), size))
-    error = await raw.hears("error")
-    assert error["error"]["field"] == text
+    # A field that nobody knows is passed over, once it has been read.
+    raw.send(*fragments(json.dumps({"type": "ping", text: text}, ensure_ascii=False).encode(), size))
+    await raw.hears("pong")
 
 
 INVALID = {

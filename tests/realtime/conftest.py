@@ -66,8 +66,12 @@ def pair(io_loop):
         return pairs[-1]
 
     yield create
-    for each in pairs:
-        each.close()
+
+    async def close():
+        for each in pairs:
+            each.close()
+
+    io_loop.run_sync(close)
 
 
 @pytest.fixture

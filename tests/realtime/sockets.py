@@ -1,4 +1,4 @@
-"""Both ends of a real socket: the server's as a Tornado stream, the client's as something that reads WebSocket frames."""
+"""Both ends of a real socket: the server's as its way out, the client's as something that reads WebSocket frames."""
 
 import asyncio
 import json
@@ -6,22 +6,22 @@ import socket
 import time
 import uuid
 
-from realtime.transport.socket_writer import SocketWriter, Stream
+from realtime.transport.socket_writer import SocketWriter
 from realtime.transport.write_queue import WriteQueue
 
 TEXT, CLOSE, PING = 0x1, 0x8, 0x9
 
 
 class Pair:
-    """A server's stream with its `writer`, and the frames that its client has read so far."""
+    """A server's socket with its `writer`, and the frames that its client has read so far."""
 
-    def __init__(self, buffer=4096, stream=Stream, queue=None):
-        ours, self.theirs = socket.socketpair()
-        for end, option in ((ours, socket.SO_SNDBUF), (self.theirs, socket.SO_RCVBUF)):
+    def __init__(self, buffer=4096, queue=None):
+        self.ours, self.theirs = socket.socketpair()
+        for end, option in ((self.ours, socket.SO_SNDBUF), (self.theirs, socket.SO_RCVBUF)):
             end.setsockopt(socket.SOL_SOCKET, option, buffer)
-        self.theirs.setblocking(False)
-        self.stream = stream(ours)
-        self.writer = SocketWriter(self.stream, queue or WriteQueue())
+            end.setblocking(False)
+        self.is_open = True
+        self.writer = SocketWriter(self.ours, queue or WriteQueue(), self.close_ours)
         self.received = b""
 
     def take(self, most=2**20) -> int:
@@ -41,7 +41,7 @@ class Pair:
     async def take_everything(self):
         """Let the client read until nothing waits for it any more, on either side."""
         deadline = time.monotonic() + 5
-        while self.take() or self.writer.unsent or self.stream.writing():
+        while self.take() or self.writer.unsent:
             assert time.monotonic() < deadline, f"{self.writer.unsent} bytes are left"
             await asyncio.sleep(0)
 
@@ -63,8 +63,15 @@ class Pair:
         self.received = data[start:]
         return found
 
+    def close_ours(self):
+        """Close the server's end, as whoever owns it does."""
+        if self.is_open:
+            self.is_open = False
+            self.writer.close()
+            self.ours.close()
+
     def close(self):
-        self.stream.close()
+        self.close_ours()
         self.theirs.close()
 
 

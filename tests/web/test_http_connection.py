@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
-from tornado.websocket import WebSocketHandler
 
+from tests.web.echo import Echo
 from web.server import Server
 
 MAX_BODY = 60_000
@@ -109,15 +109,12 @@ class Header(Handler):
         self._headers._as_list["X-Said"] = [self.settings["header"]]
 
 
-class Echo(Handler, WebSocketHandler):
-    get = WebSocketHandler.get
+class LateEcho(Handler, Echo):
+    get = Echo.get
 
     async def prepare(self):
         super().prepare()
         await self.settings["gate"].wait()
-
-    def on_message(self, message):
-        self.write_message(message)
 
 
 class Client:
@@ -217,7 +214,7 @@ def application():
             ("/bodiless", Bodiless),
             ("/broken", Broken),
             ("/header", Header),
-            ("/ws", Echo),
+            ("/ws", LateEcho),
             ("/.*", Handler),
         ],
         log_function=lambda handler: None,

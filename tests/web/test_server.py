@@ -7,8 +7,9 @@ import time
 import pytest
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
-from tornado.websocket import WebSocketHandler, websocket_connect
+from tornado.websocket import websocket_connect
 
+from tests.web.echo import Echo
 from web.server import Server
 
 IDLE = 0.4
@@ -27,11 +28,6 @@ class Slow(RequestHandler):
     async def get(self):
         await asyncio.sleep(3 * IDLE)
         self.finish("at last")
-
-
-class Echo(WebSocketHandler):
-    def on_message(self, message):
-        self.write_message(message)
 
 
 @pytest.fixture

@@ -1,26 +1,27 @@
-"""What an open socket holds, that nothing is left of one that has closed, and who is pinged when."""
+"""What an open socket holds, that nothing is left of one that has closed, and what a handshake must have."""
 
 import asyncio
 import gc
 import json
-import sys
 import time
 from collections import Counter
-from types import CoroutineType, SimpleNamespace
+from types import CoroutineType, GeneratorType
+from urllib.parse import urlsplit
 
 import pytest
 from tornado.httpclient import HTTPRequest
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
-from tornado.iostream import StreamClosedError
+from tornado.httputil import HTTPHeaders
 from tornado.websocket import websocket_connect
 
-from handlers.stream import Listener, StreamHandler
+from handlers.stream import StreamHandler
 from realtime.node import Node
 from realtime.stream.client import Client
-from realtime.transport.socket_writer import SocketWriter, Stream, WriteQueue
+from realtime.transport.socket_writer import SocketWriter
+from realtime.transport.write_queue import WriteQueue
 from web import api_handler
 from web.api_handler import ApiHandler
-from web.websocket import Pings, Protocol
+from web.request import Request
+from web.websocket import WebSocket
 
 SOCKETS = 20
 
@@ -90,6 +91,10 @@ async def test_a_few_sockets_have_a_message_before_its_answer_leaves_and_many_wa
 ENDS = {
     "the client closes": lambda served, socket: socket.close(1000),
     "the client is gone": lambda served, socket: socket.protocol.stream.close(),
+    "the client is gone within a frame": lambda served, socket: (
+        socket.protocol.stream.write(b"\x81\x85\x00"),
+        socket.protocol.stream.close(),
+    ),
     "the client breaks the protocol": lambda served, socket: socket.protocol.stream.write(b"\x81\x00"),
     "garbage": lambda served, socket: socket.write_message("garbage"),
     "signed out": lambda served, socket: None,
@@ -99,14 +104,14 @@ ENDS = {
 @pytest.mark.parametrize("how", ENDS)
 @pytest.mark.gen_test
 async def test_nothing_is_left_of_a_socket_that_has_closed_for_a_garbage_collection_to_find(how, roomy, no_collections):
-    kinds = Protocol, Listener, Client, SocketWriter, StreamHandler, HTTPServerRequest
+    kinds = WebSocket, Client, SocketWriter, StreamHandler, Request
     client = roomy.user()
     socket = await synced(roomy, client)  # whatever the first one leaves behind
     socket.close()
-    await until(lambda: not roomy.node.hub.clients)
+    await until(lambda: not roomy.node.hub.clients and not alive(WebSocket))
     before = alive(*kinds)
     sockets = [await synced(roomy, client) for _ in range(SOCKETS)]
-    assert alive(*kinds)[Protocol] == before[Protocol] + SOCKETS
+    assert alive(*kinds)[WebSocket] == before[WebSocket] + SOCKETS
     for socket in sockets:
         ENDS[how](roomy, socket)
     if how == "signed out":
@@ -117,7 +122,7 @@ async def test_nothing_is_left_of_a_socket_that_has_closed_for_a_garbage_collect
 
 @pytest.mark.gen_test
 async def test_an_open_socket_holds_neither_its_handshake_nor_a_task(roomy, no_collections):
-    client, kinds = roomy.user(), (StreamHandler, HTTPServerRequest, HTTPHeaders, CoroutineType)
+    client, kinds = roomy.user(), (StreamHandler, Request, HTTPHeaders, CoroutineType)
     first = await synced(roomy, client)
 
     async def tasks():
@@ -129,7 +134,7 @@ async def test_an_open_socket_holds_neither_its_handshake_nor_a_task(roomy, no_c
     assert (alive(StreamHandler)[StreamHandler], await asyncio.to_thread(lambda: roomy.run(tasks()))) == ours
     # The client's sockets here have coroutines and headers of their own.
     after = alive(*kinds)
-    assert after[HTTPServerRequest] == before[HTTPServerRequest]
+    assert after[Request] == before[Request]
     assert after[CoroutineType] - before[CoroutineType] < 5 * SOCKETS
     for socket in (first, *sockets):
         socket.close()
@@ -137,84 +142,92 @@ async def test_an_open_socket_holds_neither_its_handshake_nor_a_task(roomy, no_c
 
 
 @pytest.mark.gen_test
-async def test_an_idle_socket_has_no_large_dict_and_no_deque(roomy):
-    """The two that cost most where Tornado's classes get more attributes than CPython keeps without a dict."""
+async def test_an_idle_socket_has_no_buffer_no_parser_and_no_dict(roomy, no_collections):
     socket = await synced(roomy, roomy.user())
-    (protocol,) = [one for one in gc.get_objects() if type(one) is Protocol and not one.client_terminated]
-    stream = protocol.stream
-    assert type(stream) is Stream
-    for one in (protocol, stream):
-        assert len(vars(one)) <= 30
-    assert sum(map(sys.getsizeof, (stream._write_futures, stream._write_buffer._buffers))) < 200
+    await until(lambda: alive(WebSocket)[WebSocket])
+    (waiting,) = [one for one in gc.get_objects() if type(one) is WebSocket]
+    for one in (waiting, waiting.writer):
+        assert not hasattr(one, "__dict__")
+        held = {name: getattr(one, name) for name in type(one).__slots__ if name != "beat"}
+        assert not [
+            name for name, each in held.items() if isinstance(each, bytearray | list | dict | set | GeneratorType)
+        ]
     socket.close()
+    del waiting, one, held
+    await until(lambda: not alive(WebSocket))
 
 
-# Pings
+# The handshake
+
+HEADERS = {
+    "Host": "127.0.0.1",
+    "Upgrade": "websocket",
+    "Connection": "keep-alive, Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 
 
-class Pinged(SimpleNamespace):
-    __hash__ = object.__hash__
-
-    def __init__(self, pings, answers=True, gone=False):
-        super().__init__(
-            pings=pings, answers=answers, gone=gone, pinged=[], dropped_at=None, pinged_with=None, _received_pong=False
-        )
-
-    def write_ping(self, data):
-        self.pinged.append(time.monotonic())
-        if self.gone:
-            raise StreamClosedError
-        self._received_pong = self.answers
-
-    def _abort(self):
-        self.dropped_at = time.monotonic()
-        self.pings.discard(self)
-
-
-@pytest.mark.gen_test
-async def test_who_answers_is_pinged_each_interval_and_who_does_not_is_dropped_after_one():
-    pings, began = Pings(0.5), time.monotonic()
-    lively, silent = Pinged(pings), Pinged(pings, answers=False)
-    for each in (lively, silent):
-        pings.add(each)
-    await until(lambda: silent.dropped_at and len(lively.pinged) >= 3)
-    assert len(silent.pinged) == 1 and lively.dropped_at is None
-    for earlier, later in zip((began, *lively.pinged), lively.pinged, strict=False):
-        assert later - earlier > 0.4
-    pings.discard(lively)
+async def shaken(served, **changed) -> tuple[int, dict, bytes]:
+    """Status, headers and what followed them, of a handshake with these headers changed, or left out where they are None."""
+    headers = {**HEADERS, **{name.replace("_", "-"): value for name, value in changed.items()}}
+    lines = ["GET /ws HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items() if value is not None)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(served.url).port)
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    answer = dict(line.split(": ", 1) for line in head.splitlines()[1:] if line)
+    rest = await reader.readexactly(int(answer.get("Content-Length", 2)))
+    writer.close()
+    return int(head.split()[1]), answer, rest
 
 
 @pytest.mark.gen_test
-async def test_one_that_is_just_gone_keeps_no_other_from_its_ping():
-    pings = Pings(0.1)
-    gone, there = Pinged(pings, gone=True), Pinged(pings)
-    for each in (gone, there):
-        pings.add(each)
-    await until(lambda: len(there.pinged) > 2 and gone.pinged)
-    for each in (gone, there):
-        pings.discard(each)
+async def test_a_handshake_is_accepted_with_the_key_that_belongs_to_its_own(served):
+    status, headers, _ = await shaken(served, Sec_WebSocket_Protocol="other.v9, parley.v1")
+    assert status == 101
+    assert headers["Sec-Websocket-Accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # as RFC 6455 has it
+    assert (headers["Upgrade"], headers["Connection"]) == ("websocket", "Upgrade")
+    assert headers["Sec-Websocket-Protocol"] == "parley.v1"
+    assert "Content-Type" not in headers and "Sec-Websocket-Extensions" not in headers
+
+
+@pytest.mark.parametrize("offered", [None, "other.v9"])
+@pytest.mark.gen_test
+async def test_without_a_subprotocol_that_is_known_there_is_none(offered, served):
+    status, headers, _ = await shaken(served, Sec_WebSocket_Protocol=offered)
+    assert status == 101 and "Sec-Websocket-Protocol" not in headers
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Upgrade", None),
+        ("Upgrade", "h2c"),
+        ("Connection", None),
+        ("Connection", "keep-alive"),
+        ("Sec-WebSocket-Key", None),
+        ("Sec-WebSocket-Key", "dG9vIHNob3J0"),
+        ("Sec-WebSocket-Key", "no base64"),
+        ("Sec-WebSocket-Version", None),
+        ("Sec-WebSocket-Version", "8"),
+    ],
+)
+@pytest.mark.gen_test
+async def test_a_handshake_that_is_none_is_refused_in_the_error_shape_which_names_the_header(name, value, served):
+    status, headers, body = await shaken(served, **{name.replace("-", "_"): value})
+    error = json.loads(body)["error"]
+    assert (status, error["code"], error["field"]) == (400, "invalid_value", name)
+    assert headers["Sec-Websocket-Version"] == "13"
 
 
 @pytest.mark.gen_test
-async def test_many_that_come_over_a_while_are_not_pinged_all_at_once():
-    pings = Pings(0.5)
-    many = [Pinged(pings) for _ in range(10)]
-    for each in many:
-        pings.add(each)
-        await asyncio.sleep(0.02)
-    await until(lambda: all(each.pinged for each in many))
-    assert many[-1].pinged[0] - many[0].pinged[0] > 0.05
-    for each in many:
-        pings.discard(each)
-
-
-@pytest.mark.gen_test
-async def test_without_an_interval_nobody_is_pinged_and_without_sockets_no_timer_runs():
-    off = Pings(0)
-    off.add(one := Pinged(off))
-    assert one.pinged_with is None and off._timer is None
-    pings = Pings(0.1)
-    pings.add(one := Pinged(pings))
-    pings.discard(one)
-    await until(lambda: pings._timer is None)
-    assert not one.pinged
+async def test_frames_that_come_with_the_handshake_are_read(roomy):
+    client = roomy.user()
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(roomy.url).port)
+    lines = [f"{name}: {value}" for name, value in {**HEADERS, "Authorization": f"Bearer {client.token}"}.items()]
+    hello = b'{"type": "hello"}'
+    frame = bytes([0x81, 0x80 | len(hello)]) + bytes(4) + hello
+    writer.write("\r\n".join(["GET /ws HTTP/1.1", *lines, "", ""]).encode() + frame)
+    assert b" 101 " in await reader.readline()
+    await asyncio.wait_for(reader.readuntil(b'"synced"'), 10)
+    writer.close()

@@ -194,6 +194,24 @@ async def test_a_batch_whose_connection_broke_is_sent_once_more_on_a_new_one(ser
 
 
 @pytest.mark.gen_test
+async def test_what_is_published_while_a_lost_connection_is_made_anew_leaves_with_the_new_one(
+    server, links, monkeypatch
+):
+    publisher, subscriber = links.publisher(server.url), links.subscriber(server.url)
+    await up(publisher, subscriber)
+    connect = publisher._endpoint.connect
+
+    async def meanwhile(connection):
+        publisher.publish([("one", b"meanwhile")])
+        await connect(connection)
+
+    monkeypatch.setattr(publisher._endpoint, "connect", meanwhile)
+    command(server, "CLIENT", "KILL", "TYPE", "normal")
+    await until(lambda: subscriber.heard)
+    assert subscriber.heard == [("one", b"meanwhile")] and publisher.up and publisher.last_error is None
+
+
+@pytest.mark.gen_test
 async def test_a_redis_that_does_not_answer_is_down_after_two_tries(server, links, monkeypatch):
     monkeypatch.setattr(connections, "COMMAND_SECONDS", 0.2)
     monkeypatch.setattr(connections, "CONNECT_SECONDS", 0.5)

@@ -8,7 +8,6 @@ import socket
 import weakref
 
 import pytest
-from tornado.iostream import IOStream
 
 from realtime.protocol.frames import text_frame
 from realtime.transport import io_uring
@@ -131,9 +130,9 @@ async def test_a_new_socket_with_the_number_of_one_that_was_closed_gets_nothing_
     pairs = [pair(queue=queue) for _ in range(MANY)]
     crowd = await crowd_of(pairs, queue)
     closed = pairs[3]
-    number = closed.stream.socket.fileno()
+    number = closed.ours.fileno()
     # All in one turn of the loop: nobody has heard yet that it is closed.
-    closed.stream.close()
+    closed.close_ours()
     strangers = sockets_until(number)
     for _ in range(3):
         say(crowd, b"not for strangers")
@@ -142,7 +141,6 @@ async def test_a_new_socket_with_the_number_of_one_that_was_closed_gets_nothing_
         each.take()
         assert each.frames() == 3 * [(TEXT, b"not for strangers")]
     crowd.leave(closed)
-    closed.writer.gone()
     for _ in range(3):
         say(crowd, b"afterwards")
         queue.flush()
@@ -155,9 +153,8 @@ async def test_a_closed_socket_that_somebody_forgot_in_a_crowd_is_never_sent_to_
     pairs = [pair(queue=queue) for _ in range(MANY)]
     crowd = await crowd_of(pairs, queue)
     forgotten = pairs[3]
-    number = forgotten.stream.socket.fileno()
-    forgotten.stream.close()
-    forgotten.writer.gone()  # before it has left
+    number = forgotten.ours.fileno()
+    forgotten.close_ours()  # before it has left
     strangers = sockets_until(number)
     for _ in range(3):
         say(crowd, b"not for strangers")
@@ -175,7 +172,8 @@ async def test_one_whose_other_side_is_gone_is_closed_and_the_others_have_it(pai
     pairs[4].theirs.close()
     say(crowd, b"hello")
     queue.flush()
-    assert [each.stream.closed() for each in pairs].count(True) == 1 and pairs[4].stream.closed()
+    await asyncio.sleep(0)
+    assert [each for each in pairs if not each.is_open] == [pairs[4]]
     for each in pairs[:4] + pairs[5:]:
         each.take()
         assert each.frames() == [(TEXT, b"hello")]
@@ -194,14 +192,6 @@ async def test_what_is_too_long_for_the_ring_leaves_all_the_same(pair, queue):
 
 
 @pytest.mark.gen_test
-async def test_a_stream_whose_end_is_not_told_is_never_known_by_its_number(pair, queue):
-    pairs = [pair(queue=queue) for _ in range(MANY)] + [pair(queue=queue, stream=IOStream)]
-    crowd = await crowd_of(pairs, queue)
-    everybody, _ = crowd._split()
-    assert everybody._requests is None and pairs[-1].writer.number is None
-
-
-@pytest.mark.gen_test
 async def test_when_the_ring_fails_nobody_is_left_half_told_and_later_ones_leave_without_it(pair, queue):
     if queue.io_uring is None:
         return
@@ -214,7 +204,8 @@ async def test_when_the_ring_fails_nobody_is_left_half_told_and_later_ones_leave
     queue.io_uring._enter = refused
     say(crowd, b"hello")
     queue.flush()
-    assert all(each.stream.closed() for each in pairs) and queue.io_uring is None
+    await asyncio.sleep(0)
+    assert not any(each.is_open for each in pairs) and queue.io_uring is None
     say(later, b"hello")
     queue.flush()
     for each in others:
@@ -257,9 +248,9 @@ async def test_another_ring_does_not_send_what_the_last_one_was_given(pair, queu
 
 @pytest.mark.gen_test
 @pytest.mark.parametrize("how", ["closed", "reset", "broken off"])
-async def test_a_closed_stream_does_not_wait_for_a_collection_of_garbage(pair, queue, how):
+async def test_a_closed_socket_does_not_wait_for_a_collection_of_garbage(pair, queue, how):
     one = Pair(queue=queue)
-    watched = weakref.ref(one.stream)
+    watched = weakref.ref(one)
     gc.disable()
     try:
         one.writer.send(text_frame(b"hello"))
@@ -273,9 +264,7 @@ async def test_a_closed_stream_does_not_wait_for_a_collection_of_garbage(pair, q
                 raise ConnectionResetError
             except OSError as error:
                 one.writer.break_off(error)
-        one.stream.close()
-        one.writer.gone()
-        one.theirs.close()
+        one.close()
         await asyncio.sleep(0)
         del one
         assert watched() is None

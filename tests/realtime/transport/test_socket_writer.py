@@ -7,16 +7,12 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tornado.iostream import IOStream
-from tornado.websocket import _WebSocketParams
 
 from realtime.protocol.frames import text_frame
 from realtime.transport.backpressure import Backpressure
 from realtime.transport.broadcast import Broadcast
-from realtime.transport.socket_writer import PROGRESS_STEP
 from realtime.transport.write_queue import WriteQueue
-from tests.realtime.sockets import PING, TEXT, Pair, until
-from web.websocket import Pings, Protocol
+from tests.realtime.sockets import CLOSE, PING, TEXT, Pair, until
 
 
 @pytest.fixture
@@ -44,7 +40,7 @@ def to_all(pairs, payload, limit=2**30):
     return crowd.slow
 
 
-# What happens to a socket: a frame of so many bytes, a ping by Tornado, the client takes so many bytes, the loop turns.
+# What happens to a socket: a frame of so many bytes, a ping, the client takes so many bytes, the loop turns.
 STEPS = st.lists(
     st.tuples(st.sampled_from(["send", "broadcast"]), st.sampled_from([0, 1, 125, 126, 4000, 20_000, 65_536]))
     | st.tuples(st.just("ping"), st.integers(0, 125))
@@ -57,7 +53,7 @@ STEPS = st.lists(
 
 @settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(STEPS)
-def test_every_frame_arrives_whole_and_in_order_whatever_tornado_writes_between(steps):
+def test_every_frame_arrives_whole_and_in_order_whatever_is_written_between(steps):
     async def happen():
         pair, sent, pinged = Pair(), [], []
         for number, (what, size) in enumerate(steps):
@@ -69,8 +65,7 @@ def test_every_frame_arrives_whole_and_in_order_whatever_tornado_writes_between(
                 to_all([pair], sent[-1])
             elif what == "ping":
                 pinged.append(bytes([number]) * size)
-                pair.stream.write(bytes([0x80 | PING, size]) + pinged[-1])
-                pair.writer.detour()
+                pair.writer.write(bytes([0x80 | PING, size]) + pinged[-1])
             elif what == "take":
                 pair.take(size)
             else:
@@ -113,7 +108,7 @@ async def test_what_the_kernel_did_not_take_is_counted_until_it_does(pair, queue
     await until(lambda: not socket.writer.queued)
     assert 0 < socket.writer.unsent < 200_000
     drained = asyncio.ensure_future(socket.writer.drained())
-    for taken in (3 * PROGRESS_STEP, 200_000):
+    for taken in (20_000, 200_000):
         before = socket.writer.unsent
         assert not drained.done()
         socket.take(taken)
@@ -141,7 +136,7 @@ async def test_progress_is_seen_whenever_a_slow_client_takes_something(pair, que
     socket.writer.flush()
     began = socket.writer.progress_at
     assert began > time.monotonic() - 5
-    while socket.writer.unsent > PROGRESS_STEP:
+    while socket.writer.unsent:
         seen = socket.writer.progress_at
         await asyncio.sleep(0)
         assert socket.writer.progress_at == seen, "progress without any"
@@ -163,61 +158,99 @@ async def test_the_time_to_take_something_begins_when_something_waits_and_not_be
 
 
 @pytest.mark.gen_test
-async def test_a_client_that_is_gone_closes_the_stream_and_disturbs_no_other(pair, queue):
+async def test_a_client_that_is_gone_is_told_of_and_disturbs_no_other(pair, queue):
     gone, there = pair(queue=queue), pair(queue=queue)
     gone.theirs.close()
     for _ in range(3):
         for each in (gone, there):
             each.writer.send(text_frame(b"hello"))
         await asyncio.sleep(0)
-    assert gone.stream.closed()
+    await until(lambda: not gone.is_open)
     there.take()
     assert there.frames() == [(TEXT, b"hello")] * 3
 
 
 @pytest.mark.gen_test
-async def test_what_is_queued_for_a_stream_that_closes_meanwhile_goes_nowhere(pair, queue):
+async def test_what_is_queued_for_a_socket_that_closes_meanwhile_goes_nowhere(pair, queue):
     socket = pair(queue=queue)
     socket.writer.send(text_frame(b"too late"))
-    socket.stream.close()
+    socket.close_ours()
     await asyncio.sleep(0)
     assert socket.writer.queued == 0
     assert socket.take() == 0
 
 
 @pytest.mark.gen_test
-async def test_any_stream_but_a_plain_one_is_written_through(pair, queue):
-    class Encrypting(IOStream):
-        """Stands for Tornado's TLS stream: what does not pass its `write` is not encrypted."""
-
-        written = 0
-
-        def write(self, data):
-            self.written += len(data)
-            return super().write(data)
-
-    socket = pair(queue=queue, stream=Encrypting)
-    socket.writer.send(text_frame(b"secret"))
-    socket.writer.flush()
-    assert socket.stream.written == len(text_frame(b"secret"))
-
-
-@pytest.mark.gen_test
-async def test_a_ping_of_tornados_that_the_kernel_takes_half_of_is_not_torn_by_what_comes_next(pair, queue):
+async def test_a_ping_that_the_kernel_takes_half_of_is_not_torn_by_what_comes_next(pair, queue):
     socket = pair(queue=queue)
-    protocol = Protocol(None, _WebSocketParams(), Pings(0))
-    protocol.stream, protocol.writer = socket.stream, socket.writer
     to_all([socket], b"before")
     await asyncio.sleep(0)
     pings = 0
-    while not socket.stream.writing():
-        protocol.write_ping(b"p" * 125)
+    while not socket.writer.unsent:
+        socket.writer.write(bytes([0x80 | PING, 125]) + b"p" * 125)
         pings += 1
-    socket.take()  # there is room again, and the stream has not been told yet
+    socket.take()  # there is room again, and the event loop has not said so yet
     to_all([socket], b"after")
     queue.flush()
     await socket.take_everything()
     assert socket.frames() == [(TEXT, b"before"), *[(PING, b"p" * 125)] * pings, (TEXT, b"after")]
+
+
+@pytest.mark.gen_test
+async def test_a_ping_does_not_let_a_broadcast_overtake_what_is_queued(pair, queue):
+    socket = pair(queue=queue)
+    socket.writer.send(text_frame(b"queued"))
+    socket.writer.write(bytes([0x80 | PING, 0]))
+    assert socket.writer in queue.busy
+    to_all([socket], b"after")
+    await asyncio.sleep(0)
+    socket.take()
+    assert socket.frames() == [(PING, b""), (TEXT, b"queued"), (TEXT, b"after")]
+
+
+LAST = b"\x88\x00"
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "behind what waits"])
+@pytest.mark.gen_test
+async def test_nothing_follows_the_last_frame_and_then_the_connection_ends(waits, pair, queue):
+    socket = pair(queue=queue)
+    said = [b"x" * 60_000] if waits else []
+    for payload in said:
+        socket.writer.send(text_frame(payload))
+        socket.writer.flush()
+        assert socket.writer.unsent
+    crowd = Crowd([socket], 2**30)
+    crowd.deliver(text_frame(b"said to all"), None)
+    socket.writer.send(text_frame(b"queued"))
+    socket.writer.finish(LAST)
+    for said_late in (False, True):
+        crowd.deliver(text_frame(b"too late for all"), None)
+        await asyncio.sleep(0)
+        if said_late:
+            socket.writer.send(text_frame(b"too late"))
+            socket.writer.write(LAST)
+        await asyncio.sleep(0)
+    socket.writer.shut()
+    await socket.take_everything()
+    assert socket.frames() == [*[(TEXT, payload) for payload in [*said, b"said to all", b"queued"]], (CLOSE, b"")]
+    assert socket.theirs.recv(1) == b""
+    crowd.leave(socket)
+    socket.close_ours()
+    assert not queue.busy
+
+
+@pytest.mark.gen_test
+async def test_whoever_owns_a_socket_that_failed_hears_so_once_and_in_a_later_turn_of_the_loop(pair, queue):
+    told = []
+    socket = pair(queue=queue)
+    socket.writer._lost = lambda: told.append(socket.writer.number)
+    socket.theirs.close()
+    for _ in range(3):
+        socket.writer.write(text_frame(b"hello"))
+    assert not told and socket.writer in queue.busy
+    await asyncio.sleep(0)
+    assert told == [socket.ours.fileno()]
 
 
 @pytest.mark.gen_test
@@ -283,12 +316,12 @@ async def test_who_has_too_much_unsent_gets_nothing_and_is_named(pair, queue):
 async def test_one_who_is_gone_does_not_keep_it_from_the_others(pair, queue):
     gone, closed, there = pair(queue=queue), pair(queue=queue), pair(queue=queue)
     gone.theirs.close()
-    closed.stream.close()
+    closed.close_ours()
     to_all([gone, closed, there], b"hello")
     await asyncio.sleep(0)
     await there.take_everything()
     assert there.frames() == [(TEXT, b"hello")]
-    assert gone.stream.closed()
+    await until(lambda: not gone.is_open)
 
 
 @pytest.mark.gen_test
@@ -298,10 +331,8 @@ async def test_nothing_is_remembered_of_sockets_that_have_ended(pair, queue):
         each.writer.send(text_frame(b"x" * 60_000))
     queue.flush()
     assert {one.writer, gone.writer} <= queue.busy
-    gone.stream.close()
-    gone.writer.gone()
-    one.stream.close()
-    one.writer.gone()
+    gone.close_ours()
+    one.close_ours()
     one.writer.send(b"too late")
     await asyncio.sleep(0)
     assert not {one.writer, gone.writer} & queue.busy

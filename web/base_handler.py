@@ -194,7 +194,8 @@ class Base(Handler):
             self.answer_json(error.body(), STATUSES[error.code])
         else:
             self.set_header("Content-Type", "text/html; charset=utf-8")
-            self.finish(self.settings["templates"].get_template("error.html").render(error=error))
+            page = self.settings["templates"].get_template("error.html")
+            self.finish(page.render(error=error, status=STATUSES[error.code]))
 
     def _code_of(self, status):
         content_type = self.request.headers.get("Content-Type", "")

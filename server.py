@@ -133,14 +133,11 @@ class Instance:
     async def run(self) -> int:
         self._on_signals()
         configuration = self._configuration
-        db = Database(
-            configuration.database_url,
-            size=configuration.database_pool,
-            seconds=configuration.database_seconds,
-            lock_seconds=configuration.lock_seconds,
-            name=f"parley {self._name}",
-        )
+        db = self._database(configuration.database_pool)
+        # Of their own, so that sending always finds a free one, and to be told apart in pg_stat_activity.
+        workers_db = self._database(configuration.workers_at_once, " workers")
         await db.open()
+        await workers_db.open()
         accounts = Accounts(
             db,
             AttemptLimits(
@@ -159,7 +156,7 @@ class Instance:
             verify_tls=configuration.redis_tls_verify,
             demo=configuration.demo,
         )
-        workers = Workers(db, limits(worker.Limits, configuration))
+        workers = Workers(workers_db, limits(worker.Limits, configuration))
         node.on_commit = workers.committed
         try:
             await self._start(db, node)
@@ -190,6 +187,7 @@ class Instance:
             await workers.stop(configuration.drain_seconds / 8)
             await node.stop()
             accounts.close()
+            await workers_db.close()
             await db.close()
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(
@@ -197,6 +195,16 @@ class Instance:
                 )  # it is ending; one that meets the closed loop would print a traceback
         log.info("%s: stopped", self._name)
         return 0
+
+    def _database(self, connections, part=""):
+        configuration = self._configuration
+        return Database(
+            configuration.database_url,
+            size=connections,
+            seconds=configuration.database_seconds,
+            lock_seconds=configuration.lock_seconds,
+            name=f"parley {self._name}{part}",
+        )
 
     def _use_io_uring(self, node):
         """Have broadcasts sent by io_uring, if it can be had."""

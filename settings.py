@@ -92,7 +92,7 @@ SETTINGS = (
     Setting("WORK_RETRY_SECONDS", 300.0, "Longest pause before work that failed is tried again; the first is a second, and each is twice the one before.", float),
     Setting("WORK_CHATS", 100, "Chats whose work is done together.", int),
     Setting("WORK_EVENTS", 2000, "Events of all those chats whose work is done together.", int),
-    Setting("WORKERS_AT_ONCE", 1, "Consumers that work at once in one instance; more wait. Keep it below `DATABASE_POOL`: the rest is for sending.", int),
+    Setting("WORKERS_AT_ONCE", 1, "Consumers that work at once in one instance, each on a PostgreSQL connection besides `DATABASE_POOL`; more wait.", int),
     # Demonstration
     Setting("DEMO", False, "Everybody may open the Activity page and break things there. `make run` turns it on; never on a server that people rely on.", bool),
     # Database

@@ -34,7 +34,7 @@ class Limits:
 
 
 class Worker:
-    """`turns` bounds what all workers of an instance do at once, so that sending always finds a free connection."""
+    """`turns` bounds what all workers of an instance do at once: they have as many connections."""
 
     def __init__(self, db, consumer, limits: Limits, turns: asyncio.Semaphore):
         self._db, self._consumer, self._limits, self._turns = db, consumer, limits, turns

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from chat.channels import projections_of
 from tests.client import PROJECTIONS, STATES, Stream, User, until
 from tests.processes.metrics import metrics
 
@@ -38,7 +39,7 @@ async def test_notices_come_to_those_who_ask_for_them_and_never_to_the_sender(ur
     for stream in (*asking, other):
         await stream.until_at(chat, 6)
         await stream.until(lambda stream=stream: stream is asking[0] or stream.unread.get(chat) == 5)
-    expected = [(channel, message["id"]) for message in sent for channel in PROJECTIONS]
+    expected = [(channel, message["id"]) for message in sent for channel in projections_of("messageAdded")]
     assert [(channel, data["message"]["id"]) for channel, data in asking[1].notices] == expected
     assert asking[0].notices == other.notices == []
 

@@ -214,7 +214,7 @@ class Base(RequestHandler):
             self.answer_json(error.body(), STATUSES[error.code])
         else:
             self.set_header("Content-Type", "text/html; charset=utf-8")
-            self.finish(self.settings["templates"].get_template("error.html").render(error=error))
+            self.finish(self.settings["templates"].get_template("error.html").render(error=error, status=STATUSES[error.code]))
 
     def _code_of(self, status):
         content_type = self.request.headers.get("Content-Type", "")

@@ -80,6 +80,12 @@ test("an event of a channel that this page does not know moves the cursor, and c
   assert.deepEqual(apply(inChat(), event("messagePinned", 5, {})).gap, { chatId: "c", cursor: 2, seq: 5 });
 });
 
+test("a message that consists of something else than text is not deleted", () => {
+  const state = apply(inChat(), added(3, { content: "", attachments: [{ name: "plan.pdf" }], deletedAt: undefined }));
+  assert.equal(isDeleted(state.timelines.c.items.at(-1)), false);
+  assert.equal(textOf(state.timelines.c.items.at(-1)), "plan.pdf");
+});
+
 test("an event that its instance does not know moves the cursor, and a page that knows the channel reads the chat anew", () => {
   for (const channel of ["messageAdded", "chatUpdated"]) {
     const state = apply(inChat(), { ...event(channel, 3, {}), data: null });

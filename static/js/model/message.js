@@ -5,11 +5,12 @@ const TIME_UNKNOWN = "unknown"; // in `deletedAt`: the message is deleted, and n
 /** The message in `data`, as an answer of HTTP or an event carries it; an event's `seq` stands beside it. Fields that this page
  * does not know stay on it.
  *
- * A server of the first release sends no `deletedAt`: there a deleted message is one without text.
+ * Events carry `deletedAt` only where the message is deleted, and servers before 1.0 carry it nowhere: there a deleted message is one
+ * without text and without anything else to show.
  */
 export function readMessage(data, seq = data.seq) {
   const content = data.content ?? "";
-  const { deletedAt = content === "" ? TIME_UNKNOWN : null } = data;
+  const { deletedAt = content === "" && !attachmentNames(data).length ? TIME_UNKNOWN : null } = data;
   return { ...data, content, deletedAt, seq };
 }
 

@@ -19,7 +19,7 @@ class AccessLog:
 
     def __init__(self):
         self._lines = []  # (level, text, arguments, time.time())
-        self._task = None
+        self._task: asyncio.Future | None = None
 
     def note(self, level: int, text: str, *arguments):
         """As `log.log`, a moment later."""
@@ -34,11 +34,11 @@ class AccessLog:
         finally:  # also where the loop ends
             lines, self._lines = self._lines, []
             records = _records(lines)
-            logger = log
-            while logger:
+            logger: logging.Logger | None = log
+            while logger is not None:
                 for handler in logger.handlers:
                     _write(handler, records)
-                logger = logger.propagate and logger.parent
+                logger = logger.parent if logger.propagate else None
 
 
 def _records(lines):
@@ -62,8 +62,11 @@ def _write(handler, records):
             handler.handle(record)
     elif taken:
         try:
-            with handler.lock:
+            handler.acquire()
+            try:
                 handler.stream.write("".join(handler.format(record) + handler.terminator for record in taken))
                 handler.flush()
+            finally:
+                handler.release()
         except Exception:
             handler.handleError(taken[0])

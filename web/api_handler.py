@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 from tornado.web import HTTPError
 
 from chat import operations
+from chat.accounts import Login
 from chat.events import Outcome, digest
 from errors import Refused
 from web.base_handler import METHODS, SAFE_METHODS, Base
@@ -45,8 +46,15 @@ class ApiHandler(Base):
         return self.limits.max_body_bytes
 
     @property
+    def signed_in(self) -> Login:
+        """The session of who asks, for operations that demand one. Raises `Refused`: not_signed_in."""
+        if self.session is None:
+            raise Refused("not_signed_in")
+        return self.session
+
+    @property
     def user_id(self) -> str:
-        return self.session.user_id
+        return self.signed_in.user_id
 
     def head(self, *path):
         return self.get(*path)
@@ -92,10 +100,9 @@ class ApiHandler(Base):
             raise Refused("not_signed_in")
         if changes and credentials.by_cookie:
             self.check_xsrf()
-        if declared.access is Access.OWNER and not self.session.owner:
-            if await self.find_session(fresh=True) is None:  # who is remembered as none may have been made one since
-                raise Refused("not_signed_in")
-            if not self.session.owner:
+        if declared.access is Access.OWNER and not self.signed_in.owner:
+            await self.find_session(fresh=True)  # they may have become an owner since the session was cached
+            if not self.signed_in.owner:
                 raise Refused("not_the_server_owner")
 
     def _name_the_operation(self):
@@ -146,5 +153,7 @@ class ApiHandler(Base):
             self.set_header("Parley-Seq", str(outcome.seq))
         if status == 204:
             self.nothing()
+        elif outcome.answer is None:
+            raise ValueError("an answer with a body has none")
         else:
             self.answer_json(outcome.answer, status)

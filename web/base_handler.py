@@ -14,6 +14,7 @@ from tornado.web import HTTPError, RequestHandler
 import metrics
 from chat.accounts import Login
 from errors import ParleyError, Refused, Unavailable
+from web.request import Request
 from web.session_cache import bearer
 from web.statuses import STATUSES
 from web.tornado_internals import AnswerHeaders, Handler
@@ -59,6 +60,7 @@ class Credentials:
 class Base(Handler):
     """Parent of every handler. `route` is the pattern that the request matched, for logs and metrics."""
 
+    request: Request
     session: Login | None = None
     default_headers = {
         "Server": "Parley",
@@ -156,7 +158,7 @@ class Base(Handler):
         except HTTPError:
             raise Refused("xsrf_failed", field="X-Xsrftoken") from None
 
-    def set_cookie(self, name, value, **attributes):
+    def set_cookie(self, name, value, **attributes):  # type: ignore[override]  # attributes by name only
         """Every cookie of ours: this site only, behind TLS only over TLS."""
         super().set_cookie(name, value, **{"path": "/", "samesite": "Lax", "secure": self.is_secure, **attributes})
 
@@ -171,7 +173,7 @@ class Base(Handler):
         self.set_header("Content-Type", "application/json")
         self.finish(orjson.dumps(body))
 
-    def decode_argument(self, value: str, name=None) -> str:
+    def decode_argument(self, value, name=None) -> str:
         return value  # an argument in a path, which `routing` has decoded
 
     def write_error(self, status_code: int, **details):

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import orjson
@@ -34,6 +35,13 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Connection(HTTPConnection):
     """One client's connection. `server` is told of each request (`begin`), and of the end (`forget`)."""
 
+    # Of the request that is coming in, from `on_message_begin` on.
+    _target: bytes
+    _values: dict[str, str]  # headers by lower-case names
+    _headed: bool  # whether its headers are complete
+    _body: list[bytes]
+    _size: int  # bytes of the body
+
     def __init__(self, server, accepted: socket.socket, address):
         accepted.setblocking(False)
         self.remote_ip = "0.0.0.0"  # of a unix socket, as in Tornado
@@ -41,26 +49,28 @@ class Connection(HTTPConnection):
             self.remote_ip = address[0]
             # Nearly every answer is one write, and none waits for the acknowledgement of the last one.
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        self.since = (
-            time.monotonic()
-        )  # when it began to wait for its client, to send or to take; None while a request is worked on
+        # When it began to wait for its client, to send or to take. None while a handler works on a request.
+        self.since: float | None = time.monotonic()
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._socket = accepted
-        self._parser = HttpRequestParser(self)  # None when nothing more is to be understood
+        self._open = True  # until the socket is closed, or another protocol's
+        self._parser: HttpRequestParser | None = HttpRequestParser(self)  # None once no further request is read
         self._bytes = 0  # read of a request that is not complete
-        self._most = None  # that these may be: more in a body than in a head; None between requests
-        self._asked = []  # requests in turn, and the refusal of what followed them
+        self._most: int | None = None  # limit of `_bytes`, higher in a body than in a head; None between requests
+        self._asked: list[Request | ParleyError] = []  # requests in turn, and the refusal of what followed them
         self._rest = b""  # what came after a request to speak another protocol
-        self._request = None  # that is being answered
+        self._request: Request | None = None  # that is being answered
         self._paused = False  # not reading, until the answer is out
         self._out = bytearray()  # what the kernel has not taken yet
-        self._taken = None  # future: until it has
+        self._taken: asyncio.Future[None] | None = None  # done when the kernel has taken all of it
         self._ending = False  # the handler has said everything
         self._chunked = False
-        self._left = 0  # bytes of the answer that its Content-Length promises and the handler has not said; None where it promises none
+        self._left: int | None = (
+            0  # bytes that the answer's Content-Length promises and the handler has not written; None without one
+        )
         self._lingered = 0
-        self._on_close = None
+        self._on_close: Callable[[], None] | None = None
         self._loop.add_reader(accepted.fileno(), self._readable)
 
     # Reading
@@ -89,6 +99,7 @@ class Connection(HTTPConnection):
 
     def _understand(self, data):
         """Put what these bytes ask for in turn."""
+        assert self._parser is not None
         asked = len(self._asked)
         try:
             self._parser.feed_data(data)
@@ -135,8 +146,8 @@ class Connection(HTTPConnection):
 
     def on_header(self, name: bytes, value: bytes):
         if not self._headed:  # else a trailer, which must not pass for one of those that were checked
-            name, value = name.decode("latin1").lower(), value.rstrip().decode("latin1")
-            self._values[name] = f"{self._values[name]},{value}" if name in self._values else value
+            key, text = name.decode("latin1").lower(), value.rstrip().decode("latin1")
+            self._values[key] = f"{self._values[key]},{text}" if key in self._values else text
 
     def on_headers_complete(self):
         self._headed = True
@@ -144,7 +155,9 @@ class Connection(HTTPConnection):
         if int(self._values.get("content-length", 0)) > self._server.max_body_bytes:
             raise Refused("body_too_large")
         coding = self._values.get("transfer-encoding")
-        if coding is not None and (coding.lower() != "chunked" or self._parser.get_http_version() == "1.0"):
+        if coding is not None and (
+            coding.lower() != "chunked" or self._parser is None or self._parser.get_http_version() == "1.0"
+        ):
             raise Refused("invalid_http", "A body comes as it is, or in chunks.", "Transfer-Encoding")
         if self._values.get("expect", "").lower() == "100-continue" and self._request is None and not self._asked:
             self._write(CONTINUE)
@@ -157,6 +170,8 @@ class Connection(HTTPConnection):
 
     def on_message_complete(self):
         parser, self._most = self._parser, None
+        if parser is None:
+            return  # the client did not take the 100 Continue, and the connection is closed
         self._asked.append(
             Request(
                 self,
@@ -173,7 +188,7 @@ class Connection(HTTPConnection):
 
     def _go_on(self):
         """Begin with the next request, unless one is being answered; then read on."""
-        while self._request is None and self._socket is not None:
+        while self._request is None and self._open:
             if self._asked:
                 asked = self._asked.pop(0)
                 if isinstance(asked, ParleyError):
@@ -210,7 +225,7 @@ class Connection(HTTPConnection):
 
     def _say_no_more(self):
         # The connection is not closed before the client does: that would take an answer back where something is unread.
-        if self._socket is not None:
+        if self._open:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
 
@@ -219,9 +234,9 @@ class Connection(HTTPConnection):
 
     def write_headers(self, start_line, headers, chunk=None):
         """Tornado's: the answer's head, and a first part of its body. The future is done when the kernel has taken everything."""
-        if self._socket is None:
-            return self._server.closed
         request, length = self._request, headers.get("Content-Length")
+        if request is None:
+            return self._server.closed
         has_body = request.method != "HEAD" and start_line.code not in (204, 304) and start_line.code >= 200
         chunked = has_body and length is None and request.version != "HTTP/1.0"
         if headers.get("Connection") == "close" or has_body and length is None and not chunked:
@@ -240,10 +255,10 @@ class Connection(HTTPConnection):
         head = "\r\n".join(lines)
         if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
             raise ValueError("a header has more than one line")
-        head = head.encode("latin1")
+        encoded = head.encode("latin1")  # before anything is noted of an answer that cannot be sent
         self._left = 0 if not has_body else None if length is None else int(length)
         self._chunked = chunked
-        return self._write(b"%s\r\n\r\n%s" % (head, self._part(chunk)))
+        return self._write(b"%s\r\n\r\n%s" % (encoded, self._part(chunk)))
 
     def write(self, chunk):
         """Tornado's: a further part of the body. The future is as that of `write_headers`."""
@@ -261,8 +276,9 @@ class Connection(HTTPConnection):
 
     def finish(self):
         """Tornado's: the answer is complete."""
-        if self._socket is None:
-            return
+        request = self._request
+        if request is None:
+            return  # the client is gone
         if self._left:
             self.close()  # the handler has failed in the middle of it, and the client is to know
             return
@@ -270,12 +286,12 @@ class Connection(HTTPConnection):
             self._write(b"0\r\n\r\n")
         if self._out:
             self._ending = True
-        elif self._socket is not None:
-            self._end()
+        elif self._open:
+            self._end(request)
 
-    def _end(self):
+    def _end(self, request: Request):
         """The answer is with the kernel."""
-        request, self._request, self._on_close, self._ending = self._request, None, None, False
+        self._request, self._on_close, self._ending = None, None, False
         self.since = time.monotonic()
         if not request.keep_alive:
             self._parser = self._most = None
@@ -285,7 +301,7 @@ class Connection(HTTPConnection):
             self._loop.call_soon(self._go_on)
 
     def _write(self, data):
-        if self._socket is None:
+        if not self._open:
             return self._server.closed
         if not self._out:
             try:
@@ -317,12 +333,13 @@ class Connection(HTTPConnection):
         if not self._out:
             self._loop.remove_writer(self._socket.fileno())
             taken, self._taken = self._taken, None
-            if not taken.done():
+            if taken is not None and not taken.done():
                 taken.set_result(None)
-            if self._ending:
-                self._end()
-            elif self._request is not None:
-                self.since = None
+            if self._request is not None:
+                if self._ending:
+                    self._end(self._request)
+                else:
+                    self.since = None
             elif self._parser is None:
                 self._say_no_more()
 
@@ -333,7 +350,7 @@ class Connection(HTTPConnection):
 
         Raises `Finish`, with which a handler ends and nobody is told, when the client is gone.
         """
-        if self._socket is None:
+        if not self._open:
             raise Finish()
         accepted, unread, unsent = self._socket, self._rest, bytes(self._out)
         self._let_go()
@@ -341,7 +358,7 @@ class Connection(HTTPConnection):
 
     def close(self):
         """End the connection now."""
-        if self._socket is not None:
+        if self._open:
             accepted, on_close = self._socket, self._on_close
             self._let_go()
             accepted.close()
@@ -358,6 +375,7 @@ class Connection(HTTPConnection):
             taken.set_exception(StreamClosedError())
             taken.exception()  # whether or not anybody asks
         # The parser holds on to this object, and this object to a handler.
-        self._socket = self._parser = self._request = self._on_close = None
+        self._open = False
+        self._parser = self._request = self._on_close = None
         self._asked.clear()
         self._server.forget(self)

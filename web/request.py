@@ -1,5 +1,6 @@
 """One HTTP request as the handlers see it: Tornado's class, filled from what the parser of `http1` has found."""
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -41,6 +42,14 @@ class RequestHeaders(Mapping):
 class Request(FormlessRequest):
     """What Tornado's says, less what our handlers do not read: forms, and arguments that may come from anywhere."""
 
+    headers: RequestHeaders  # type: ignore[assignment]  # a mapping, as handlers read them; not Tornado's class, which parses
+    method: str
+    uri: str
+    body: bytes
+    remote_ip: str
+    protocol: str
+    task: asyncio.Task  # of the handler; held here, since the loop holds tasks weakly
+
     def __init__(
         self, connection, method: str, target: str, version: str, values: dict[str, str], body: bytes, keep_alive: bool
     ):
@@ -64,7 +73,7 @@ class Request(FormlessRequest):
         self._began = time.time()
 
     @cached_property
-    def query_arguments(self) -> dict[str, list[bytes]]:
+    def query_arguments(self) -> dict[str, list[bytes]]:  # type: ignore[override]  # parsed when first read
         return parse_qs_bytes(self.query, keep_blank_values=True)
 
     def request_time(self) -> float:

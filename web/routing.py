@@ -7,6 +7,7 @@ handler later: a tenth of what a message costs.
 import asyncio
 import re
 import sys
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
 from tornado.web import Application
@@ -14,7 +15,10 @@ from tornado.web import Application
 from web.tornado_internals import Handler
 
 # A task that need not wait is done at once, without a turn of the loop.
-_EAGER = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+if sys.version_info >= (3, 12):
+    _Task = partial(asyncio.Task, eager_start=True)
+else:
+    _Task = asyncio.Task
 
 
 class Routes:
@@ -38,7 +42,7 @@ class Routes:
             return *found, ()
         if (match := self._pattern.fullmatch(path)) is None:
             return None
-        (route, handler), groups = self._place_of[match.lastindex]
+        (route, handler), groups = self._place_of[match.lastindex]  # type: ignore[index]  # every route is a group, so one took part
         return route, handler, [_plain(match[group]) for group in groups]
 
 
@@ -85,4 +89,4 @@ class _Work:
         """The request is complete: begin with its handler."""
         handler = self._handler(self._application, self._request, route=self._route)
         # The loop itself holds the task weakly.
-        self._request.task = asyncio.Task(handler.run(self._arguments), loop=asyncio.get_running_loop(), **_EAGER)
+        self._request.task = _Task(handler.run(self._arguments), loop=asyncio.get_running_loop())

@@ -1,10 +1,14 @@
 """The HTTP connections of an instance: taken from the listening sockets, given to the application request by request, closed when idle."""
 
+import asyncio
+import socket
 import time
+from collections.abc import Callable
 
 from tornado.ioloop import IOLoop
 from tornado.iostream import StreamClosedError
 from tornado.netutil import add_accept_handler
+from tornado.platform.asyncio import BaseAsyncIOLoop
 
 from web.http_connection import Connection
 
@@ -16,20 +20,24 @@ class Server:
     progress, or at most a quarter later. One timer looks at all of them: one for each request would be 4 % of a message.
     """
 
+    done: asyncio.Future[None]  # of what the kernel has taken already; `add_sockets` makes it
+    _loop: asyncio.AbstractEventLoop
+
     def __init__(self, application, *, idle_seconds: float, max_body_bytes: int):
         self.max_body_bytes = max_body_bytes
         self.connections: set[Connection] = set()
-        self.done = None  # future: what was written is with the kernel
         self._application = application
         self._idle_seconds = idle_seconds
-        self._listening = []  # functions that end it
-        self._sockets = []
-        self._timer = None
+        self._listening: list[Callable[[], None]] = []  # functions that end it
+        self._sockets: list[socket.socket] = []
+        self._timer: asyncio.TimerHandle | None = None
 
     def add_sockets(self, sockets):
         """Take connections from these listening sockets."""
         if self._timer is None:
-            loop = self._loop = IOLoop.current().asyncio_loop
+            current = IOLoop.current()
+            assert isinstance(current, BaseAsyncIOLoop)  # Tornado has no other
+            loop = self._loop = current.asyncio_loop
             self.done = loop.create_future()
             self.done.set_result(None)
             self._look_later()

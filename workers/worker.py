@@ -45,16 +45,10 @@ class Worker:
         self._sweep_at = 0.0
         self._overdue = 0.0, 0.0  # age of the oldest event that the due chats are owed, and when it was looked at
         self._task: asyncio.Task | None = None
-        self._done, self._failed, self._due, lag = (
-            metric.labels(consumer.name)
-            for metric in (
-                metrics.consumer_done,
-                metrics.consumer_failed,
-                metrics.consumer_due,
-                metrics.consumer_lag,
-            )
-        )
-        lag.set_function(self._lag)
+        self._done = metrics.consumer_done.labels(consumer.name)
+        self._failed = metrics.consumer_failed.labels(consumer.name)
+        self._due = metrics.consumer_due.labels(consumer.name)
+        metrics.consumer_lag.labels(consumer.name).set_function(self._lag)
 
     def note(self, chat_id: str):
         """An event of this chat was committed here."""

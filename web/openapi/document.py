@@ -43,7 +43,8 @@ def operations(routes):
 def build(routes, settings) -> dict:
     """The document of a table of `(path, handler)`, as JSON-ready objects."""
     parameters = shapes.parameters(settings)
-    paths, responses = {}, {}
+    paths: dict[str, dict] = {}
+    responses: dict[str, dict] = {}
     for path, method, handler, declared in operations(routes):
         paths.setdefault(path, {})[method] = _operation(declared, method, path, handler.noun, parameters, responses)
     return {
@@ -63,7 +64,7 @@ def build(routes, settings) -> dict:
 
 
 def _operation(declared: Operation, method, path, noun, parameters, responses):
-    built = {"operationId": declared.id, "summary": declared.summary, "tags": [noun]}
+    built: dict[str, object] = {"operationId": declared.id, "summary": declared.summary, "tags": [noun]}
     if declared.description:
         built["description"] = declared.description
     taken = [_path_parameter(name) for name in re.findall(r"{(\w+)}", path)]
@@ -75,8 +76,8 @@ def _operation(declared: Operation, method, path, noun, parameters, responses):
     if declared.body:
         content = {"application/json": {"schema": shapes.ref(declared.body)}}
         built["requestBody"] = {"required": True, "content": content}
-    built["responses"] = {str(status): _answer(declared, status, shape) for status, shape in declared.answers.items()}
-    built["responses"] |= _refusals(declared.refusals(method, path), responses)
+    answers = {str(status): _answer(declared, status, shape) for status, shape in declared.answers.items()}
+    built["responses"] = answers | _refusals(declared.refusals(method, path), responses)
     built["security"] = [] if declared.access is Access.PUBLIC else [{"bearer": []}, {"cookie": []}]
     return built
 
@@ -87,7 +88,7 @@ def _path_parameter(name):
 
 
 def _answer(declared, status, shape):
-    built = {"description": "Done." if shape is None else shape}
+    built: dict[str, object] = {"description": "Done." if shape is None else shape}
     if shape is not None:
         built["content"] = {declared.media: {"schema": shapes.ref(shape)}}
     if declared.logged:
@@ -97,7 +98,7 @@ def _answer(declared, status, shape):
 
 def _refusals(codes, responses):
     """Responses by status; those with the same codes are one component."""
-    by_status = {}
+    by_status: dict[str, list[str]] = {}
     for code in CODES:
         if code in codes:
             by_status.setdefault(str(STATUSES[code]), []).append(code)

@@ -69,7 +69,7 @@ class RequestValidator:
     """What one operation demands of a request."""
 
     def __init__(self, declared: Operation, parameters: dict, components: dict):
-        self._body = declared.body and Schema(shapes.ref(declared.body), components)
+        self._body = Schema(shapes.ref(declared.body), components) if declared.body else None
         shape = components["schemas"][declared.body]["properties"] if declared.body else {}
         self._secrets = {name for name, schema in shape.items() if schema.get("format") == "password"}
         known = [parameters[key] for key in declared.query]
@@ -93,6 +93,7 @@ class RequestValidator:
             value = orjson.loads(text)
         except orjson.JSONDecodeError:
             raise Refused("invalid_json") from None
+        assert self._body is not None, "the operation declares no body"
         self._body.check(value)
         return value
 

@@ -46,7 +46,7 @@ class ApiHandler(Base):
         return self.limits.max_body_bytes
 
     @property
-    def signed_in(self) -> Login:
+    def login(self) -> Login:
         """The session of who asks, for operations that demand one. Raises `Refused`: not_signed_in."""
         if self.session is None:
             raise Refused("not_signed_in")
@@ -54,7 +54,7 @@ class ApiHandler(Base):
 
     @property
     def user_id(self) -> str:
-        return self.signed_in.user_id
+        return self.login.user_id
 
     def head(self, *path):
         return self.get(*path)
@@ -100,9 +100,9 @@ class ApiHandler(Base):
             raise Refused("not_signed_in")
         if changes and credentials.by_cookie:
             self.check_xsrf()
-        if declared.access is Access.OWNER and not self.signed_in.owner:
+        if declared.access is Access.OWNER and not self.login.owner:
             await self.find_session(fresh=True)  # they may have become an owner since the session was cached
-            if not self.signed_in.owner:
+            if not self.login.owner:
                 raise Refused("not_the_server_owner")
 
     def _name_the_operation(self):

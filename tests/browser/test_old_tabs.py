@@ -165,7 +165,7 @@ def test_two_tabs_talk_on_while_the_instances_change_and_nothing_is_lost_doubled
         )
         expect(one.locator(".message[data-deleted]")).to_have_count(1)
     # Who reads it, far up as they are, has read it, and the other is told.
-    hers.locator("#jump").click()
+    hers.message("afterwards").scroll_into_view_if_needed()
     hers.until(lambda: ada.unread(chat) == bob.unread(chat) == 0, "the receipts")
     expect(his.message("afterwards").locator(".receipt")).to_have_accessible_name(re.compile("^Read"))
 

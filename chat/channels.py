@@ -26,7 +26,7 @@ class Channel:
     audience: Audience
     fields: tuple[str, ...]  # the object's keys, in this order
     projects: str | None = None  # the logged channel that a projection is derived from
-    default: bool = True  # sent to clients that do not say which channels they want
+    default: bool = False  # sent to clients that do not say which channels they want; part of docs/protocol.md
     state: State | None = None  # of a state channel: which value replaces which, and how the present ones are read
     unread_of: Audience | None = None  # whose unread counts it changes
 
@@ -45,19 +45,15 @@ CHANNELS = {
         ),
         Channel("chatAdded", Kind.LOGGED, Audience.PARTICIPANTS, _CHAT),
         Channel("chatUpdated", Kind.LOGGED, Audience.PARTICIPANTS, _CHAT),
+        Channel("chatMessageNotification", Kind.PROJECTION, Audience.OTHERS, _NOTICE, projects="messageAdded"),
+        Channel("messageUpdateForChatList", Kind.PROJECTION, Audience.OTHERS, _NOTICE, projects="messageAdded"),
         Channel(
-            "chatMessageNotification", Kind.PROJECTION, Audience.OTHERS, _NOTICE, projects="messageAdded", default=False
-        ),
-        Channel(
-            "messageUpdateForChatList",
-            Kind.PROJECTION,
-            Audience.OTHERS,
-            _NOTICE,
-            projects="messageAdded",
-            default=False,
-        ),
-        Channel(
-            "unreadCountUpdated", Kind.STATE, Audience.USER, ("chatId", "userId", "unreadCount"), state=unread.STATE
+            "unreadCountUpdated",
+            Kind.STATE,
+            Audience.USER,
+            ("chatId", "userId", "unreadCount"),
+            state=unread.STATE,
+            default=True,
         ),
         Channel(
             "messageReadUpdated",
@@ -65,6 +61,7 @@ CHANNELS = {
             Audience.PARTICIPANTS,
             ("messageId", "userId", "readAt"),
             state=reads.STATE,
+            default=True,
             unread_of=Audience.USER,
         ),
     )

@@ -1,16 +1,13 @@
 """Reading: moving the watermark, and who read a message when."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from chat import payloads
 from chat.events import Event, Outcome
-from chat.states import Asked, State, by_seq, seq_of
+from chat.states import COMMIT_MARGIN, Asked, State, by_seq, seq_of
 from chat.unread import count_event
 from errors import Refused
 from store.database import array
-
-# A row's time is taken before its commit, and a client's `since` before another's commit: look a little further back.
-COMMIT_MARGIN = timedelta(seconds=10)
 
 
 async def mark(db, actor: str, message_id: str) -> Outcome:

@@ -5,12 +5,16 @@ The rows of `chat.channels` say it for each state channel; whoever delivers, rep
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from chat.events import Event
 from chat.memberships import Membership
+
+# A row's time is taken before its commit, and a client's `since` before another's commit: whoever asks what moved since a time looks so
+# much further back.
+COMMIT_MARGIN = timedelta(seconds=10)
 
 
 class Age(Enum):

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from chat.channels import CHANNELS, LOGGED, PROJECTIONS, STATES, Audience, Kind, projections_of
+from chat.channels import CHANNELS, DEFAULT, LOGGED, PROJECTIONS, STATES, Audience, Kind, projections_of
 from tests.contracts.producers import PRODUCERS
 from tests.realtime.client import Client
 
@@ -75,7 +75,15 @@ def test_a_channel_stands_in_the_docs_as_it_is_declared(channel):
 
 
 def test_the_docs_name_no_other_channel():
-    assert ROWS.keys() == CHANNELS.keys()
+    assert not (unknown := ROWS.keys() - CHANNELS.keys()), (
+        f"docs/channels.md has a row for {unknown}, and CHANNELS has none"
+    )
+
+
+def test_what_one_gets_who_names_no_channels_is_as_the_docs_say():
+    text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"channels wanted; default `\[([^\]]*)\]`", text)
+    assert set(re.findall(r'"(\w+)"', listed)) == DEFAULT
 
 
 def test_every_channel_has_its_reducer_in_the_browser():
@@ -83,16 +91,20 @@ def test_every_channel_has_its_reducer_in_the_browser():
     for kind, names in (("LOGGED", LOGGED), ("PROJECTIONS", PROJECTIONS), ("STATES", STATES)):
         table = text[text.index(f"const {kind} = {{") :]
         table = table[: table.index("\n};")]
-        assert set(re.findall(r"^  (\w+)(?:\(|:|,)", table, re.MULTILINE)) == set(names), kind
+        reduced = set(re.findall(r"^  (\w+)(?:\(|:|,)", table, re.MULTILINE))
+        difference = reduced ^ set(names)
+        assert not difference, f"static/js/model/channel-reducers.js: {kind} and CHANNELS differ by {difference}"
 
 
 @pytest.mark.parametrize("name", CHANNELS)
 def test_who_hears_a_channel_is_tested(name):
-    assert name in (ROOT / "tests" / "processes" / "test_audience.py").read_text(encoding="utf-8")
+    tested = name in (ROOT / "tests" / "processes" / "test_audience.py").read_text(encoding="utf-8")
+    assert tested, f"tests/processes/test_audience.py does not name {name}"
 
 
 def test_every_channel_has_a_producer_here():
-    assert PRODUCERS.keys() == CHANNELS.keys()
+    difference = PRODUCERS.keys() ^ CHANNELS.keys()
+    assert not difference, f"tests/contracts/producers.py: PRODUCERS and CHANNELS differ by {difference}"
 
 
 # Who should be told of it is told

@@ -113,7 +113,7 @@ class Password(AccountHandler):
         """All other sessions of the user end, on every instance."""
         self.ended(
             await self.services.accounts.change_password(
-                self.session, self.body["currentPassword"], self.body["newPassword"], self.address
+                self.login, self.body["currentPassword"], self.body["newPassword"], self.address
             )
         )
         self.nothing()

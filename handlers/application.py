@@ -100,8 +100,8 @@ class Services:
     db: Database
     accounts: Accounts
     node: "Node"
-    sessions: SessionCache = field(init=False)
-    pace: RateLimiter = field(init=False)
+    session_cache: SessionCache = field(init=False)
+    rate_limiter: RateLimiter = field(init=False)
     access_log: AccessLog = field(init=False, default_factory=AccessLog)
     searches: asyncio.Semaphore = field(
         init=False
@@ -110,10 +110,10 @@ class Services:
     under_way: int = field(init=False, default=0)  # requests that are not answered yet; open sockets do not count
 
     def __post_init__(self):
-        self.sessions = self.node.remembered = SessionCache(self.accounts)
+        self.session_cache = self.node.remembered = SessionCache(self.accounts)
         self.searches = asyncio.Semaphore(self.settings.searches_at_once)
         per_second = self.settings.mutations_per_second
-        self.pace = RateLimiter(per_second, 2 * per_second)
+        self.rate_limiter = RateLimiter(per_second, 2 * per_second)
 
 
 def make_application(services: Services) -> Routed:
@@ -122,7 +122,7 @@ def make_application(services: Services) -> Routed:
     return Routed(
         ROUTES,
         NotFound,
-        log_function=lambda handler: None,  # handlers.base logs
+        log_function=lambda handler: None,  # web.base_handler logs
         services=services,
         contract=Contract(ROUTES, services.settings),
         static_files=static_files,

@@ -114,7 +114,7 @@ class ApiHandler(Base):
         self.op = self.given_op or str(uuid.uuid4())
 
     def _keep_pace(self):
-        wait = self.session and self.services.pace.take(self.user_id)
+        wait = self.session and self.services.rate_limiter.take(self.user_id)
         if wait:
             raise Refused("too_fast", retry_after=wait)
 

@@ -117,7 +117,7 @@ class Base(Handler):
 
     async def find_session(self, *, fresh: bool = False) -> Login | None:
         """The live session of the request's credentials, kept as `self.session`. Raises `Unavailable`."""
-        self.session = await self.services.sessions.get(self.credentials.token, fresh=fresh)
+        self.session = await self.services.session_cache.get(self.credentials.token, fresh=fresh)
         return self.session
 
     @property

@@ -1,4 +1,4 @@
-"""One HTTP request as the handlers see it: Tornado's class, filled from what the parser of `http1` has found."""
+"""One HTTP request as the handlers see it: Tornado's class, filled from what the parser of `http_connection` has found."""
 
 import asyncio
 import re

@@ -51,7 +51,7 @@ class SessionCache:
         while len(self._known) > REMEMBER_MOST or self._known and next(iter(self._known.values()))[2] < self._clock():
             self._known.popitem(last=False)
 
-    # What the realtime side tells and asks, see `Delivery.remembered`
+    # What the node tells and asks, see `Node.remembered`
 
     def ids(self) -> set[str]:
         """The sessions that are remembered."""

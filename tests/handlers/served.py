@@ -38,7 +38,7 @@ def until(condition, seconds=10):
 
 
 class Recorder(Node):
-    """A real Delivery that remembers what it was given."""
+    """A real Node that remembers what it was given."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)

@@ -139,13 +139,13 @@ def test_one_ended_elsewhere_is_over_at_once_where_redis_tells_it(serve, new_dat
     user = one.user()
     there = two.client(Authorization=f"Bearer {user.token}")
     assert there.get("/api/me").status == 200
-    two.services.sessions.confirmed(two.services.sessions.ids(), time.monotonic() + 60)
+    two.services.session_cache.confirmed(two.services.session_cache.ids(), time.monotonic() + 60)
     assert user.post("/api/sign-out").status == 204
     assert until(lambda: there.get("/api/me").status == 401)
 
 
 def test_the_checks_look_after_what_is_remembered(served):
-    sessions = served.services.sessions
+    sessions = served.services.session_cache
     before = sessions.ids()
     served.user().get("/api/me")
     (new,) = sessions.ids() - before

@@ -29,7 +29,7 @@ class EventStream:
 
 
 class Ears:
-    """A `Hearing` and its feed."""
+    """An `Inbox` and its event stream."""
 
     def __init__(self):
         self.event_stream, self.foreign = EventStream(), 0

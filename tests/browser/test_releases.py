@@ -170,16 +170,18 @@ def strange(frame):
 def test_what_a_page_does_not_know_disturbs_neither_its_stream_nor_its_replay(talk):
     ada, bob, chat, hers, between = talk
     between.frames = strange
+    bob.say(chat, "zero")
     hers.goto(f"/chats/{chat}").is_live()
+    hers.shows("zero")
     bob.say(chat, "one", "pin one", "two")
-    hers.shows("one", "two")
-    expect(hers.locator("#sync")).to_have_accessible_name("In sync · #4")
+    hers.shows("zero", "one", "two")
+    expect(hers.locator("#sync")).to_have_accessible_name("In sync · #5")
     assert len(between.hellos) == 1
     between.sockets[-1].close(code=1012, reason="")
     bob.say(chat, "pin two", "three")
-    hers.shows("one", "two", "three")
-    expect(hers.locator("#sync")).to_have_accessible_name("In sync · #6")
-    assert between.hellos[-1]["cursors"] == {chat: 4}
+    hers.shows("zero", "one", "two", "three")
+    expect(hers.locator("#sync")).to_have_accessible_name("In sync · #7")
+    assert between.hellos[-1]["cursors"] == {chat: 5}
 
 
 def test_what_a_page_does_not_know_does_not_disturb_polling(talk):
@@ -195,10 +197,12 @@ def test_what_a_page_does_not_know_does_not_disturb_polling(talk):
         )
 
     hers.page.route("**/api/sync", poll)
+    bob.say(chat, "zero")
     hers.goto(f"/chats/{chat}")
+    hers.shows("zero")  # the first page is loaded: what follows comes by polling only
     expect(hers.pill).to_have_text("Connected by polling")
     bob.say(chat, "one", "pin one", "two")
-    hers.shows("one", "two")
+    hers.shows("zero", "one", "two")
 
 
 def test_messages_of_a_newer_server_are_shown_as_far_as_this_page_can(talk):
